@@ -1,0 +1,67 @@
+// Model files: untrusted bytes -> a graph and what the file says about itself.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "graph/graph.h"
+
+namespace residua::graph {
+
+// A file's bytes, mapped read-only or held in memory. The shared pointer keeps them alive; constants of the imported
+// graph point into them.
+struct FileBytes {
+  std::shared_ptr<const std::byte> data;
+  std::size_t size = 0;
+
+  std::span<const std::byte> span() const { return {data.get(), size}; }
+  // A piece that shares ownership. offset + length <= size is the caller's to check.
+  ConstantData piece(std::size_t offset, std::size_t length) const {
+    return {std::shared_ptr<const std::byte>(data, data.get() + offset), length};
+  }
+};
+
+// Maps `path` (a regular file) read-only. Errors name the file and the system's reason.
+Result<FileBytes> map_file(const std::filesystem::path& path);
+
+struct ImportedModel {
+  Graph graph;  // verified
+  std::string format;        // "onnx", "safetensors", "pth (zip)", "pth (legacy)"
+  std::string architecture;  // "resnet50" where it could be told, else empty
+  // Keys of the model card (arch, labels, input_size, resize, interpolation, mean, std) as the file holds them:
+  // safetensors __metadata__, ONNX metadata_props.
+  std::map<std::string, std::string> metadata;
+};
+
+enum class FileFormat { onnx, safetensors, pth_zip, pth_legacy };
+
+// Told from the first bytes, never from the name. An error names what the bytes look like instead.
+Result<FileFormat> recognise(std::span<const std::byte> bytes);
+
+struct ImportOptions {
+  std::string architecture;  // overrides what metadata and tensors say; empty: tell from them
+};
+
+// Reads a model file of any format. `path` gives the folder that ONNX external data must stay in.
+Result<ImportedModel> import_file(const std::filesystem::path& path, const ImportOptions& options = {});
+
+// The same from memory. `folder` empty: external data is refused.
+Result<ImportedModel> import_bytes(const FileBytes& bytes, const std::filesystem::path& folder,
+                                   const ImportOptions& options = {});
+
+// One importer each; `bytes` is the whole file.
+Result<ImportedModel> import_onnx(const FileBytes& bytes, const std::filesystem::path& folder);
+
+// Weight files hold named tensors and no graph; graph/architectures gives them one.
+struct WeightFile {
+  std::map<std::string, Tensor> tensors;  // float ones widened to float32; all are constants
+  std::map<std::string, std::string> metadata;
+};
+Result<WeightFile> read_safetensors(const FileBytes& bytes);
+Result<WeightFile> read_pth_zip(const FileBytes& bytes);
+Result<WeightFile> read_pth_legacy(const FileBytes& bytes);
+
+}  // namespace residua::graph

@@ -1,0 +1,70 @@
+// Element types, shapes and constant data: what the graph says about a tensor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/result.h"
+
+namespace residua::graph {
+
+enum class ElementType : std::uint8_t { float32, float64, float16, bfloat16, int64, int32, uint8, int8, boolean };
+
+std::string_view name_of(ElementType type);
+Result<ElementType> parse_element_type(std::string_view name);
+std::size_t size_of(ElementType type);
+bool is_floating_point(ElementType type);
+
+// A dimension is a count >= 0, or one of two symbols that get their value when a plan is made.
+using Dimension = std::int64_t;
+inline constexpr Dimension batch_dimension = INT64_MIN;        // "N": the images of one run, known by no file
+inline constexpr Dimension unknown_dimension = INT64_MIN + 1;  // "?": an image's height or width, or what follows from it
+
+inline bool is_static(Dimension dimension) { return dimension >= 0; }
+
+using Shape = std::vector<Dimension>;
+
+bool is_static(const Shape& shape);
+// "[N, 3, 224, 224]"
+std::string to_string(const Shape& shape);
+// The product of all dimensions; an error where one is symbolic or the product leaves int64.
+Result<std::int64_t> element_count(const Shape& shape);
+
+// Bytes of a constant: a piece of a mapped file or of a buffer, kept alive by the shared pointer. Little-endian, dense,
+// row-major in the tensor's logical shape, and not necessarily aligned (files promise nothing): read through
+// read_floats / read_integers.
+struct ConstantData {
+  std::shared_ptr<const std::byte> bytes;
+  std::size_t size = 0;
+
+  explicit operator bool() const { return bytes != nullptr; }
+  std::span<const std::byte> span() const { return {bytes.get(), size}; }
+};
+
+struct Tensor {
+  std::string name;
+  ElementType type = ElementType::float32;
+  Shape shape;
+  ConstantData constant;  // empty for a tensor that a node or the caller fills
+
+  bool is_constant() const { return static_cast<bool>(constant); }
+};
+
+Tensor make_float_constant(std::string name, Shape shape, const std::vector<float>& values);
+Tensor make_integer_constant(std::string name, Shape shape, const std::vector<std::int64_t>& values);
+
+// The values of a constant of any floating-point type, widened (or, from float64, rounded) to float.
+// The tensor must be a constant whose size fits its shape: verify() sees to that; otherwise InternalError.
+std::vector<float> read_floats(const Tensor& tensor);
+// The values of a constant of an integer or boolean type.
+std::vector<std::int64_t> read_integers(const Tensor& tensor);
+
+float half_to_float(std::uint16_t bits);
+float bfloat16_to_float(std::uint16_t bits);
+
+}  // namespace residua::graph

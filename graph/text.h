@@ -1,0 +1,36 @@
+// The canonical text form of a graph: what golden tests compare and `residua inspect` prints.
+//
+//   graph "resnet18"
+//   input  %0 "input" float32 [N, 3, ?, ?]
+//   const  %1 "conv1.weight" float32 [64, 3, 7, 7] digest 1f0c9a...
+//   node   %2 "relu" float32 [N, 64, ?, ?] = convolution(%0, %1) strides=[2, 2] padding=[3, 3, 3, 3]  # conv1
+//   output %2
+//
+// Tensors are renumbered in order of first appearance, unused ones left out, so equal networks give equal texts. A left-out
+// optional input is written `_`. A constant shows shape and digest, or its values with WriteOptions::constant_values.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "graph/graph.h"
+
+namespace residua::graph {
+
+struct TextOptions {
+  // Write the values of constants of up to this many elements, so that the text can be read back with them. Larger ones
+  // are written as a digest; parse_text fills those with seeded random values of the digest.
+  std::size_t constant_values_up_to = 16;
+  bool digests = true;  // false: `const` lines show the shape only, for texts that compare structure
+};
+
+std::string to_text(const Graph& graph, const TextOptions& options = {});
+
+// Reads what to_text writes (comments from '#' to the end of a line). A constant without values is filled with small random
+// values seeded by its position and digest, the same on every run. Errors name the line and column.
+Result<Graph> parse_text(std::string_view text);
+
+// FNV-1a, 64 bit, over type, shape and bytes of the constant: for recognising weights, not for security.
+std::uint64_t digest(const Tensor& tensor);
+
+}  // namespace residua::graph
