@@ -23,7 +23,7 @@ bool is_floating_point(ElementType type);
 // A dimension is a count >= 0, or one of two symbols that get their value when a plan is made.
 using Dimension = std::int64_t;
 inline constexpr Dimension batch_dimension = INT64_MIN;        // "N": the images of one run, known by no file
-inline constexpr Dimension unknown_dimension = INT64_MIN + 1;  // "?": an image's height or width, or what follows from it
+inline constexpr Dimension unknown_dimension = INT64_MIN + 1;  // "?": an image's height or width, or what follows
 
 inline bool is_static(Dimension dimension) { return dimension >= 0; }
 
@@ -63,8 +63,13 @@ Tensor make_integer_constant(std::string name, Shape shape, const std::vector<st
 std::vector<float> read_floats(const Tensor& tensor);
 // The values of a constant of an integer or boolean type.
 std::vector<std::int64_t> read_integers(const Tensor& tensor);
+// That a constant's shape is static and its bytes are as many as shape and type ask for; says what was found otherwise.
+Status check_constant(const Tensor& tensor);
 
 float half_to_float(std::uint16_t bits);
 float bfloat16_to_float(std::uint16_t bits);
+// Rounded to nearest, ties to even; NaN stays NaN.
+std::uint16_t float_to_half(float value);
+std::uint16_t float_to_bfloat16(float value);
 
 }  // namespace residua::graph

@@ -70,6 +70,11 @@ RESIDUA_API const char *const *residua_architectures(void);
  * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget. */
 RESIDUA_API residua_status residua_measure_peak(int threads, double *gflops_per_second, residua_error *error);
 
+/* Messages for people: what RESIDUA_VERBOSE asks for (dispatch, profile), and notes on odd settings. `message` lives during the call
+ * only; the callback may be called from any thread, one call at a time. NULL, the default, turns them off. Thread-safe. */
+typedef void (*residua_log_callback)(void *user, const char *message);
+RESIDUA_API void residua_set_log_callback(residua_log_callback callback, void *user);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
 typedef struct residua_model residua_model;

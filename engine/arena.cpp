@@ -1,0 +1,72 @@
+#include "engine/arena.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace residua::engine {
+namespace {
+
+std::size_t rounded(std::size_t bytes) { return (bytes + cache_line - 1) / cache_line * cache_line; }
+
+bool alive_together(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+
+// Places one tensor after the other in the given order.
+ArenaPlan place(const std::vector<Lifetime>& lifetimes, const std::vector<std::size_t>& order) {
+  ArenaPlan plan;
+  plan.offsets.assign(lifetimes.size(), 0);
+  std::vector<std::size_t> placed;
+  for (std::size_t index : order) {
+    const std::size_t bytes = rounded(lifetimes[index].bytes);
+    std::vector<std::size_t> neighbours;
+    for (std::size_t other : placed)
+      if (alive_together(lifetimes[index], lifetimes[other])) neighbours.push_back(other);
+    std::sort(neighbours.begin(), neighbours.end(),
+              [&](std::size_t a, std::size_t b) { return plan.offsets[a] < plan.offsets[b]; });
+    // Walk the gaps between neighbours from below; the tightest one wins, else the end.
+    std::size_t end = 0, best = 0, best_gap = static_cast<std::size_t>(-1);
+    for (std::size_t other : neighbours) {
+      if (plan.offsets[other] > end) {
+        const std::size_t gap = plan.offsets[other] - end;
+        if (gap >= bytes && gap < best_gap) {
+          best = end;
+          best_gap = gap;
+        }
+      }
+      end = std::max(end, plan.offsets[other] + rounded(lifetimes[other].bytes));
+    }
+    plan.offsets[index] = best_gap == static_cast<std::size_t>(-1) ? end : best;
+    plan.bytes = std::max(plan.bytes, plan.offsets[index] + bytes);
+    placed.push_back(index);
+  }
+  return plan;
+}
+
+std::size_t largest_sum_alive(const std::vector<Lifetime>& lifetimes) {
+  std::size_t largest = 0;
+  for (const Lifetime& moment : lifetimes) {  // a maximum is reached where some tensor begins
+    std::size_t sum = 0;
+    for (const Lifetime& other : lifetimes)
+      if (other.first <= moment.first && moment.first <= other.last) sum += rounded(other.bytes);
+    largest = std::max(largest, sum);
+  }
+  return largest;
+}
+
+}  // namespace
+
+ArenaPlan plan_arena(const std::vector<Lifetime>& lifetimes) {
+  std::vector<std::size_t> largest_first(lifetimes.size());
+  std::iota(largest_first.begin(), largest_first.end(), std::size_t{0});
+  std::vector<std::size_t> earliest_first = largest_first;
+  std::stable_sort(largest_first.begin(), largest_first.end(),
+                   [&](std::size_t a, std::size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  std::stable_sort(earliest_first.begin(), earliest_first.end(),
+                   [&](std::size_t a, std::size_t b) { return lifetimes[a].first < lifetimes[b].first; });
+  ArenaPlan by_size = place(lifetimes, largest_first);
+  ArenaPlan by_time = place(lifetimes, earliest_first);
+  ArenaPlan best = by_time.bytes < by_size.bytes ? std::move(by_time) : std::move(by_size);
+  best.lower_bound = largest_sum_alive(lifetimes);
+  return best;
+}
+
+}  // namespace residua::engine

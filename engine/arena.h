@@ -1,0 +1,29 @@
+// The memory plan: tensors with lifetimes -> offsets in one block.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace residua::engine {
+
+inline constexpr std::size_t cache_line = 64;
+
+// A tensor that must exist from step `first` to step `last`, both included.
+struct Lifetime {
+  std::size_t bytes;
+  int first;
+  int last;
+};
+
+struct ArenaPlan {
+  std::vector<std::size_t> offsets;  // one a lifetime, multiples of 64
+  std::size_t bytes = 0;             // of the whole block
+  std::size_t lower_bound = 0;       // largest sum of sizes alive at one step: no plan is smaller
+};
+
+// Places the lifetimes so that no two that overlap in time overlap in memory. Sizes are rounded up to 64 bytes.
+// Dynamic storage allocation is NP-hard; this tries two greedy orders (largest first, earliest first; each tensor goes into
+// the tightest gap that it fits) and keeps the smaller plan.
+ArenaPlan plan_arena(const std::vector<Lifetime>& lifetimes);
+
+}  // namespace residua::engine

@@ -1,0 +1,369 @@
+// The C interface: checks arguments, translates structs, and is the one place where errors become status codes.
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "engine/context.h"
+#include "engine/describe.h"
+#include "engine/environment.h"
+#include "engine/log.h"
+#include "engine/peak.h"
+#include "engine/scores.h"
+#include "engine/threads.h"
+#include "engine/version.h"
+#include "graph/architectures/resnet.h"
+#include "graph/operators.h"
+#include "kernels/image/resize.h"
+#include "residua/residua.h"
+
+struct residua_model {
+  std::shared_ptr<const residua::engine::Model> model;
+};
+
+struct residua_context {
+  residua::engine::Context context;
+};
+
+namespace {
+
+namespace engine = residua::engine;
+namespace graph = residua::graph;
+namespace kernels = residua::kernels;
+
+constexpr std::int32_t largest_image_side = 1 << 15;
+
+residua_status status_of(graph::ErrorCode code) {
+  switch (code) {
+    case graph::ErrorCode::invalid_argument: return RESIDUA_INVALID_ARGUMENT;
+    case graph::ErrorCode::io: return RESIDUA_IO;
+    case graph::ErrorCode::malformed: return RESIDUA_MALFORMED;
+    case graph::ErrorCode::unsupported: return RESIDUA_UNSUPPORTED;
+    case graph::ErrorCode::mismatch: return RESIDUA_MISMATCH;
+    case graph::ErrorCode::limit: return RESIDUA_LIMIT;
+    case graph::ErrorCode::out_of_memory: return RESIDUA_OUT_OF_MEMORY;
+    case graph::ErrorCode::internal: return RESIDUA_INTERNAL;
+  }
+  return RESIDUA_INTERNAL;
+}
+
+residua_status report(residua_error* error, residua_status status, const char* message) noexcept {
+  if (error == nullptr) return status;
+  error->status = status;
+  std::size_t length = std::min(std::strlen(message), sizeof(error->message) - 1);
+  if (message[length] != '\0')  // cut: not inside a UTF-8 character
+    while (length > 0 && (static_cast<unsigned char>(message[length]) & 0xC0) == 0x80) --length;
+  std::memcpy(error->message, message, length);
+  error->message[length] = '\0';
+  return status;
+}
+
+// Thrown by the checks below, and nowhere else.
+struct Refusal {
+  graph::Error error;
+};
+
+void require(bool condition, const char* message) {
+  if (!condition) throw Refusal{{graph::ErrorCode::invalid_argument, message}};
+}
+
+template <class T>
+T value_or_refuse(graph::Result<T> result) {
+  if (!result) throw Refusal{result.error()};
+  return std::move(result).value();
+}
+
+// Runs `body`; whatever it throws becomes a status. Nothing crosses into the caller's C.
+template <class Body>
+residua_status guarded(residua_error* error, const Body& body) noexcept {
+  try {
+    body();
+    return report(error, RESIDUA_OK, "");
+  } catch (const Refusal& refusal) {
+    return report(error, status_of(refusal.error.code), refusal.error.message.c_str());
+  } catch (const std::bad_alloc&) {
+    return report(error, RESIDUA_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::length_error&) {
+    return report(error, RESIDUA_OUT_OF_MEMORY, "out of memory");
+  } catch (const dnnl::error& failure) {
+    return failure.status == dnnl_out_of_memory ? report(error, RESIDUA_OUT_OF_MEMORY, "out of memory")
+                                                : report(error, RESIDUA_INTERNAL, failure.what());
+  } catch (const std::exception& failure) {
+    return report(error, RESIDUA_INTERNAL, failure.what());
+  } catch (...) {
+    return report(error, RESIDUA_INTERNAL, "an unknown exception");
+  }
+}
+
+// A caller's struct as this library knows it: fields beyond the caller's size keep their defaults.
+template <class Struct>
+Struct read_struct(const Struct* given, const char* complaint) {
+  Struct result{};
+  if (given == nullptr) return result;
+  require(given->struct_size >= sizeof(std::size_t), complaint);
+  std::memcpy(&result, given, std::min(given->struct_size, sizeof(Struct)));
+  return result;
+}
+
+// Fills as much of the caller's struct as the caller knows of.
+template <class Struct>
+void write_struct(Struct* target, Struct filled, const char* complaint) {
+  require(target != nullptr && target->struct_size >= sizeof(std::size_t), complaint);
+  const std::size_t size = target->struct_size;
+  filled.struct_size = size;
+  std::memcpy(target, &filled, std::min(size, sizeof(Struct)));
+}
+
+engine::Schedule schedule_of(residua_schedule schedule) {
+  switch (schedule) {
+    case RESIDUA_AUTO: return engine::Schedule::automatic;
+    case RESIDUA_LATENCY: return engine::Schedule::latency;
+    case RESIDUA_THROUGHPUT: return engine::Schedule::throughput;
+  }
+  throw Refusal{{graph::ErrorCode::invalid_argument, "unknown schedule"}};
+}
+
+engine::ContextOptions context_options_of(const residua_context_options* options) {
+  const auto given = read_struct(options, "residua_context_options.struct_size is not set");
+  require(given.threads >= 0, "residua_context_options.threads is negative");
+  require(given.profile == 0 || given.profile == 1, "residua_context_options.profile is neither 0 nor 1");
+  return {.threads = given.threads, .schedule = schedule_of(given.schedule), .profile = given.profile == 1};
+}
+
+void require_side(std::int32_t side, const char* message) { require(side >= 1 && side <= largest_image_side, message); }
+
+}  // namespace
+
+residua_status residua_get_version(residua_version_info* info, residua_error* error) {
+  return guarded(error, [&] {
+    static const std::string sets = [] {
+      std::string names;
+      for (kernels::InstructionSet set : kernels::all_instruction_sets())
+        names += (names.empty() ? "" : ", ") + std::string(name_of(set));
+      return names;
+    }();
+    static const std::string in_use(name_of(engine::kernel_table().instruction_set));
+    static const std::string onednn = [] {
+      const dnnl_version_t* version = dnnl_version();
+      return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+    }();
+    write_struct(info,
+                 {.struct_size = 0,
+                  .version = RESIDUA_VERSION,
+                  .compiler = RESIDUA_COMPILER,
+                  .onednn = onednn.c_str(),
+                  .instruction_sets = sets.c_str(),
+                  .instruction_set_in_use = in_use.c_str()},
+                 "info is NULL or its struct_size is not set");
+  });
+}
+
+const char* const* residua_architectures(void) {
+  static const std::vector<std::string> names = graph::known_architectures();
+  static const std::vector<const char*> pointers = [] {
+    std::vector<const char*> list;
+    for (const std::string& name : names) list.push_back(name.c_str());
+    list.push_back(nullptr);
+    return list;
+  }();
+  return pointers.data();
+}
+
+residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error) {
+  return guarded(error, [&] {
+    require(threads >= 0, "threads is negative");
+    require(gflops_per_second != nullptr, "gflops_per_second is NULL");
+    *gflops_per_second = engine::measure_peak(engine::threads_within_budget(threads));
+  });
+}
+
+void residua_set_log_callback(residua_log_callback callback, void* user) {
+  engine::set_log_callback(callback, user);
+  if (!engine::environment().complaint.empty()) engine::log(engine::environment().complaint);
+}
+
+residua_status residua_model_load(const char* path, const residua_load_options* options, residua_model** model,
+                                  residua_error* error) {
+  return guarded(error, [&] {
+    require(path != nullptr, "path is NULL");
+    require(model != nullptr, "model is NULL");
+    *model = nullptr;
+    const auto given = read_struct(options, "residua_load_options.struct_size is not set");
+    engine::LoadOptions load;
+    if (given.architecture) load.architecture = given.architecture;
+    if (given.labels) load.labels = given.labels;
+    *model = new residua_model{value_or_refuse(engine::Model::load(path, load))};
+  });
+}
+
+residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
+                                           residua_error* error) {
+  return guarded(error, [&] {
+    require(architecture != nullptr, "architecture is NULL");
+    require(model != nullptr, "model is NULL");
+    *model = nullptr;
+    *model = new residua_model{value_or_refuse(engine::Model::random(architecture, seed))};
+  });
+}
+
+void residua_model_release(residua_model* model) { delete model; }
+
+residua_status residua_model_get_info(const residua_model* model, residua_model_info* info, residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr, "model is NULL");
+    const engine::Model& m = *model->model;
+    const engine::ModelCard& card = m.card();
+    residua_model_info filled{};
+    filled.format = m.format().c_str();
+    filled.architecture = card.architecture.c_str();
+    filled.channels = static_cast<int32_t>(m.channels());
+    filled.input_height = static_cast<int32_t>(card.input_height);
+    filled.input_width = static_cast<int32_t>(card.input_width);
+    filled.resize = static_cast<int32_t>(card.resize);
+    filled.interpolation = card.interpolation == kernels::Interpolation::bicubic ? RESIDUA_BICUBIC : RESIDUA_BILINEAR;
+    std::copy_n(card.mean, 3, filled.mean);
+    std::copy_n(card.standard_deviation, 3, filled.standard_deviation);
+    filled.classes = static_cast<int32_t>(m.classes());
+    filled.outputs_are_probabilities = m.ends_in_softmax() ? 1 : 0;
+    filled.label_count = static_cast<int32_t>(card.labels.size());
+    filled.parameters = m.parameters();
+    write_struct(info, filled, "info is NULL or its struct_size is not set");
+  });
+}
+
+const char* residua_model_label(const residua_model* model, int32_t index) {
+  if (model == nullptr || index < 0) return nullptr;
+  const std::vector<std::string>& labels = model->model->card().labels;
+  return static_cast<std::size_t>(index) < labels.size() ? labels[static_cast<std::size_t>(index)].c_str() : nullptr;
+}
+
+residua_status residua_model_describe(const residua_model* model, residua_stage stage, residua_text_format format,
+                                      int32_t batch, int32_t height, int32_t width,
+                                      const residua_context_options* context_options, char** text,
+                                      residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr, "model is NULL");
+    require(text != nullptr, "text is NULL");
+    *text = nullptr;
+    require(batch >= 0 && height >= 0 && width >= 0, "batch, height or width is negative");
+    require(format == RESIDUA_TEXT || format == RESIDUA_JSON || format == RESIDUA_DOT, "unknown text format");
+    const auto wanted = static_cast<engine::TextFormat>(format);
+    const engine::Model& m = *model->model;
+    std::string result;
+    if (stage == RESIDUA_IMPORTED) {
+      result = engine::describe(m.imported(), wanted);
+    } else if (stage == RESIDUA_OPTIMIZED) {
+      result = engine::describe(m.optimized(), wanted);
+    } else {
+      require(stage == RESIDUA_PLANNED, "unknown stage");
+      const engine::RunShape shape{batch > 0 ? batch : 1, height > 0 ? height : m.card().input_height,
+                                   width > 0 ? width : m.card().input_width};
+      const engine::PlanKey key = engine::choose_plan(shape, context_options_of(context_options)).key;
+      result = engine::describe(*value_or_refuse(m.plan(key)), wanted);
+    }
+    char* copy = static_cast<char*>(std::malloc(result.size() + 1));
+    if (copy == nullptr) throw std::bad_alloc();
+    std::memcpy(copy, result.c_str(), result.size() + 1);
+    *text = copy;
+  });
+}
+
+void residua_text_free(char* text) { std::free(text); }
+
+residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width, int32_t height,
+                                  size_t row_stride, uint8_t* output, residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr, "model is NULL");
+    require(pixels != nullptr && output != nullptr, "pixels or output is NULL");
+    require(width >= 1 && height >= 1, "an image without pixels");
+    require(row_stride >= static_cast<std::size_t>(width) * 3, "row_stride is smaller than a row of RGB pixels");
+    const engine::ModelCard& card = model->model->card();
+    const kernels::PreprocessPlan plan = kernels::make_preprocess_plan(
+        {width, height}, card.resize, card.interpolation, {card.input_width, card.input_height});
+    std::vector<std::uint8_t> scratch(plan.scratch_bytes);
+    kernels::preprocess_rgb8(plan, pixels, row_stride, scratch.data(), output);
+  });
+}
+
+residua_status residua_context_create(residua_model* model, const residua_context_options* options,
+                                      residua_context** context, residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr, "model is NULL");
+    require(context != nullptr, "context is NULL");
+    *context = nullptr;
+    *context = new residua_context{engine::Context(model->model, context_options_of(options))};
+  });
+}
+
+void residua_context_release(residua_context* context) { delete context; }
+
+residua_status residua_context_run(residua_context* context, const residua_input* input, float* output,
+                                   size_t output_count, residua_error* error) {
+  return guarded(error, [&] {
+    require(context != nullptr, "context is NULL");
+    require(input != nullptr, "input is NULL");
+    require(output != nullptr, "output is NULL");
+    const residua_input given = read_struct(input, "residua_input.struct_size is not set");
+    require(given.data != nullptr, "residua_input.data is NULL");
+    require(given.batch >= 1, "residua_input.batch is less than 1");
+    require_side(given.height, "residua_input.height is not within 1 to 32768");
+    require_side(given.width, "residua_input.width is not within 1 to 32768");
+    require(given.format == RESIDUA_FLOAT32_NCHW || given.format == RESIDUA_UINT8_NHWC, "unknown residua_input.format");
+    engine::Input images{.planes = nullptr, .pixels = nullptr,
+                         .shape = {given.batch, given.height, given.width}};
+    if (given.format == RESIDUA_FLOAT32_NCHW)
+      images.planes = static_cast<const float*>(given.data);
+    else
+      images.pixels = static_cast<const std::uint8_t*>(given.data);
+    const graph::Status status = context->context.run(images, {output, output_count});
+    if (!status) throw Refusal{status.error()};
+  });
+}
+
+void residua_softmax(const float* values, size_t rows, size_t classes, float* probabilities) {
+  if (values != nullptr && probabilities != nullptr) engine::softmax(values, rows, classes, probabilities);
+}
+
+void residua_top_k(const float* values, size_t classes, size_t count, int32_t* indices) {
+  if (values != nullptr && indices != nullptr && classes <= static_cast<std::size_t>(INT32_MAX))
+    engine::top_k({values, classes}, {indices, std::min(count, classes)});
+}
+
+residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info, residua_error* error) {
+  return guarded(error, [&] {
+    require(context != nullptr, "context is NULL");
+    const engine::RunInfo& run = context->context.last_run();
+    require(run.plan != nullptr, "the context has not run yet");
+    residua_run_info filled{};
+    filled.threads = run.threads;
+    filled.schedule = run.schedule == engine::Schedule::latency ? RESIDUA_LATENCY : RESIDUA_THROUGHPUT;
+    filled.arena_bytes = run.plan->arena_bytes;
+    filled.arena_lower_bound = run.plan->arena_lower_bound;
+    filled.scratch_bytes = run.plan->scratch_bytes;
+    filled.workers = run.workers;
+    filled.packed_weight_bytes = context->context.model().packed_weight_bytes();
+    filled.gflop_per_image = run.plan->gflop / static_cast<double>(run.plan->key.batch);
+    filled.layer_count = static_cast<int32_t>(run.plan->steps.size());
+    write_struct(info, filled, "info is NULL or its struct_size is not set");
+  });
+}
+
+residua_status residua_context_get_layer(const residua_context* context, int32_t index, residua_layer_info* info,
+                                         residua_error* error) {
+  return guarded(error, [&] {
+    require(context != nullptr, "context is NULL");
+    const engine::RunInfo& run = context->context.last_run();
+    require(run.plan != nullptr, "the context has not run yet");
+    require(index >= 0 && static_cast<std::size_t>(index) < run.plan->steps.size(), "no layer of that index");
+    const engine::Step& step = run.plan->steps[static_cast<std::size_t>(index)];
+    write_struct(info,
+                 {.struct_size = 0,
+                  .name = step.name.c_str(),
+                  .op = graph::info_of(step.op).name.data(),
+                  .implementation = step.implementation.c_str(),
+                  .milliseconds = run.layer_milliseconds[static_cast<std::size_t>(index)],
+                  .gflop = step.gflop * run.layer_scale},
+                 "info is NULL or its struct_size is not set");
+  });
+}

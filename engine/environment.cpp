@@ -1,0 +1,63 @@
+#include "engine/environment.h"
+
+#include <cstdlib>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+
+namespace residua::engine {
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+Environment read_environment() {
+  Environment result;
+  if (const auto cap = variable("RESIDUA_MAX_ISA"); !cap.empty()) {
+    if (const auto set = kernels::parse_instruction_set(cap))
+      result.max_instruction_set = *set;
+    else
+      result.complaint += "RESIDUA_MAX_ISA is '" + std::string(cap) + "', expected sse2, avx2 or avx512; ";
+  }
+  for (std::string_view rest = variable("RESIDUA_VERBOSE"); !rest.empty();) {
+    const auto comma = rest.find(',');
+    const auto word = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    if (word == "dispatch")
+      result.verbose_dispatch = true;
+    else if (word == "profile")
+      result.verbose_profile = true;
+    else if (!word.empty())
+      result.complaint += "RESIDUA_VERBOSE holds '" + std::string(word) + "', expected dispatch, profile or both; ";
+  }
+  result.dump_graph = variable("RESIDUA_DUMP_GRAPH");
+  return result;
+}
+
+void cap_onednn(kernels::InstructionSet set) {
+  // oneDNN's lowest step is SSE4.1. It refuses once it has looked at the CPU: then a host has set it already, and its
+  // choice stands.
+  switch (set) {
+    case kernels::InstructionSet::sse2: static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41)); break;
+    case kernels::InstructionSet::avx2: static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2)); break;
+    case kernels::InstructionSet::avx512: break;
+  }
+}
+
+}  // namespace
+
+const Environment& environment() {
+  static const Environment value = read_environment();
+  return value;
+}
+
+const kernels::KernelTable& kernel_table() {
+  static const kernels::KernelTable table = [] {
+    cap_onednn(environment().max_instruction_set);
+    return kernels::make_kernel_table(kernels::detect_cpu(), environment().max_instruction_set);
+  }();
+  return table;
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,158 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "engine/environment.h"
+#include "engine/layout.h"
+#include "engine/log.h"
+#include "engine/threads.h"
+#include "graph/architectures/resnet.h"
+#include "graph/infer.h"
+#include "graph/operators.h"
+#include "graph/pipeline.h"
+#include "graph/text.h"
+
+namespace residua::engine {
+namespace {
+
+using graph::Error;
+using graph::ErrorCode;
+using graph::Graph;
+using graph::Result;
+using graph::Status;
+
+// A service that sees many shapes must not grow with each: plans beyond this many are made again when they come back.
+constexpr std::size_t kept_plans = 8;
+
+// RESIDUA_DUMP_GRAPH: one text file a stage, numbered in the order of the passes.
+graph::PassObserver dump_observer(const std::string& model) {
+  if (environment().dump_graph.empty()) return {};
+  return [model, number = 0](std::string_view stage, const Graph& graph) mutable {
+    std::string index = std::to_string(number++);
+    if (index.size() < 2) index.insert(0, "0");
+    const auto path = environment().dump_graph / (model + "." + index + "." + std::string(stage) + ".txt");
+    std::ofstream file(path);
+    if (!(file << graph::to_text(graph)).flush()) log("RESIDUA_DUMP_GRAPH: could not write " + path.string());
+  };
+}
+
+Status check_interface(const Graph& graph) {
+  if (graph.inputs.size() != 1 || graph.outputs.empty())
+    return Error{ErrorCode::unsupported, "the network has " + std::to_string(graph.inputs.size()) + " inputs and " +
+                                             std::to_string(graph.outputs.size()) + " outputs, expected one input and an output"};
+  const graph::Tensor& input = graph.tensor(graph.inputs[0]);
+  if (input.shape.size() != 4 || !graph::is_static(input.shape[1]) || input.shape[1] < 1)
+    return Error{ErrorCode::unsupported, "input '" + input.name + "' has shape " + graph::to_string(input.shape) +
+                                             ", expected [N, channels, height, width] with a known number of channels"};
+  if (!graph::is_floating_point(input.type))
+    return Error{ErrorCode::unsupported, "input '" + input.name + "' holds integers, expected floating-point pixels"};
+  return {};
+}
+
+bool output_is_softmax(const Graph& graph) {
+  graph::TensorId wanted = graph.outputs[0];
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    if (node->output != wanted) continue;
+    if (node->op == graph::Op::softmax) return true;
+    if (node->op != graph::Op::flatten && node->op != graph::Op::reshape && node->op != graph::Op::identity) return false;
+    wanted = node->inputs[0];
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  graph::ImportOptions import_options{.architecture = options.architecture};
+  if (import_options.architecture.empty()) {
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(path));
+  }
+  RESIDUA_ASSIGN(graph::ImportedModel imported, graph::import_file(path, import_options));
+  auto model = finish(std::move(imported), {.model = path, .labels = options.labels});
+  if (!model) {
+    // Errors of the importer name the file already; the later ones speak of the network only.
+    Error error = model.error();
+    if (error.message.find(path.string()) == std::string::npos &&
+        (options.labels.empty() || error.message.find(options.labels.string()) == std::string::npos))
+      error.message = path.string() + ": " + error.message;
+    return error;
+  }
+  return model;
+}
+
+Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed) {
+  const auto configuration = graph::find_architecture(architecture);
+  if (!configuration) {
+    std::string known;
+    for (const std::string& name : graph::known_architectures()) known += (known.empty() ? "" : ", ") + name;
+    return Error{ErrorCode::invalid_argument, "unknown architecture '" + architecture + "', known are " + known};
+  }
+  graph::ImportedModel imported;
+  RESIDUA_ASSIGN(imported.graph, graph::build_resnet(*configuration, graph::random_weights(*configuration, seed)));
+  imported.format = "random";
+  imported.architecture = architecture;
+  return finish(std::move(imported), {});
+}
+
+Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
+  RESIDUA_RETURN_IF_ERROR(check_interface(imported.graph));
+  const std::shared_ptr<Model> model(new Model());
+  const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
+  RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
+  RESIDUA_RETURN_IF_ERROR(check_interface(model->optimized_));
+  model->format_ = imported.format;
+  // The optimised graph tells the input as callers see it (NCHW, whatever the file had).
+  model->imported_ = std::move(imported.graph);
+  imported.graph = model->optimized_;
+  RESIDUA_ASSIGN(model->card_, read_model_card(imported, sources));
+
+  const ModelCard& card = model->card_;
+  RESIDUA_ASSIGN(const Graph one_image, graph::with_input_shape(model->optimized_, {1, model->channels(), card.input_height,
+                                                                                     card.input_width}));
+  const graph::Shape& output = one_image.tensor(one_image.outputs[0]).shape;
+  RESIDUA_ASSIGN(model->classes_, graph::element_count(output));
+  if (output.empty() || output[0] != 1 || model->classes_ < 1)
+    return Error{ErrorCode::unsupported, "the first output has shape " + graph::to_string(output) +
+                                             " for one image, expected [1, classes]"};
+  model->ends_in_softmax_ = output_is_softmax(model->optimized_);
+  if (!card.labels.empty() && static_cast<std::int64_t>(card.labels.size()) != model->classes_) {
+    const std::string source = sources.labels.empty() ? sources.model.string() : sources.labels.string();
+    return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
+                                          std::to_string(model->classes_) + " classes"};
+  }
+  return std::shared_ptr<const Model>(model);
+}
+
+std::int64_t Model::parameters() const {
+  std::int64_t sum = 0;
+  for (const graph::Tensor& tensor : optimized_.tensors)
+    if (tensor.is_constant() && graph::is_floating_point(tensor.type)) sum += static_cast<std::int64_t>(float_count(tensor.shape));
+  return sum;
+}
+
+Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
+  const std::lock_guard lock(plans_mutex_);
+  const auto known = std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
+  if (known != plans_.end()) {
+    std::rotate(known, known + 1, plans_.end());
+    return plans_.back();
+  }
+  const ThreadCountScope scope(key.threads);
+  RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(optimized_, key, kernel_table(), packed_));
+  if (environment().verbose_dispatch && log_wanted()) {
+    for (std::size_t i = 0; i < plan->steps.size(); ++i) {
+      const Step& step = plan->steps[i];
+      std::string line = "dispatch: " + step.name + " (" + std::string(graph::info_of(step.op).name) + ") " +
+                         graph::to_string(plan->graph.tensor(step.output).shape) + " -> " + step.implementation;
+      for (const Rejection& rejection : plan->rejections[i])
+        line += "; not " + rejection.implementation + ": " + rejection.reason;
+      log(line);
+    }
+  }
+  if (plans_.size() == kept_plans) plans_.erase(plans_.begin());
+  plans_.push_back(plan);
+  return plan;
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,56 @@
+// A network, loaded: immutable, shared by any number of threads and contexts.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/model_card.h"
+#include "engine/packed_weights.h"
+#include "engine/plan.h"
+
+namespace residua::engine {
+
+struct LoadOptions {
+  std::string architecture;
+  std::filesystem::path labels;
+};
+
+class Model {
+ public:
+  static graph::Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path, const LoadOptions& options);
+  static graph::Result<std::shared_ptr<const Model>> random(const std::string& architecture, std::uint64_t seed);
+
+  const ModelCard& card() const { return card_; }
+  const std::string& format() const { return format_; }
+  const graph::Graph& imported() const { return imported_; }
+  const graph::Graph& optimized() const { return optimized_; }
+  std::int64_t channels() const { return optimized_.tensor(optimized_.inputs[0]).shape[1]; }
+  // Values of one image in the first output, at the card's image size.
+  std::int64_t classes() const { return classes_; }
+  bool ends_in_softmax() const { return ends_in_softmax_; }
+  std::int64_t parameters() const;
+  std::size_t packed_weight_bytes() const { return packed_.bytes(); }
+
+  // The plan for `key`, made at its first use. Thread-safe. A few of the last used plans are kept, however many shapes come by;
+  // packed weights stay.
+  graph::Result<std::shared_ptr<const Plan>> plan(const PlanKey& key) const;
+
+ private:
+  Model() = default;
+  static graph::Result<std::shared_ptr<const Model>> finish(graph::ImportedModel imported, const CardSources& sources);
+
+  std::string format_;
+  ModelCard card_;
+  graph::Graph imported_, optimized_;
+  std::int64_t classes_ = 0;
+  bool ends_in_softmax_ = false;
+  mutable PackedWeights packed_;
+  mutable std::mutex plans_mutex_;
+  mutable std::vector<std::shared_ptr<const Plan>> plans_;  // last used last
+};
+
+}  // namespace residua::engine

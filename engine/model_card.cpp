@@ -1,0 +1,202 @@
+#include "engine/model_card.h"
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "graph/architectures/resnet.h"
+
+namespace residua::engine {
+namespace {
+
+using graph::Error;
+using graph::ErrorCode;
+using graph::Result;
+using graph::Status;
+using kernels::Interpolation;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::size_t max_sidecar_bytes = 64u << 20;
+constexpr std::int64_t max_image_side = 1 << 15;
+
+Error bad(const std::string& source, const std::string& key, const json& found, const std::string& expected) {
+  std::string text = found.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (text.size() > 80) text = text.substr(0, 80) + "...";
+  return {ErrorCode::malformed, source + ": \"" + key + "\" is " + text + ", expected " + expected};
+}
+
+Result<std::string> read_text(const fs::path& path, std::size_t limit) {
+  std::error_code failure;
+  if (!fs::is_regular_file(path, failure)) return Error{ErrorCode::io, path.string() + ": not a file that can be read"};
+  const auto size = fs::file_size(path, failure);
+  if (failure) return Error{ErrorCode::io, path.string() + ": " + failure.message()};
+  if (size > limit)
+    return Error{ErrorCode::limit, path.string() + ": " + std::to_string(size) + " bytes, at most " + std::to_string(limit) + " are read"};
+  std::ifstream file(path, std::ios::binary);
+  std::string text(static_cast<std::size_t>(size), '\0');
+  if (!file.read(text.data(), static_cast<std::streamsize>(size)))
+    return Error{ErrorCode::io, path.string() + ": could not be read"};
+  return text;
+}
+
+// The sidecar as an object; an empty one where the file does not exist.
+Result<json> read_sidecar(const fs::path& model) {
+  if (model.empty()) return json::object();
+  fs::path path = model;
+  path += ".json";
+  std::error_code failure;
+  if (!fs::exists(path, failure)) return json::object();
+  RESIDUA_ASSIGN(const std::string text, read_text(path, max_sidecar_bytes));
+  json parsed = json::parse(text, nullptr, false);
+  if (!parsed.is_object()) return Error{ErrorCode::malformed, path.string() + ": not a JSON object"};
+  return parsed;
+}
+
+// Metadata values are texts; those that hold JSON ("[0.485, ...]", "224") are taken as what they hold.
+json object_of(const std::map<std::string, std::string>& metadata) {
+  json object = json::object();
+  for (const auto& [key, text] : metadata) {
+    const json parsed = key == "arch" ? json(json::value_t::discarded) : json::parse(text, nullptr, false);
+    object[key] = parsed.is_discarded() ? json(text) : parsed;
+  }
+  return object;
+}
+
+std::optional<std::int64_t> side(const json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  const auto number = value.get<std::int64_t>();
+  return number >= 1 && number <= max_image_side ? std::optional(number) : std::nullopt;
+}
+
+Status apply_input_size(const json& value, const std::string& source, ModelCard& card) {
+  std::optional<std::int64_t> height, width;
+  if (value.is_array() && (value.size() == 2 || value.size() == 3)) {  // [H, W], or timm's [3, H, W]
+    height = side(value[value.size() - 2]);
+    width = side(value[value.size() - 1]);
+  } else {
+    height = width = side(value);
+  }
+  if (!height || !width) return bad(source, "input_size", value, "a side in pixels, or [height, width]");
+  card.input_height = *height;
+  card.input_width = *width;
+  return {};
+}
+
+Status apply_three(const json& value, const std::string& key, const std::string& source, bool positive, float (&target)[3]) {
+  bool fits = value.is_array() && value.size() == 3;
+  for (std::size_t i = 0; fits && i < 3; ++i) {
+    fits = value[i].is_number() && std::isfinite(value[i].get<float>()) && (!positive || value[i].get<float>() > 0);
+    if (fits) target[i] = value[i].get<float>();
+  }
+  if (!fits) return bad(source, key, value, positive ? "three positive numbers" : "three numbers");
+  return {};
+}
+
+Status apply_labels(const json& value, const std::string& source, const fs::path& folder, ModelCard& card) {
+  if (value.is_string()) {
+    // A bare name only: a model file from elsewhere must not make us read what lies outside its folder.
+    const fs::path name = value.get<std::string>();
+    if (name.empty() || name != name.filename() || name == "." || name == "..")
+      return bad(source, "labels", value, "a list, or the name of a file in the model's folder");
+    RESIDUA_ASSIGN(card.labels, read_labels(folder / name));
+    return {};
+  }
+  if (!value.is_array()) return bad(source, "labels", value, "a list of texts, or a file name");
+  card.labels.clear();
+  for (const json& label : value) {
+    if (!label.is_string()) return bad(source, "labels", label, "a text");
+    card.labels.push_back(label.get<std::string>());
+  }
+  return {};
+}
+
+Status apply(const json& object, const std::string& source, const fs::path& folder, bool want_labels, ModelCard& card) {
+  if (const auto it = object.find("input_size"); it != object.end())
+    RESIDUA_RETURN_IF_ERROR(apply_input_size(*it, source, card));
+  if (const auto it = object.find("resize"); it != object.end()) {
+    const auto value = side(*it);
+    if (!value) return bad(source, "resize", *it, "a side in pixels");
+    card.resize = *value;
+  }
+  if (const auto it = object.find("interpolation"); it != object.end()) {
+    if (*it == "bilinear")
+      card.interpolation = Interpolation::bilinear;
+    else if (*it == "bicubic")
+      card.interpolation = Interpolation::bicubic;
+    else
+      return bad(source, "interpolation", *it, "\"bilinear\" or \"bicubic\"");
+  }
+  if (const auto it = object.find("mean"); it != object.end())
+    RESIDUA_RETURN_IF_ERROR(apply_three(*it, "mean", source, false, card.mean));
+  if (const auto it = object.find("std"); it != object.end())
+    RESIDUA_RETURN_IF_ERROR(apply_three(*it, "std", source, true, card.standard_deviation));
+  if (const auto it = object.find("labels"); it != object.end() && want_labels)
+    RESIDUA_RETURN_IF_ERROR(apply_labels(*it, source, folder, card));
+  return {};
+}
+
+// What the network itself implies: its architecture's input size, or the size its graph is fixed to.
+void apply_preset(const graph::ImportedModel& imported, ModelCard& card) {
+  card.architecture = imported.architecture;
+  if (const auto known = graph::find_architecture(imported.architecture)) {
+    card.input_height = card.input_width = known->input_size;
+    card.resize = known->cifar_stem ? known->input_size : known->input_size * 256 / 224;
+  }
+  const graph::Shape& input = imported.graph.tensor(imported.graph.inputs.at(0)).shape;
+  if (input.size() == 4 && graph::is_static(input[2]) && graph::is_static(input[3])) {
+    card.input_height = input[2];
+    card.input_width = input[3];
+    const std::int64_t shorter = std::min(input[2], input[3]);
+    // ImageNet's margin; small images (CIFAR) are taken whole.
+    card.resize = shorter < 64 ? shorter : shorter * 256 / 224;
+  }
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> read_labels(const fs::path& path) {
+  RESIDUA_ASSIGN(const std::string text, read_text(path, max_sidecar_bytes));
+  std::vector<std::string> labels;
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (const auto tab = line.rfind('\t'); tab != std::string::npos) line.erase(0, tab + 1);
+    labels.push_back(std::move(line));
+  }
+  while (!labels.empty() && labels.back().empty()) labels.pop_back();
+  if (labels.empty()) return Error{ErrorCode::malformed, path.string() + ": holds no label"};
+  return labels;
+}
+
+Result<std::string> sidecar_architecture(const fs::path& model) {
+  RESIDUA_ASSIGN(const json sidecar, read_sidecar(model));
+  const auto it = sidecar.find("arch");
+  if (it == sidecar.end()) return std::string();
+  if (!it->is_string()) return bad(model.string() + ".json", "arch", *it, "the name of an architecture");
+  return it->get<std::string>();
+}
+
+Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources) {
+  ModelCard card;
+  apply_preset(imported, card);
+  RESIDUA_ASSIGN(const json sidecar, read_sidecar(sources.model));
+  const bool given = !sources.labels.empty();
+  const fs::path folder = sources.model.parent_path();
+  const std::string name = sources.model.string();
+  RESIDUA_RETURN_IF_ERROR(apply(object_of(imported.metadata), name + " (metadata)", folder,
+                                !given && !sidecar.contains("labels"), card));
+  RESIDUA_RETURN_IF_ERROR(apply(sidecar, name + ".json", folder, !given, card));
+  if (given) {
+    RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));
+  }
+  if (card.resize < std::min(card.input_height, card.input_width) && !sidecar.contains("resize") &&
+      !imported.metadata.contains("resize"))
+    card.resize = std::min(card.input_height, card.input_width);
+  return card;
+}
+
+}  // namespace residua::engine

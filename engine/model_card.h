@@ -1,0 +1,40 @@
+// What a network's file says about its images and classes.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "graph/import/import.h"
+#include "kernels/image/resize.h"
+
+namespace residua::engine {
+
+// The preset is ImageNet's evaluation: shorter side to 256, centre crop of 224, the training set's mean and deviation.
+struct ModelCard {
+  std::string architecture;
+  std::vector<std::string> labels;  // empty: none
+  std::int64_t input_height = 224;
+  std::int64_t input_width = 224;
+  std::int64_t resize = 256;  // shorter side before the crop
+  kernels::Interpolation interpolation = kernels::Interpolation::bilinear;
+  float mean[3] = {0.485f, 0.456f, 0.406f};
+  float standard_deviation[3] = {0.229f, 0.224f, 0.225f};
+};
+
+struct CardSources {
+  std::filesystem::path model;   // the model file; its sidecar is model + ".json". Empty: neither
+  std::filesystem::path labels;  // given by the caller; empty: none
+};
+
+// Gathers the card. What is said earlier wins: the caller's labels, the sidecar, the file's metadata, the preset of the
+// architecture (or of the graph's own input size). A key with a value that makes no sense is an error naming its source.
+graph::Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources);
+
+// The sidecar's "arch", "" where there is none: importing a weight file needs it early.
+graph::Result<std::string> sidecar_architecture(const std::filesystem::path& model);
+
+// One label a line; of tab-separated columns the last. Empty lines at the end do not count.
+graph::Result<std::vector<std::string>> read_labels(const std::filesystem::path& path);
+
+}  // namespace residua::engine

@@ -1,0 +1,40 @@
+// What every oneDNN step needs: the engine, our layouts as memory descriptors, and a call that is ready to go.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <vector>
+
+#include "engine/layout.h"
+
+namespace residua::engine {
+
+// The one CPU engine of the process. The first call applies RESIDUA_MAX_ISA to oneDNN.
+const dnnl::engine& cpu_engine();
+
+// 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0.
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
+
+dnnl::memory::dims dims_of(const graph::Shape& shape);
+
+// Our layouts (engine/layout.h) as descriptors of float32 memory.
+dnnl::memory::desc activation_desc(const graph::Shape& shape);
+dnnl::memory::desc row_major_desc(const graph::Shape& shape);
+
+// A primitive with its arguments bound to addresses. Calling it allocates nothing of ours.
+class OnednnCall {
+ public:
+  OnednnCall(dnnl::primitive primitive, dnnl::stream stream)
+      : primitive_(std::move(primitive)), stream_(std::move(stream)) {}
+  void add(int argument, const dnnl::memory::desc& desc, const void* address);
+  void operator()() const;
+
+ private:
+  dnnl::primitive primitive_;
+  dnnl::stream stream_;
+  std::vector<dnnl::memory> memories_;
+  std::vector<dnnl_exec_arg_t> arguments_;
+};
+
+}  // namespace residua::engine

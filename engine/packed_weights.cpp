@@ -1,0 +1,39 @@
+#include "engine/packed_weights.h"
+
+#include <cstring>
+
+#include "engine/onednn.h"
+
+namespace residua::engine {
+
+std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constant, const dnnl::memory::desc& plain,
+                                                    const dnnl::memory::desc& packed) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Entry>& entries = entries_[constant.constant.bytes.get()];
+  for (const Entry& entry : entries)
+    if (entry.layout == packed) return entry.data;
+
+  const std::vector<float> values = graph::read_floats(constant);
+  const std::shared_ptr<std::byte> data = allocate_aligned(packed.get_size());
+  if (plain == packed) {
+    std::memcpy(data.get(), values.data(), values.size() * sizeof(float));
+  } else {
+    dnnl::stream stream(cpu_engine());
+    const dnnl::reorder::primitive_desc reorder(cpu_engine(), plain, cpu_engine(), packed);
+    OnednnCall call(dnnl::reorder(reorder), stream);
+    call.add(DNNL_ARG_FROM, plain, values.data());
+    call.add(DNNL_ARG_TO, packed, data.get());
+    call();
+    stream.wait();
+  }
+  entries.push_back({constant.constant, packed, data});
+  bytes_ += packed.get_size();
+  return data;
+}
+
+std::size_t PackedWeights::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,137 @@
+// What a pass could not fuse: activations, arithmetic of two tensors and softmax, each one oneDNN primitive.
+
+#include <array>
+
+#include "engine/onednn.h"
+#include "engine/steps/step.h"
+
+namespace residua::engine {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+
+std::string accept(const StepRequest&) { return ""; }
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+// A primitive of one source of the output's own layout; it may work in place.
+template <class Primitive>
+Step unary_step(const StepRequest& request, const typename Primitive::primitive_desc& description) {
+  Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
+  step.scratch_bytes = description.scratchpad_desc().get_size();
+  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
+  step.bind = [description, primitive = Primitive(description), locate = request.locate(0),
+               output = request.node.output](const Binding& binding) -> std::function<void()> {
+    OnednnCall call(primitive, binding.stream);
+    call.add(DNNL_ARG_SRC, description.src_desc(), locate(binding));
+    call.add(DNNL_ARG_DST, description.dst_desc(), binding.address(output));
+    call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
+    return call;
+  };
+  return step;
+}
+
+Step make_activation(const StepRequest& request) {
+  algorithm kind = algorithm::eltwise_relu;
+  float alpha = 0, beta = 0;
+  if (request.node.op == graph::Op::sigmoid) kind = algorithm::eltwise_logistic;
+  if (request.node.op == graph::Op::clip) {
+    const auto& bounds = graph::attributes_of<graph::ClipAttributes>(request.node);
+    kind = algorithm::eltwise_clip;
+    alpha = static_cast<float>(bounds.minimum);
+    beta = static_cast<float>(bounds.maximum);
+  }
+  const memory::desc layout = activation_desc(request.output().shape);
+  return unary_step<dnnl::eltwise_forward>(
+      request, {cpu_engine(), dnnl::prop_kind::forward_inference, kind, layout, layout, alpha, beta, user_scratchpad()});
+}
+
+Step make_softmax(const StepRequest& request) {
+  const auto rank = static_cast<std::int64_t>(request.output().shape.size());
+  std::int64_t axis = graph::attributes_of<graph::AxisAttributes>(request.node).axis;
+  if (axis < 0) axis += rank;
+  const memory::desc layout = activation_desc(request.output().shape);
+  return unary_step<dnnl::softmax_forward>(
+      request, {cpu_engine(), dnnl::prop_kind::forward_inference, algorithm::softmax_accurate, layout, layout,
+                static_cast<int>(axis), user_scratchpad()});
+}
+
+struct Arithmetic {
+  graph::Op op;
+  algorithm kind;
+  bool commutes;
+};
+constexpr std::array<Arithmetic, 4> arithmetic{{
+    {graph::Op::add, algorithm::binary_add, true},
+    {graph::Op::subtract, algorithm::binary_sub, false},
+    {graph::Op::multiply, algorithm::binary_mul, true},
+    {graph::Op::divide, algorithm::binary_div, false},
+}};
+
+const Arithmetic& arithmetic_of(graph::Op op) {
+  for (const Arithmetic& entry : arithmetic)
+    if (entry.op == op) return entry;
+  throw graph::InternalError("no arithmetic of two tensors");
+}
+
+// The layout of `shape` with ones in front, as broadcasting aligns it with `rank` dimensions.
+memory::desc aligned_desc(const graph::Shape& shape, std::size_t rank) {
+  memory::dims dims = dims_of(shape), strides = activation_strides(shape);
+  dims.insert(dims.begin(), rank - shape.size(), 1);
+  strides.insert(strides.begin(), rank - shape.size(), dims.empty() ? 1 : static_cast<std::int64_t>(float_count(shape)));
+  return {dims, memory::data_type::f32, strides};
+}
+
+// oneDNN broadcasts its second source only. Returns which input must come first, or -1.
+int whole_input(const StepRequest& request) {
+  if (request.input(0).shape == request.output().shape) return 0;
+  if (request.input(1).shape == request.output().shape && arithmetic_of(request.node.op).commutes) return 1;
+  return -1;
+}
+
+std::string reject_arithmetic(const StepRequest& request) {
+  if (request.output().shape.empty()) return "scalars";
+  return whole_input(request) >= 0 ? "" : "the first operand would have to be broadcast";
+}
+
+Step make_arithmetic(const StepRequest& request) {
+  const auto whole = static_cast<std::size_t>(whole_input(request));
+  const std::size_t other = 1 - whole;
+  const std::size_t rank = request.output().shape.size();
+  const memory::desc first = activation_desc(request.output().shape);
+  const memory::desc second = aligned_desc(request.input(other).shape, rank);
+  const dnnl::binary::primitive_desc description(cpu_engine(), arithmetic_of(request.node.op).kind, first, second, first,
+                                                 user_scratchpad());
+  Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
+  step.scratch_bytes = description.scratchpad_desc().get_size();
+  if (request.may_overwrite(request.node.input(whole))) step.overwrites = request.node.input(whole);
+  step.bind = [=, primitive = dnnl::binary(description), locate_first = request.locate(whole),
+               locate_second = request.locate(other),
+               output = request.node.output](const Binding& binding) -> std::function<void()> {
+    OnednnCall call(primitive, binding.stream);
+    call.add(DNNL_ARG_SRC_0, first, locate_first(binding));
+    call.add(DNNL_ARG_SRC_1, second, locate_second(binding));
+    call.add(DNNL_ARG_DST, first, binding.address(output));
+    call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
+    return [call, locate_first, locate_second] { call(); };
+  };
+  return step;
+}
+
+}  // namespace
+
+std::vector<Implementation> onednn_elementwise_implementations() {
+  std::vector<Implementation> list{{graph::Op::relu, "onednn", accept, make_activation},
+                                   {graph::Op::sigmoid, "onednn", accept, make_activation},
+                                   {graph::Op::clip, "onednn", accept, make_activation},
+                                   {graph::Op::softmax, "onednn", accept, make_softmax}};
+  for (const Arithmetic& entry : arithmetic) list.push_back({entry.op, "onednn", reject_arithmetic, make_arithmetic});
+  return list;
+}
+
+}  // namespace residua::engine

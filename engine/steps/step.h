@@ -1,0 +1,81 @@
+// A step of a plan: one node placed on one implementation, with everything decided.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/packed_weights.h"
+#include "graph/graph.h"
+#include "kernels/table.h"
+
+namespace residua::engine {
+
+// The addresses of one worker: its arena, its scratch memory, and the constants that steps read as they are.
+struct Binding {
+  std::byte* arena = nullptr;
+  std::byte* scratch = nullptr;
+  const std::vector<std::size_t>* offsets = nullptr;  // into the arena, one a tensor
+  dnnl::stream stream;
+
+  float* address(graph::TensorId id) const {
+    return reinterpret_cast<float*>(arena + (*offsets)[static_cast<std::size_t>(id)]);
+  }
+};
+
+struct Step {
+  std::string name;
+  graph::Op op{};
+  std::string implementation;
+  double gflop = 0;  // of direct convolution: 2 per multiply-add, over the whole batch of the plan
+  graph::TensorId output = graph::no_tensor;
+  // The input whose memory the output takes over; no_tensor: the output has memory of its own.
+  graph::TensorId overwrites = graph::no_tensor;
+  std::size_t scratch_bytes = 0;
+  // Fixes the addresses. The call it returns decides nothing and may run any number of times, on one thread at a time;
+  // it keeps alive what it needs beyond the binding.
+  std::function<std::function<void()>(const Binding&)> bind;
+};
+
+// What an implementation may look at when it makes a step.
+struct StepRequest {
+  const graph::Graph& graph;  // every shape static
+  const graph::Node& node;
+  int threads;
+  const kernels::KernelTable& kernels;
+  PackedWeights& packed;
+  // Whether this node is the last to read that input, so that the output may take its memory.
+  std::function<bool(graph::TensorId)> may_overwrite;
+
+  const graph::Tensor& input(std::size_t index) const { return graph.tensor(node.input(index)); }
+  bool has_input(std::size_t index) const { return node.input(index) != graph::no_tensor; }
+  const graph::Tensor& output() const { return graph.tensor(node.output); }
+
+  // Where input `index` lies once bound: in the arena, or, for a constant, packed in the activation layout.
+  std::function<const float*(const Binding&)> locate(std::size_t index) const;
+  // A step that has the node's name, op, output and the given implementation.
+  Step make_step(std::string implementation) const;
+};
+
+// One way to run an op. `reject` says why it cannot take this node ("" where it can).
+struct Implementation {
+  graph::Op op;
+  const char* name;
+  std::string (*reject)(const StepRequest& request);
+  Step (*make)(const StepRequest& request);
+};
+
+// One function a file of this folder: the implementations it offers.
+std::vector<Implementation> onednn_convolution_implementations();
+std::vector<Implementation> onednn_fully_connected_implementations();
+std::vector<Implementation> onednn_elementwise_implementations();
+std::vector<Implementation> batch_norm_implementations();
+std::vector<Implementation> pooling_implementations();
+std::vector<Implementation> copy_implementations();
+// Takes every op: the interpreter. Correct, slow, and it allocates.
+Implementation interpreter_implementation();
+
+}  // namespace residua::engine

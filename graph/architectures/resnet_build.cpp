@@ -1,0 +1,131 @@
+#include <set>
+
+#include "graph/architectures/resnet_layers.h"
+#include "graph/infer.h"
+#include "graph/verify.h"
+
+namespace residua::graph {
+namespace {
+
+using Tensors = std::map<std::string, Tensor>;
+
+constexpr double batch_norm_epsilon = 1e-5;
+
+Error mismatch(std::string message) { return {ErrorCode::mismatch, std::move(message)}; }
+
+// Each expected tensor is there with its shape, and nothing else is.
+Status check_tensors(const ResNetConfiguration& configuration, const ResNetLayers& layers, const Tensors& tensors) {
+  std::set<std::string> expected;
+  for (const auto& [name, shape] : expected_tensors(layers)) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) {
+      return mismatch("tensor '" + name + "' " + to_string(shape) + " of " + configuration.name + " is missing");
+    }
+    const Tensor& tensor = found->second;
+    if (tensor.shape != shape) {
+      return mismatch("tensor '" + name + "': found " + to_string(tensor.shape) + ", expected " + to_string(shape) +
+                      " for " + configuration.name);
+    }
+    if (tensor.type != ElementType::float32 || !tensor.is_constant()) {
+      return mismatch("tensor '" + name + "': found " + std::string(name_of(tensor.type)) +
+                      (tensor.is_constant() ? "" : " without values") + ", expected a float32 constant");
+    }
+    expected.insert(name);
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (expected.contains(name) || name.ends_with(".num_batches_tracked")) continue;
+    return mismatch("tensor '" + name + "' " + to_string(tensor.shape) + " has no place in " + configuration.name);
+  }
+  return {};
+}
+
+// Lays nodes one after another; each method returns the tensor it makes. Shapes are inferred at the end.
+class Builder {
+ public:
+  Builder(const ResNetConfiguration& configuration, const Tensors& weights) : weights_(weights) {
+    graph_.name = configuration.name;
+    graph_.inputs = {graph_.add(
+        {"input", ElementType::float32, {batch_dimension, 3, unknown_dimension, unknown_dimension}, {}})};
+  }
+
+  Graph build(const ResNetLayers& layers) && {
+    TensorId x = relu(convolution(graph_.inputs[0], layers.stem), "relu");
+    if (layers.max_pool) x = node(Op::max_pool, "maxpool", {x}, PoolAttributes{{3, 3}, {2, 2}, {1, 1, 1, 1}});
+    for (const ResidualBlock& block : layers.blocks) x = residual(x, block);
+    x = node(Op::global_average_pool, "avgpool", {x});
+    x = node(Op::flatten, "flatten", {x}, AxisAttributes{1});
+    const std::string& classifier = layers.classifier;
+    x = node(Op::fully_connected, classifier, {x, weight(classifier + ".weight"), weight(classifier + ".bias")});
+    graph_.tensor(x).name = "logits";
+    graph_.outputs = {x};
+    return std::move(graph_);
+  }
+
+ private:
+  TensorId node(Op op, std::string name, std::vector<TensorId> inputs, Attributes attributes = {}) {
+    const TensorId output = graph_.add({name, ElementType::float32, {}, {}});
+    graph_.nodes.push_back({op, std::move(name), std::move(inputs), output, std::move(attributes)});
+    return output;
+  }
+
+  TensorId weight(const std::string& name) {
+    Tensor tensor = weights_.at(name);
+    tensor.name = name;
+    return graph_.add(std::move(tensor));
+  }
+
+  TensorId relu(TensorId x, std::string name) { return node(Op::relu, std::move(name), {x}); }
+
+  TensorId convolution(TensorId x, const ConvolutionLayer& layer) {
+    ConvolutionAttributes attributes;
+    const std::int64_t padding = layer.kernel / 2;
+    attributes.strides = {layer.stride, layer.stride};
+    attributes.padding = {padding, padding, padding, padding};
+    attributes.groups = layer.groups;
+    x = node(Op::convolution, layer.convolution, {x, weight(layer.convolution + ".weight")}, attributes);
+    const std::string& norm = layer.batch_norm;
+    return node(Op::batch_norm, norm,
+                {x, weight(norm + ".weight"), weight(norm + ".bias"), weight(norm + ".running_mean"),
+                 weight(norm + ".running_var")},
+                BatchNormAttributes{batch_norm_epsilon});
+  }
+
+  TensorId shortcut(TensorId x, const ResidualBlock& block) {
+    if (block.projection) return convolution(x, *block.projection);
+    if (block.stride != 1) {
+      x = node(Op::slice, block.name + ".shortcut.slice", {x},
+               SliceAttributes{{0, 0}, {INT64_MAX, INT64_MAX}, {2, 3}, {block.stride, block.stride}});
+    }
+    if (block.in_channels != block.out_channels) {
+      const std::int64_t half = (block.out_channels - block.in_channels) / 2;  // new channels on both sides
+      x = node(Op::pad, block.name + ".shortcut.pad", {x}, PadAttributes{{0, half, 0, 0}, {0, half, 0, 0}, 0});
+    }
+    return x;
+  }
+
+  TensorId residual(TensorId x, const ResidualBlock& block) {
+    TensorId y = x;
+    for (std::size_t i = 0; i < block.branch.size(); ++i) {
+      if (i > 0) y = relu(y, block.name + ".relu" + std::to_string(i));
+      y = convolution(y, block.branch[i]);
+    }
+    return relu(node(Op::add, block.name + ".add", {y, shortcut(x, block)}), block.name + ".relu");
+  }
+
+  Graph graph_;
+  const Tensors& weights_;
+};
+
+}  // namespace
+
+Result<Graph> build_resnet(const ResNetConfiguration& configuration, const Tensors& tensors) {
+  RESIDUA_RETURN_IF_ERROR(check_configuration(configuration));
+  RESIDUA_RETURN_IF_ERROR(check_family(tensors));
+  const ResNetLayers layers = layers_of(configuration, naming_of(tensors));
+  RESIDUA_RETURN_IF_ERROR(check_tensors(configuration, layers, tensors));
+  RESIDUA_ASSIGN(Graph graph, infer_shapes(Builder(configuration, tensors).build(layers)));
+  RESIDUA_RETURN_IF_ERROR(verify(graph));
+  return graph;
+}
+
+}  // namespace residua::graph

@@ -1,0 +1,131 @@
+#include "graph/architectures/resnet_layers.h"
+
+#include <algorithm>
+
+namespace residua::graph {
+namespace {
+
+constexpr int most_channels = 1 << 16;
+constexpr int most_blocks = 1000;
+constexpr std::size_t most_stages = 16;
+
+// Channels of a block's 3x3 convolution.
+std::int64_t width_of(const ResNetConfiguration& configuration, int channels) {
+  if (!configuration.bottleneck) return channels;
+  return std::int64_t{channels} * configuration.width_per_group / 64 * configuration.groups;
+}
+
+}  // namespace
+
+ResNetNaming naming_of(const std::map<std::string, Tensor>& tensors) {
+  ResNetNaming naming;
+  if (tensors.contains("linear.weight") && !tensors.contains("fc.weight")) naming.classifier = "linear";
+  const bool shortcut = std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
+    return entry.first.find(".shortcut.0.weight") != std::string::npos;
+  });
+  if (shortcut) naming.shortcut = "shortcut";
+  return naming;
+}
+
+Status check_configuration(const ResNetConfiguration& configuration) {
+  const auto invalid = [&](const std::string& what) {
+    return Error{ErrorCode::invalid_argument, "network '" + configuration.name + "': " + what};
+  };
+  const auto in_range = [](int value, int most) { return value >= 1 && value <= most; };
+  if (configuration.blocks.empty() || configuration.blocks.size() > most_stages ||
+      configuration.blocks.size() != configuration.channels.size()) {
+    return invalid(std::to_string(configuration.blocks.size()) + " stages with " +
+                   std::to_string(configuration.channels.size()) + " channel counts, expected 1 to 16 of each");
+  }
+  if (!in_range(configuration.groups, most_channels) || !in_range(configuration.width_per_group, most_channels) ||
+      !in_range(configuration.classes, 1 << 24)) {
+    return invalid("groups, width and classes must be positive and not huge");
+  }
+  if (!configuration.bottleneck && (configuration.groups != 1 || configuration.width_per_group != 64)) {
+    return invalid("only bottleneck blocks have groups and a width of their own");
+  }
+  for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
+    const std::string where = "stage " + std::to_string(stage + 1) + ": ";
+    const int channels = configuration.channels[stage];
+    if (!in_range(configuration.blocks[stage], most_blocks) || !in_range(channels, most_channels)) {
+      return invalid(where + std::to_string(configuration.blocks[stage]) + " blocks of " + std::to_string(channels) +
+                     " channels, expected 1 to 1000 and 1 to 65536");
+    }
+    const std::int64_t width = width_of(configuration, channels);
+    if (width < 1 || width > most_channels) return invalid(where + "a width of " + std::to_string(width));
+    if (!configuration.option_a_shortcut || stage == 0) continue;
+    const int added = channels - configuration.channels[stage - 1];
+    if (added < 0 || added % 2 != 0) {
+      return invalid(where + "a parameter-free shortcut cannot go from " +
+                     std::to_string(configuration.channels[stage - 1]) + " to " + std::to_string(channels) + " channels");
+    }
+  }
+  if (configuration.option_a_shortcut && configuration.bottleneck) {
+    return invalid("bottleneck blocks have no parameter-free shortcut");
+  }
+  return {};
+}
+
+ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNaming& naming) {
+  ResNetLayers layers;
+  std::int64_t in_channels = configuration.channels[0];
+  const bool cifar = configuration.cifar_stem;
+  layers.stem = {"conv1", "bn1", in_channels, 3, cifar ? 3 : 7, cifar ? 1 : 2, 1};
+  layers.max_pool = !cifar;
+  const std::int64_t expansion = expansion_of(configuration.bottleneck);
+  for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
+    const std::int64_t channels = configuration.channels[stage];
+    const std::int64_t width = width_of(configuration, configuration.channels[stage]);
+    const std::int64_t out_channels = channels * expansion;
+    for (int index = 0; index < configuration.blocks[stage]; ++index) {
+      ResidualBlock block;
+      block.name = "layer" + std::to_string(stage + 1) + "." + std::to_string(index);
+      block.in_channels = in_channels;
+      block.out_channels = out_channels;
+      block.stride = stage > 0 && index == 0 ? 2 : 1;
+      const auto add = [&](const char* number, std::int64_t out, std::int64_t in, std::int64_t kernel,
+                           std::int64_t stride, std::int64_t groups) {
+        block.branch.push_back({block.name + ".conv" + number, block.name + ".bn" + number, out, in, kernel, stride, groups});
+      };
+      if (configuration.bottleneck) {
+        add("1", width, in_channels, 1, 1, 1);
+        add("2", width, width, 3, block.stride, configuration.groups);  // v1.5: the stride sits here, not on the 1x1
+        add("3", out_channels, width, 1, 1, 1);
+      } else {
+        add("1", channels, in_channels, 3, block.stride, 1);
+        add("2", channels, channels, 3, 1, 1);
+      }
+      if (!configuration.option_a_shortcut && (block.stride != 1 || in_channels != out_channels)) {
+        const std::string shortcut = block.name + "." + naming.shortcut;
+        block.projection = {shortcut + ".0", shortcut + ".1", out_channels, in_channels, 1, block.stride, 1};
+      }
+      layers.blocks.push_back(std::move(block));
+      in_channels = out_channels;
+    }
+  }
+  layers.classifier = naming.classifier;
+  layers.features = in_channels;
+  layers.classes = configuration.classes;
+  return layers;
+}
+
+std::vector<std::pair<std::string, Shape>> expected_tensors(const ResNetLayers& layers) {
+  std::vector<std::pair<std::string, Shape>> tensors;
+  const auto add = [&](const ConvolutionLayer& layer) {
+    tensors.emplace_back(layer.convolution + ".weight",
+                         Shape{layer.out_channels, layer.in_channels / layer.groups, layer.kernel, layer.kernel});
+    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
+      tensors.emplace_back(layer.batch_norm + part, Shape{layer.out_channels});
+    }
+  };
+  add(layers.stem);
+  for (const ResidualBlock& block : layers.blocks) {
+    for (const ConvolutionLayer& layer : block.branch) add(layer);
+    if (block.projection) add(*block.projection);
+  }
+  tensors.emplace_back(layers.classifier + ".weight", Shape{layers.classes, layers.features});
+  tensors.emplace_back(layers.classifier + ".bias", Shape{layers.classes});
+  return tensors;
+}
+
+}  // namespace residua::graph

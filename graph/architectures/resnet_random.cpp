@@ -1,0 +1,95 @@
+#include <cmath>
+#include <random>
+
+#include "graph/architectures/resnet_layers.h"
+
+namespace residua::graph {
+namespace {
+
+// Uniform numbers that are the same on every platform: the standard leaves its distributions open, not its engine. Two
+// numbers a draw: the wide networks have 127 million weights.
+class Uniform {
+ public:
+  explicit Uniform(std::uint64_t seed) : engine_(seed) {}
+
+  Tensor draw(const std::string& name, const Shape& shape, float low, float high) {
+    std::int64_t count = 1;
+    for (const Dimension dimension : shape) count *= dimension;  // check_configuration bounds it
+    const auto size = static_cast<std::size_t>(count);
+    const std::shared_ptr<float[]> values(new float[size]);
+    const float scale = (high - low) / 0x1p24f;
+    for (std::size_t i = 0; i < size; i += 2) {
+      const std::uint64_t bits = engine_();
+      values[i] = low + static_cast<float>(bits >> 40) * scale;
+      if (i + 1 < size) values[i + 1] = low + static_cast<float>(bits & 0xffffff) * scale;
+    }
+    const auto* bytes = reinterpret_cast<const std::byte*>(values.get());
+    return {name, ElementType::float32, shape, {std::shared_ptr<const std::byte>(values, bytes), size * sizeof(float)}};
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+// Draws layer by layer and follows the mean square of the activations, so that each batch norm's statistics fit what it
+// gets: without that, a deep network's activations grow by a quarter a block.
+class Network {
+ public:
+  explicit Network(std::uint64_t seed) : uniform_(seed) {}
+
+  std::map<std::string, Tensor> draw(const ResNetLayers& layers) && {
+    double square = after_relu(layer(layers.stem, 1, 0.8f, 1.2f));
+    if (layers.max_pool) square *= 2;  // the largest of nine
+    for (const ResidualBlock& block : layers.blocks) square = residual(block, square);
+    const auto bound = static_cast<float>(std::sqrt(3 / (static_cast<double>(layers.features) * square)));
+    add(layers.classifier + ".weight", {layers.classes, layers.features}, -bound, bound);
+    add(layers.classifier + ".bias", {layers.classes}, -0.1f, 0.1f);
+    return std::move(tensors_);
+  }
+
+ private:
+  static double after_relu(double square) { return square / 2; }
+
+  void add(const std::string& name, const Shape& shape, float low, float high) {
+    tensors_.emplace(name, uniform_.draw(name, shape, low, high));
+  }
+
+  // Returns the mean square after the batch norm, given that of the convolution's input.
+  double layer(const ConvolutionLayer& layer, double square, float least_scale, float largest_scale) {
+    const std::int64_t inputs = layer.in_channels / layer.groups;
+    const auto fan_in = static_cast<double>(inputs * layer.kernel * layer.kernel);
+    const auto bound = static_cast<float>(std::sqrt(3 / fan_in));  // variance 1 / fan_in: the output's is the input's square
+    const auto variance = static_cast<float>(square);
+    const Shape channels{layer.out_channels};
+    add(layer.convolution + ".weight", {layer.out_channels, inputs, layer.kernel, layer.kernel}, -bound, bound);
+    add(layer.batch_norm + ".weight", channels, least_scale, largest_scale);
+    add(layer.batch_norm + ".bias", channels, -0.1f, 0.1f);
+    add(layer.batch_norm + ".running_mean", channels, -0.2f * std::sqrt(variance), 0.2f * std::sqrt(variance));
+    add(layer.batch_norm + ".running_var", channels, 0.8f * variance, 1.25f * variance);
+    const double scale = (least_scale + largest_scale) / 2;
+    return scale * scale;
+  }
+
+  double residual(const ResidualBlock& block, double square) {
+    double branch = square;
+    for (std::size_t i = 0; i < block.branch.size(); ++i) {
+      const bool last = i + 1 == block.branch.size();
+      // A trained network's residuals are small beside what they are added to.
+      branch = last ? layer(block.branch[i], branch, 0.2f, 0.5f) : after_relu(layer(block.branch[i], branch, 0.8f, 1.2f));
+    }
+    if (block.projection) return after_relu(layer(*block.projection, square, 0.8f, 1.2f) + branch);
+    return square + branch;  // the shortcut holds nothing negative: relu takes little
+  }
+
+  Uniform uniform_;
+  std::map<std::string, Tensor> tensors_;
+};
+
+}  // namespace
+
+std::map<std::string, Tensor> random_weights(const ResNetConfiguration& configuration, std::uint64_t seed) {
+  if (const Status status = check_configuration(configuration); !status) throw InternalError(status.error().message);
+  return Network(seed).draw(layers_of(configuration));
+}
+
+}  // namespace residua::graph

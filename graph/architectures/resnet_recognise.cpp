@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <tuple>
+
+#include "graph/architectures/resnet_layers.h"
+
+namespace residua::graph {
+namespace {
+
+// Beyond any network of the family; below it no product of a few dimensions leaves int64.
+constexpr std::int64_t largest_dimension = 1 << 24;
+
+using Tensors = std::map<std::string, Tensor>;
+
+// The shape of a tensor that any network of the family has.
+Result<Shape> shape_of(const Tensors& tensors, const std::string& name, std::size_t rank) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    return Error{ErrorCode::mismatch,
+                 "tensor '" + name + "' is missing: these " + std::to_string(tensors.size()) +
+                     " tensors are no residual network in torchvision's or timm's naming" +
+                     (tensors.empty() ? "" : " (the first is '" + tensors.begin()->first + "')")};
+  }
+  const Shape& shape = found->second.shape;
+  const bool in_range = std::all_of(shape.begin(), shape.end(), [](Dimension d) { return d >= 1 && d <= largest_dimension; });
+  if (shape.size() != rank || !in_range) {
+    return Error{ErrorCode::mismatch, "tensor '" + name + "': found " + to_string(shape) + ", expected " +
+                                          std::to_string(rank) + " positive dimensions"};
+  }
+  return shape;
+}
+
+std::string block_name(std::size_t stage, int block) {
+  return "layer" + std::to_string(stage + 1) + "." + std::to_string(block);
+}
+
+// Blocks of each stage, counted by their first convolution.
+std::vector<int> count_blocks(const Tensors& tensors) {
+  std::vector<int> blocks;
+  while (tensors.contains(block_name(blocks.size(), 0) + ".conv1.weight")) {
+    int count = 1;
+    while (tensors.contains(block_name(blocks.size(), count) + ".conv1.weight")) ++count;
+    blocks.push_back(count);
+  }
+  return blocks;
+}
+
+Status read_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
+  RESIDUA_ASSIGN(const Shape stem, shape_of(tensors, "conv1.weight", 4));
+  configuration.cifar_stem = stem[2] == 3 && stem[3] == 3;
+  if (stem[1] != 3 || (!configuration.cifar_stem && !(stem[2] == 7 && stem[3] == 7))) {
+    return Error{ErrorCode::unsupported, "tensor 'conv1.weight': found " + to_string(stem) +
+                                             ", expected a stem of 3 input channels, 7x7 or 3x3"};
+  }
+  configuration.input_size = configuration.cifar_stem ? 32 : 224;
+  return {};
+}
+
+Status read_stage(const Tensors& tensors, std::size_t stage, ResNetConfiguration& configuration) {
+  const std::string block = block_name(stage, 0);
+  RESIDUA_ASSIGN(const Shape last, shape_of(tensors, block + (configuration.bottleneck ? ".conv3.weight" : ".conv2.weight"), 4));
+  const std::int64_t expansion = expansion_of(configuration.bottleneck);
+  if (last[0] % expansion != 0) {
+    return Error{ErrorCode::mismatch, "tensor '" + block + ".conv3.weight': " + std::to_string(last[0]) +
+                                          " output channels, expected a multiple of 4"};
+  }
+  configuration.channels.push_back(static_cast<int>(last[0] / expansion));
+  return {};
+}
+
+// Groups and width of bottlenecks, from the first 3x3 convolution [width, width / groups, 3, 3].
+Status read_width(const Tensors& tensors, ResNetConfiguration& configuration) {
+  RESIDUA_ASSIGN(const Shape middle, shape_of(tensors, "layer1.0.conv2.weight", 4));
+  const std::int64_t width = middle[0], channels = configuration.channels[0];
+  const std::int64_t groups = width / middle[1];
+  if (groups < 1 || width % middle[1] != 0 || width * 64 % (channels * groups) != 0) {
+    return Error{ErrorCode::unsupported, "tensor 'layer1.0.conv2.weight': found " + to_string(middle) +
+                                             ", which is no grouping of a block of " + std::to_string(channels) + " channels"};
+  }
+  configuration.groups = static_cast<int>(groups);
+  configuration.width_per_group = static_cast<int>(width * 64 / (channels * groups));
+  return {};
+}
+
+bool has_projection(const Tensors& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
+    return entry.first.find(".downsample.") != std::string::npos || entry.first.find(".shortcut.") != std::string::npos;
+  });
+}
+
+std::string join(const std::vector<int>& numbers) {
+  std::string text;
+  for (const int number : numbers) {
+    if (!text.empty()) text += '-';
+    text += std::to_string(number);
+  }
+  return text;
+}
+
+std::string name_of(const ResNetConfiguration& found) {
+  for (const std::string& name : known_architectures()) {
+    const ResNetConfiguration known = *find_architecture(name);
+    const auto structure = [](const ResNetConfiguration& c) {
+      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem, c.option_a_shortcut);
+    };
+    if (structure(known) == structure(found)) return name;
+  }
+  return "resnet (custom: " + join(found.blocks) + (found.bottleneck ? " bottleneck" : " basic") + " blocks of " +
+         join(found.channels) + " channels" +
+         (found.bottleneck ? ", " + std::to_string(found.groups) + "x" + std::to_string(found.width_per_group) : "") +
+         (found.cifar_stem ? ", 3x3 stem" : "") + (found.option_a_shortcut ? ", parameter-free shortcuts" : "") + ")";
+}
+
+}  // namespace
+
+Result<ResNetConfiguration> recognise_resnet(const Tensors& tensors) {
+  RESIDUA_RETURN_IF_ERROR(check_family(tensors));
+  ResNetConfiguration configuration;
+  RESIDUA_RETURN_IF_ERROR(read_stem(tensors, configuration));
+  configuration.blocks = count_blocks(tensors);
+  if (configuration.blocks.empty()) RESIDUA_RETURN_IF_ERROR(shape_of(tensors, "layer1.0.conv1.weight", 4));
+  configuration.bottleneck = tensors.contains("layer1.0.conv3.weight");
+  for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
+    RESIDUA_RETURN_IF_ERROR(read_stage(tensors, stage, configuration));
+  }
+  if (configuration.bottleneck) RESIDUA_RETURN_IF_ERROR(read_width(tensors, configuration));
+  // An ImageNet network that lacks its projections is a damaged file, not one of option A.
+  configuration.option_a_shortcut = configuration.cifar_stem && !configuration.bottleneck && !has_projection(tensors) &&
+                                    configuration.blocks.size() > 1;
+  RESIDUA_ASSIGN(const Shape classifier, shape_of(tensors, naming_of(tensors).classifier + ".weight", 2));
+  configuration.classes = static_cast<int>(classifier[0]);
+  configuration.name = name_of(configuration);
+  if (const Status status = check_configuration(configuration); !status) {
+    return Error{ErrorCode::unsupported, status.error().message};
+  }
+  return configuration;
+}
+
+}  // namespace residua::graph

@@ -1,0 +1,389 @@
+#include "graph/import/pickle.h"
+
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "graph/import/name.h"
+
+namespace residua::graph {
+namespace {
+
+constexpr std::size_t most_values = 1u << 20;
+constexpr std::size_t most_memo = 1u << 20;
+constexpr std::size_t most_stack = 1u << 20;
+constexpr std::size_t most_marks = 1000;
+constexpr std::size_t most_instructions = 1u << 24;
+constexpr std::size_t longest_global = 256;
+
+// The opcodes of Python's pickletools that data needs; any other is refused.
+enum class Opcode : std::uint8_t {
+  mark = '(', stop = '.', pop = '0', pop_mark = '1', dup = '2',
+  binfloat = 'G', binint = 'J', binint1 = 'K', binint2 = 'M', none = 'N', binpersid = 'Q', reduce = 'R',
+  binstring = 'T', short_binstring = 'U', binunicode = 'X', append = 'a', build = 'b', global = 'c', dict = 'd',
+  appends = 'e', binget = 'h', long_binget = 'j', list = 'l', binput = 'q', long_binput = 'r', setitem = 's',
+  tuple = 't', setitems = 'u', empty_tuple = ')', empty_list = ']', empty_dict = '}', binbytes = 'B',
+  short_binbytes = 'C', proto = 0x80, newobj = 0x81, tuple1 = 0x85, tuple2 = 0x86, tuple3 = 0x87, newtrue = 0x88,
+  newfalse = 0x89, long1 = 0x8a, long4 = 0x8b, short_binunicode = 0x8c, binunicode8 = 0x8d, binbytes8 = 0x8e,
+  empty_set = 0x8f, additems = 0x90, frozenset = 0x91, stack_global = 0x93, memoize = 0x94, frame = 0x95,
+  bytearray8 = 0x96,
+};
+
+std::string hexadecimal(unsigned value) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  return {'0', 'x', digits[value >> 4 & 15], digits[value & 15]};
+}
+
+class Machine {
+ public:
+  Machine(std::span<const std::byte> bytes, std::size_t position) : bytes_(bytes), position_(position) {}
+
+  Result<Pickle> run() {
+    while (!stopped_ && !error_) {
+      instruction_ = position_;
+      const auto code = take_number<std::uint8_t>();
+      if (++instructions_ > most_instructions) fail("more than 16 million instructions", ErrorCode::limit);
+      if (error_) break;
+      execute(static_cast<Opcode>(code));
+    }
+    if (error_) return *error_;
+    return std::move(pickle_);
+  }
+  std::size_t position() const { return position_; }
+
+ private:
+  void fail(std::string message, ErrorCode code = ErrorCode::malformed) {
+    if (!error_) error_ = Error{code, "pickle, byte " + std::to_string(instruction_) + ": " + std::move(message)};
+  }
+
+  // --- bytes ---
+  std::string_view take(std::uint64_t count) {
+    if (count > bytes_.size() - position_) {
+      fail(std::to_string(count) + " bytes are wanted, " + std::to_string(bytes_.size() - position_) + " are left");
+      return {};
+    }
+    const auto* first = reinterpret_cast<const char*>(bytes_.data()) + position_;
+    position_ += count;
+    return {first, count};
+  }
+  template <class T>
+  T take_number() {
+    T value{};
+    const std::string_view text = take(sizeof(T));
+    if (text.size() == sizeof(T)) std::memcpy(&value, text.data(), sizeof(T));
+    return value;
+  }
+  template <class Length>
+  std::string_view take_counted() {
+    const Length length = take_number<Length>();
+    if constexpr (std::is_signed_v<Length>) {
+      if (length < 0) fail("a length of " + std::to_string(length));
+    }
+    return error_ ? std::string_view{} : take(static_cast<std::uint64_t>(length));
+  }
+  std::string_view take_line() {
+    const std::string_view rest(reinterpret_cast<const char*>(bytes_.data()) + position_, bytes_.size() - position_);
+    const std::size_t length = rest.substr(0, longest_global).find('\n');
+    if (length == std::string_view::npos) {
+      fail("a name without an end within " + std::to_string(longest_global) + " bytes");
+      return {};
+    }
+    position_ += length + 1;
+    return rest.substr(0, length);
+  }
+
+  // --- stack ---
+  void push_id(PickleId id) {
+    if (error_) return;
+    if (stack_.size() == most_stack) return fail("more than a million values on the stack", ErrorCode::limit);
+    stack_.push_back(id);
+  }
+  void push(PickleValue value) {
+    if (error_) return;
+    if (pickle_.values.size() == most_values) return fail("more than a million values", ErrorCode::limit);
+    pickle_.values.push_back(std::move(value));
+    push_id(static_cast<PickleId>(pickle_.values.size() - 1));
+  }
+  std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
+  // The topmost value, or nothing (and an error) where the stack or the part above the last mark is empty.
+  std::optional<PickleId> top() {
+    if (error_) return {};
+    if (stack_.size() <= floor()) {
+      fail("a value is taken from an empty stack");
+      return {};
+    }
+    return stack_.back();
+  }
+  std::optional<PickleId> pop() {
+    const auto id = top();
+    if (id) stack_.pop_back();
+    return id;
+  }
+  // All values above the last mark, which goes too.
+  std::vector<PickleId> pop_to_mark() {
+    if (marks_.empty()) {
+      fail("a mark is wanted, but none is set");
+      return {};
+    }
+    const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+    std::vector<PickleId> items(first, stack_.end());
+    stack_.erase(first, stack_.end());
+    marks_.pop_back();
+    return items;
+  }
+  std::vector<PickleId> pop_count(std::size_t count) {
+    std::vector<PickleId> items(count);
+    for (std::size_t i = count; i-- > 0;) items[i] = pop().value_or(0);
+    return items;
+  }
+
+  // --- containers ---
+  void append_items(const std::vector<PickleId>& items) {
+    const auto target = top();
+    if (!target) return;
+    auto* list = std::get_if<PickleList>(&pickle_.values[*target]);
+    if (!list) return fail("items are appended to " + describe(pickle_, *target) + ", expected a list");
+    list->items.insert(list->items.end(), items.begin(), items.end());
+  }
+  void set_items(const std::vector<PickleId>& items) {
+    const auto target = top();
+    if (!target) return;
+    auto* dictionary = std::get_if<PickleDictionary>(&pickle_.values[*target]);
+    if (!dictionary) return fail("items are set in " + describe(pickle_, *target) + ", expected a dict");
+    if (items.size() % 2 != 0) return fail("a key without a value");
+    // Dicts made of one shared list of pairs would otherwise multiply it.
+    entries_ += items.size() / 2;
+    if (entries_ > most_values) return fail("more than a million dict entries", ErrorCode::limit);
+    for (std::size_t i = 0; i < items.size(); i += 2) dictionary->items.emplace_back(items[i], items[i + 1]);
+  }
+  void make_dictionary(const std::vector<PickleId>& items) {
+    push(PickleDictionary{});
+    set_items(items);
+  }
+
+  // --- names and calls ---
+  void push_global(std::string_view module, std::string_view name) {
+    if (error_) return;
+    const PickleGlobal* global = find_pickle_global(module, name);
+    if (!global) {
+      const std::string full = in_quotes(std::string(module) + "." + std::string(name));
+      return fail("it wants " + full + ", which is not on the list of what a state dict needs, and nothing else is read; " +
+                      "a file that holds a whole model must be saved again as model.state_dict()",
+                  ErrorCode::unsupported);
+    }
+    push(global);
+  }
+  void stack_global() {
+    const auto name = pop(), module = pop();
+    if (!name || !module) return;
+    const auto *name_text = pickle_.get<std::string_view>(*name), *module_text = pickle_.get<std::string_view>(*module);
+    if (!name_text || !module_text) return fail("a global's module and name must be texts");
+    push_global(*module_text, *name_text);
+  }
+  void call() {
+    const auto arguments = pop(), function = pop();
+    if (!arguments || !function) return;
+    const auto* global = pickle_.get<const PickleGlobal*>(*function);
+    if (!global) return fail("a call of " + describe(pickle_, *function) + ", expected a global");
+    const auto* tuple = pickle_.get<PickleTuple>(*arguments);
+    if (!tuple) return fail("a call with " + describe(pickle_, *arguments) + ", expected a tuple");
+    switch ((*global)->role) {
+      case PickleRole::storage:
+        return fail("a call of the storage class " + in_quotes((*global)->name) + ", which no state dict makes");
+      case PickleRole::dictionary: return make_ordered_dictionary(*tuple);
+      default: push(PickleCall{*global, *arguments});
+    }
+  }
+  // OrderedDict(): empty, or (Python 2) from a list of [key, value] pairs. defaultdict's factory is no content.
+  void make_ordered_dictionary(const PickleTuple& arguments) {
+    std::vector<PickleId> items;
+    const auto* pairs = arguments.items.empty() ? nullptr : pickle_.get<PickleList>(arguments.items[0]);
+    if (pairs && pairs->items.size() > most_values) return fail("an OrderedDict of more than a million pairs", ErrorCode::limit);
+    for (std::size_t i = 0; pairs && i < pairs->items.size(); ++i) {
+      const auto* list = pickle_.get<PickleList>(pairs->items[i]);
+      const auto* tuple = pickle_.get<PickleTuple>(pairs->items[i]);
+      const std::vector<PickleId>* pair = list ? &list->items : tuple ? &tuple->items : nullptr;
+      if (!pair || pair->size() != 2) return fail("an OrderedDict made of something else than pairs");
+      items.insert(items.end(), pair->begin(), pair->end());
+    }
+    make_dictionary(items);
+  }
+  // An object's attributes (state_dict's _metadata, an optimizer's defaults): dropped.
+  void build() {
+    const auto state = pop(), target = top();
+    if (!state || !target) return;
+    const auto* called = pickle_.get<PickleCall>(*target);
+    const bool has_attributes = pickle_.get<PickleDictionary>(*target) ||
+                                (called && called->function->role == PickleRole::plain);
+    if (!has_attributes) fail("attributes are given to " + describe(pickle_, *target));
+  }
+
+  // --- memo ---
+  void memo_put(std::size_t index) {
+    const auto id = top();
+    if (!id) return;
+    if (index >= most_memo) {
+      return fail("memo entry " + std::to_string(index) + " is beyond the million allowed", ErrorCode::limit);
+    }
+    if (index >= memo_.size()) memo_.resize(index + 1);
+    memo_[index] = id;
+  }
+  void memo_get(std::size_t index) {
+    if (error_) return;
+    if (index >= memo_.size() || !memo_[index]) return fail("memo entry " + std::to_string(index) + " was never set");
+    push_id(*memo_[index]);
+  }
+
+  void push_integer(std::string_view little_endian) {
+    if (little_endian.size() > sizeof(std::int64_t)) return push(PickleLong{little_endian});
+    const bool negative = !little_endian.empty() && (static_cast<unsigned char>(little_endian.back()) & 0x80) != 0;
+    std::int64_t value = negative ? -1 : 0;
+    std::memcpy(&value, little_endian.data(), little_endian.size());
+    push(value);
+  }
+  void stop() {
+    if (!marks_.empty()) return fail("the end, with " + std::to_string(marks_.size()) + " marks still open");
+    const auto root = pop();
+    if (!root) return;
+    pickle_.root = *root;
+    stopped_ = true;
+  }
+  void protocol() {
+    const auto version = take_number<std::uint8_t>();
+    if (version < 2 || version > 5) {
+      fail("pickle protocol " + std::to_string(version) + ", expected 2 to 5", ErrorCode::unsupported);
+    }
+  }
+  void mark() {
+    if (marks_.size() == most_marks) return fail("more than 1000 marks open: nested too deeply", ErrorCode::limit);
+    marks_.push_back(stack_.size());
+  }
+  void pop_any() {
+    if (!marks_.empty() && marks_.back() == stack_.size()) marks_.pop_back();
+    else pop();
+  }
+  void frame() {
+    const auto length = take_number<std::uint64_t>();
+    if (length > bytes_.size() - position_) {
+      fail("a frame of " + std::to_string(length) + " bytes, " + std::to_string(bytes_.size() - position_) + " are left");
+    }
+  }
+  // Operands are big-endian here alone.
+  void push_float() { push(std::bit_cast<double>(__builtin_bswap64(take_number<std::uint64_t>()))); }
+  void push_persistent() {
+    if (const auto id = pop()) push(PicklePersistent{*id});
+  }
+  void push_top() {
+    if (const auto id = top()) push_id(*id);
+  }
+
+  void execute(Opcode code);
+
+  std::span<const std::byte> bytes_;
+  std::size_t position_;
+  std::size_t instruction_ = 0;  // where the current one starts
+  std::size_t instructions_ = 0;
+  std::size_t entries_ = 0;  // of all dicts
+  bool stopped_ = false;
+  std::optional<Error> error_;
+  Pickle pickle_;
+  std::vector<PickleId> stack_;
+  std::vector<std::size_t> marks_;  // stack heights
+  std::vector<std::optional<PickleId>> memo_;
+};
+
+void Machine::execute(Opcode code) {
+  switch (code) {
+    case Opcode::proto: return protocol();
+    case Opcode::frame: return frame();
+    case Opcode::mark: return mark();
+    case Opcode::stop: return stop();
+    case Opcode::pop: return pop_any();
+    case Opcode::pop_mark: pop_to_mark(); return;
+    case Opcode::dup: return push_top();
+
+    case Opcode::none: return push(PickleNone{});
+    case Opcode::newtrue: return push(true);
+    case Opcode::newfalse: return push(false);
+    case Opcode::binint: return push(std::int64_t{take_number<std::int32_t>()});
+    case Opcode::binint1: return push(std::int64_t{take_number<std::uint8_t>()});
+    case Opcode::binint2: return push(std::int64_t{take_number<std::uint16_t>()});
+    case Opcode::long1: return push_integer(take_counted<std::uint8_t>());
+    case Opcode::long4: return push_integer(take_counted<std::int32_t>());
+    case Opcode::binfloat: return push_float();
+    case Opcode::binstring: return push(take_counted<std::int32_t>());
+    case Opcode::short_binstring:
+    case Opcode::short_binunicode: return push(take_counted<std::uint8_t>());
+    case Opcode::binunicode: return push(take_counted<std::uint32_t>());
+    case Opcode::binunicode8: return push(take_counted<std::uint64_t>());
+    case Opcode::binbytes: return push(PickleBytes{take_counted<std::uint32_t>()});
+    case Opcode::short_binbytes: return push(PickleBytes{take_counted<std::uint8_t>()});
+    case Opcode::binbytes8:
+    case Opcode::bytearray8: return push(PickleBytes{take_counted<std::uint64_t>()});
+
+    case Opcode::empty_tuple: return push(PickleTuple{});
+    case Opcode::tuple: return push(PickleTuple{pop_to_mark()});
+    case Opcode::tuple1: return push(PickleTuple{pop_count(1)});
+    case Opcode::tuple2: return push(PickleTuple{pop_count(2)});
+    case Opcode::tuple3: return push(PickleTuple{pop_count(3)});
+    case Opcode::empty_list:
+    case Opcode::empty_set: return push(PickleList{});
+    case Opcode::list:
+    case Opcode::frozenset: return push(PickleList{pop_to_mark()});
+    case Opcode::append: return append_items(pop_count(1));
+    case Opcode::appends:
+    case Opcode::additems: return append_items(pop_to_mark());
+    case Opcode::empty_dict: return push(PickleDictionary{});
+    case Opcode::dict: return make_dictionary(pop_to_mark());
+    case Opcode::setitem: return set_items(pop_count(2));
+    case Opcode::setitems: return set_items(pop_to_mark());
+
+    case Opcode::global: {
+      const std::string_view module = take_line();
+      return push_global(module, error_ ? std::string_view{} : take_line());
+    }
+    case Opcode::stack_global: return stack_global();
+    case Opcode::reduce:
+    case Opcode::newobj: return call();
+    case Opcode::build: return build();
+    case Opcode::binpersid: return push_persistent();
+
+    case Opcode::binput: return memo_put(take_number<std::uint8_t>());
+    case Opcode::long_binput: return memo_put(take_number<std::uint32_t>());
+    case Opcode::memoize: return memo_put(memo_.size());
+    case Opcode::binget: return memo_get(take_number<std::uint8_t>());
+    case Opcode::long_binget: return memo_get(take_number<std::uint32_t>());
+  }
+  fail("the opcode " + hexadecimal(static_cast<unsigned>(code)) + " is not one that data needs", ErrorCode::unsupported);
+}
+
+}  // namespace
+
+std::string describe(const Pickle& pickle, PickleId id) {
+  struct Describe {
+    std::string operator()(PickleNone) const { return "None"; }
+    std::string operator()(bool) const { return "a boolean"; }
+    std::string operator()(std::int64_t value) const { return "the integer " + std::to_string(value); }
+    std::string operator()(double) const { return "a number"; }
+    std::string operator()(PickleLong) const { return "an integer beyond 64 bits"; }
+    std::string operator()(std::string_view text) const { return "the text " + in_quotes(text); }
+    std::string operator()(PickleBytes) const { return "bytes"; }
+    std::string operator()(const PickleTuple&) const { return "a tuple"; }
+    std::string operator()(const PickleList&) const { return "a list"; }
+    std::string operator()(const PickleDictionary&) const { return "a dict"; }
+    std::string operator()(const PickleGlobal* global) const { return "the global " + in_quotes(global->name); }
+    std::string operator()(PickleCall call) const { return "an object of " + in_quotes(call.function->name); }
+    std::string operator()(PicklePersistent) const { return "a storage"; }
+  };
+  return std::visit(Describe{}, pickle.values[id]);
+}
+
+Result<Pickle> read_pickle(std::span<const std::byte> bytes, std::size_t& position) {
+  Machine machine(bytes, position);
+  Result<Pickle> pickle = machine.run();
+  position = machine.position();
+  return pickle;
+}
+
+}  // namespace residua::graph

@@ -1,0 +1,153 @@
+#include <algorithm>
+
+#include "graph/infer_rules.h"
+
+namespace residua::graph {
+namespace {
+
+// The parameters of a layer may be stored in another floating-point type than its activations have.
+Status require_all_floating_point(const NodeView& view) {
+  for (std::size_t i = 0; i < view.input_count(); ++i) {
+    if (view.has(i)) RESIDUA_RETURN_IF_ERROR(require_floating_point(view, i));
+  }
+  return {};
+}
+
+Error shapes_do_not_fit(const NodeView& view, const std::string& expected) {
+  std::string found;
+  for (std::size_t i = 0; i < view.input_count(); ++i) {
+    if (view.has(i)) found += (found.empty() ? "" : ", ") + to_string(view.shape(i));
+  }
+  return view.mismatch("has inputs of shape " + found + "; expected " + expected);
+}
+
+// numpy's rule; nullopt where a and b do not fit.
+std::optional<Dimension> broadcast(Dimension a, Dimension b) {
+  if (a == 1) return b;
+  if (b == 1) return a;
+  if (!compatible(a, b)) return std::nullopt;
+  return better_known(a, b);
+}
+
+}  // namespace
+
+Status require_floating_point(const NodeView& view, std::size_t index) {
+  if (is_floating_point(view.type(index))) return {};
+  return view.mismatch("has input " + std::to_string(index) + " of type " + std::string(name_of(view.type(index))) +
+                       "; expected a floating-point type");
+}
+
+Status require_rank(const NodeView& view, std::size_t index, std::size_t rank) {
+  if (view.shape(index).size() == rank) return {};
+  return view.mismatch("has input " + std::to_string(index) + " of shape " + to_string(view.shape(index)) +
+                       "; expected " + std::to_string(rank) + " dimensions");
+}
+
+bool compatible(Dimension a, Dimension b) { return a == b || !is_static(a) || !is_static(b); }
+
+Dimension better_known(Dimension a, Dimension b) {
+  // The symbols are ordered below the counts, but the batch is better known than `?`.
+  if (is_static(a) || b == unknown_dimension) return a;
+  return b;
+}
+
+Result<TensorType> infer_fully_connected(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
+  RESIDUA_RETURN_IF_ERROR(require_rank(view, 0, 2));
+  RESIDUA_RETURN_IF_ERROR(require_rank(view, 1, 2));
+  const Shape& x = view.shape(0);
+  const Shape& weight = view.shape(1);
+  const bool bias_fits = !view.has(2) || (view.shape(2).size() == 1 && compatible(view.shape(2)[0], weight[0]));
+  if (!compatible(x[1], weight[1]) || !bias_fits) return shapes_do_not_fit(view, "[N, K], [O, K] and [O]");
+  return TensorType{view.type(0), {x[0], weight[0]}};
+}
+
+Result<TensorType> infer_matmul(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
+  RESIDUA_RETURN_IF_ERROR(require_rank(view, 1, 2));
+  Shape output = view.shape(0);
+  const Shape& y = view.shape(1);
+  if (output.empty() || !compatible(output.back(), y[0])) return shapes_do_not_fit(view, "[.., K] and [K, O]");
+  output.back() = y[1];
+  return TensorType{view.type(0), std::move(output)};
+}
+
+Result<TensorType> infer_batch_norm(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
+  const Shape& x = view.shape(0);
+  if (x.size() < 2) return shapes_do_not_fit(view, "[N, C, ..] and four times [C]");
+  for (std::size_t i = 1; i < 5; ++i) {
+    const Shape& parameter = view.shape(i);
+    if (parameter.size() != 1 || !compatible(parameter[0], x[1])) {
+      return shapes_do_not_fit(view, "[N, C, ..] and four times [C]");
+    }
+  }
+  return view.operand(0).tensor;
+}
+
+Result<TensorType> infer_activation(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
+  return view.operand(0).tensor;
+}
+
+Result<TensorType> infer_softmax(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
+  RESIDUA_RETURN_IF_ERROR(normalized_axis(view, view.attributes<AxisAttributes>().axis, view.shape(0).size()));
+  return view.operand(0).tensor;
+}
+
+Result<TensorType> infer_broadcast(const NodeView& view) {
+  if (view.type(0) != view.type(1)) {
+    return view.mismatch("has inputs of type " + std::string(name_of(view.type(0))) + " and " +
+                         std::string(name_of(view.type(1))) + "; expected one type");
+  }
+  // Aligned at the last dimension; missing ones are 1.
+  const Shape& a = view.shape(0);
+  const Shape& b = view.shape(1);
+  Shape output(std::max(a.size(), b.size()));
+  for (std::size_t i = 0; i < output.size(); ++i) {
+    const Dimension from_a = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const Dimension from_b = i < b.size() ? b[b.size() - 1 - i] : 1;
+    const std::optional<Dimension> dimension = broadcast(from_a, from_b);
+    if (!dimension) return shapes_do_not_fit(view, "shapes that broadcast");
+    output[output.size() - 1 - i] = *dimension;
+  }
+  return TensorType{view.type(0), std::move(output)};
+}
+
+Result<std::optional<std::vector<bool>>> reduced_axes(const NodeView& view) {
+  const std::size_t rank = view.shape(0).size();
+  RESIDUA_ASSIGN(const auto axes, operand_or_attribute(view, 1, view.attributes<ReduceAttributes>().axes));
+  if (!axes) return std::optional<std::vector<bool>>{};
+  if (axes->empty()) return std::optional(std::vector<bool>(rank, true));
+  RESIDUA_ASSIGN(auto flags, axis_flags(view, *axes, rank));
+  return std::optional(std::move(flags));
+}
+
+Result<TensorType> infer_reduce_mean(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
+  const Shape& x = view.shape(0);
+  const bool keep = view.attributes<ReduceAttributes>().keep_dimensions;
+  RESIDUA_ASSIGN(const auto reduced, reduced_axes(view));
+  Shape output;
+  if (!reduced) {
+    std::size_t rank = x.size();
+    if (!keep) {
+      RESIDUA_ASSIGN(const std::size_t removed, operand_length(view, 1));
+      if (removed > rank) return shapes_do_not_fit(view, "no more axes than dimensions");
+      rank = removed == 0 ? 0 : rank - removed;
+    }
+    output.assign(rank, unknown_dimension);
+    return TensorType{view.type(0), std::move(output)};
+  }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!(*reduced)[i]) {
+      output.push_back(x[i]);
+    } else if (keep) {
+      output.push_back(1);
+    }
+  }
+  return TensorType{view.type(0), std::move(output)};
+}
+
+}  // namespace residua::graph

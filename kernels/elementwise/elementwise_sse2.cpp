@@ -1,0 +1,14 @@
+#include <cstdint>
+
+#include "kernels/tiers.h"
+
+namespace residua::kernels {
+namespace {
+#include "kernels/elementwise/elementwise_body.h"
+}  // namespace
+
+void fill_elementwise_sse2(KernelTable& table) noexcept {
+  table.scale_shift = scale_shift;
+}
+
+}  // namespace residua::kernels

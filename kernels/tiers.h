@@ -1,0 +1,24 @@
+// One function a tier and a family of kernels: puts that tier's kernels into the table.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace residua::kernels {
+
+void fill_layout_sse2(KernelTable& table) noexcept;
+void fill_layout_avx2(KernelTable& table) noexcept;
+void fill_layout_avx512(KernelTable& table) noexcept;
+
+void fill_pooling_sse2(KernelTable& table) noexcept;
+void fill_pooling_avx2(KernelTable& table) noexcept;
+void fill_pooling_avx512(KernelTable& table) noexcept;
+
+void fill_elementwise_sse2(KernelTable& table) noexcept;
+void fill_elementwise_avx2(KernelTable& table) noexcept;
+void fill_elementwise_avx512(KernelTable& table) noexcept;
+
+void fill_peak_sse2(KernelTable& table) noexcept;
+void fill_peak_avx2(KernelTable& table) noexcept;
+void fill_peak_avx512(KernelTable& table) noexcept;
+
+}  // namespace residua::kernels

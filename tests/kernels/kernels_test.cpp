@@ -1,0 +1,218 @@
+// Every kernel of every tier this CPU has, against plain loops in double, on random shapes and extreme fills.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace {
+
+using namespace residua::kernels;
+
+std::vector<KernelTable> tables_of_this_cpu() {
+  std::vector<KernelTable> tables;
+  const CpuFeatures cpu = detect_cpu();
+  for (InstructionSet set : all_instruction_sets())
+    if (best_instruction_set(cpu, set) == set) tables.push_back(make_kernel_table(cpu, set));
+  return tables;
+}
+
+std::int64_t pick(std::mt19937& random, std::int64_t low, std::int64_t high) {
+  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+}
+
+std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
+  std::uniform_real_distribution<float> uniform(-2, 2);
+  std::vector<float> values(count);
+  for (float& value : values) value = uniform(random);
+  return values;
+}
+
+std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
+
+constexpr float untouched = 12345.0f;  // behind every output: a kernel that writes too far changes it
+constexpr std::size_t margin = 64;
+
+PoolGeometry random_geometry(std::mt19937& random) {
+  PoolGeometry g{};
+  g.channels = pick(random, 1, 70);
+  g.height = pick(random, 1, 12);
+  g.width = pick(random, 1, 12);
+  g.kernel_height = pick(random, 1, 3);
+  g.kernel_width = pick(random, 1, 3);
+  g.stride_height = pick(random, 1, 3);
+  g.stride_width = pick(random, 1, 3);
+  g.dilation_height = g.dilation_width = 1;
+  g.padding_top = pick(random, 0, g.kernel_height - 1);
+  g.padding_left = pick(random, 0, g.kernel_width - 1);
+  g.padding_bottom = pick(random, 0, g.kernel_height - 1);
+  g.padding_right = pick(random, 0, g.kernel_width - 1);
+  g.count_include_pad = pick(random, 0, 1) == 1;
+  // Windows may overhang at the end as in ceil mode, but start inside the image or the leading padding.
+  g.output_height = (g.height + g.padding_top - 1) / g.stride_height + 1;
+  g.output_width = (g.width + g.padding_left - 1) / g.stride_width + 1;
+  return g;
+}
+
+// Calls see(value) for every image pixel of a window, and returns how many pixels of the padded image it covers.
+template <class See>
+std::int64_t walk_window(const std::vector<float>& image, const PoolGeometry& g, std::int64_t y, std::int64_t x,
+                         std::int64_t c, const See& see) {
+  std::int64_t covered = 0;
+  for (std::int64_t i = 0; i < g.kernel_height; ++i)
+    for (std::int64_t j = 0; j < g.kernel_width; ++j) {
+      const std::int64_t row = y * g.stride_height - g.padding_top + i, column = x * g.stride_width - g.padding_left + j;
+      if (row < g.height + g.padding_bottom && column < g.width + g.padding_right) ++covered;
+      if (row >= 0 && row < g.height && column >= 0 && column < g.width)
+        see(image[size((row * g.width + column) * g.channels + c)]);
+    }
+  return covered;
+}
+
+}  // namespace
+
+TEST_CASE("a table holds every kernel and the tier that was asked for") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    CHECK(static_cast<bool>(table.interleave_planes));
+    CHECK(static_cast<bool>(table.normalize_pixels));
+    CHECK(static_cast<bool>(table.max_pool_row));
+    CHECK(static_cast<bool>(table.average_pool_row));
+    CHECK(static_cast<bool>(table.global_average));
+    CHECK(static_cast<bool>(table.scale_shift));
+    CHECK(static_cast<bool>(table.multiply_add_burst));
+  }
+  CHECK(make_kernel_table({}, InstructionSet::avx512).instruction_set == InstructionSet::sse2);
+  CHECK(make_kernel_table({.avx2 = true, .avx512 = false}).instruction_set == InstructionSet::avx2);
+  CHECK(best_instruction_set({.avx2 = true, .avx512 = true}, InstructionSet::avx2) == InstructionSet::avx2);
+  CHECK(parse_instruction_set("avx512_bf16") == InstructionSet::avx512);
+  CHECK(!parse_instruction_set("avx3"));
+}
+
+TEST_CASE("layout kernels") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (unsigned seed = 0; seed < 60; ++seed) {
+      CAPTURE(seed);
+      std::mt19937 random(seed);
+      const std::int64_t channels = seed % 2 ? 3 : pick(random, 1, 9), pixels = pick(random, 0, 200);
+      const std::int64_t plane = pixels + pick(random, 0, 5);
+      const auto planes = random_floats(random, size(plane * channels));
+      std::vector<float> output(size(pixels * channels) + margin, untouched);
+      table.interleave_planes(planes.data(), plane, channels, pixels, output.data());
+      bool equal = true;
+      for (std::int64_t i = 0; i < pixels; ++i)
+        for (std::int64_t c = 0; c < channels; ++c)
+          equal &= output[size(i * channels + c)] == planes[size(c * plane + i)];
+      CHECK(equal);
+      CHECK(output[size(pixels * channels)] == untouched);
+
+      std::vector<std::uint8_t> bytes(size(3 * pixels));
+      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(pick(random, 0, 255));
+      const auto scale = random_floats(random, 3), shift = random_floats(random, 3);
+      std::vector<float> normalized(size(3 * pixels) + margin, untouched);
+      table.normalize_pixels(bytes.data(), pixels, scale.data(), shift.data(), normalized.data());
+      double worst = 0;
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        worst = std::max(worst, std::abs(normalized[i] - (static_cast<double>(bytes[i]) * scale[i % 3] + shift[i % 3])));
+      CHECK(worst < 1e-4);
+      CHECK(normalized[bytes.size()] == untouched);
+    }
+  }
+}
+
+TEST_CASE("pooling kernels") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (unsigned seed = 0; seed < 200; ++seed) {
+      CAPTURE(seed);
+      std::mt19937 random(seed);
+      const PoolGeometry g = random_geometry(random);
+      auto image = random_floats(random, size(g.height * g.width * g.channels));
+      if (seed % 3 == 0)
+        for (int i = 0; i < 5; ++i)
+          image[size(pick(random, 0, g.height * g.width * g.channels - 1))] = std::numeric_limits<float>::quiet_NaN();
+      if (seed % 7 == 0) std::fill(image.begin(), image.end(), -std::numeric_limits<float>::infinity());
+      const std::size_t row = size(g.output_width * g.channels);
+      std::vector<float> largest(row + margin, untouched), mean(row + margin, untouched);
+      double worst = 0;
+      bool largest_equal = true;
+      for (std::int64_t y = 0; y < g.output_height; ++y) {
+        table.max_pool_row(image.data(), g, y, largest.data());
+        table.average_pool_row(image.data(), g, y, mean.data());
+        for (std::int64_t x = 0; x < g.output_width; ++x)
+          for (std::int64_t c = 0; c < g.channels; ++c) {
+            float best = -std::numeric_limits<float>::infinity();
+            double sum = 0;
+            std::int64_t inside = 0;
+            const std::int64_t covered = walk_window(image, g, y, x, c, [&](float value) {
+              best = std::isnan(best) || best > value ? best : value;
+              sum += value;
+              ++inside;
+            });
+            const float found = largest[size(x * g.channels + c)];
+            largest_equal &= found == best || (std::isnan(found) && std::isnan(best));
+            const double expected = sum / static_cast<double>(g.count_include_pad ? covered : inside);
+            const double average = mean[size(x * g.channels + c)];
+            if (std::isfinite(expected))
+              worst = std::max(worst, std::abs(average - expected));
+            else
+              CHECK((std::isnan(expected) ? std::isnan(average) : average == expected));
+          }
+      }
+      CHECK(largest_equal);
+      CHECK(worst < 1e-5);
+      CHECK(largest[row] == untouched);
+      CHECK(mean[row] == untouched);
+    }
+  }
+}
+
+TEST_CASE("global average and scale_shift") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (unsigned seed = 0; seed < 60; ++seed) {
+      CAPTURE(seed);
+      std::mt19937 random(seed);
+      const std::int64_t pixels = pick(random, 1, 60), channels = pick(random, 1, 200);
+      const std::int64_t stride = channels + pick(random, 0, 20);
+      const auto image = random_floats(random, size(pixels * stride));
+      std::vector<float> mean(size(channels) + margin, untouched);
+      table.global_average(image.data(), pixels, stride, channels, mean.data());
+      double worst = 0;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (std::int64_t p = 0; p < pixels; ++p) sum += image[size(p * stride + c)];
+        worst = std::max(worst, std::abs(mean[size(c)] - sum / static_cast<double>(pixels)));
+      }
+      CHECK(worst < 1e-5);
+      CHECK(mean[size(channels)] == untouched);
+
+      const auto scale = random_floats(random, size(channels)), shift = random_floats(random, size(channels));
+      std::vector<float> output(size(pixels * channels) + margin, untouched);
+      table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), output.data());
+      worst = 0;
+      for (std::int64_t i = 0; i < pixels * channels; ++i)
+        worst = std::max(worst, std::abs(output[size(i)] - (static_cast<double>(image[size(i)]) * scale[size(i % channels)] +
+                                                            shift[size(i % channels)])));
+      CHECK(worst < 1e-5);
+      CHECK(output[size(pixels * channels)] == untouched);
+    }
+  }
+}
+
+TEST_CASE("the peak burst counts what it does") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    double one = 0, two = 0;
+    CHECK(std::isfinite(table.multiply_add_burst(1000, &one)));
+    CHECK(std::isfinite(table.multiply_add_burst(2000, &two)));
+    CHECK(one > 0);
+    CHECK(two == 2 * one);
+  }
+}

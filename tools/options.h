@@ -1,0 +1,36 @@
+// Options that several subcommands share: each is defined once, and means the same everywhere.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "residua/residua.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace residua::tool {
+
+// --model: a file, or (where `random_too`) the name of an architecture.
+CLI::Option* add_model_option(CLI::App& app, std::string& model, bool random_too);
+
+// --threads, --schedule, --batch and --image-size write to these; what is not given keeps its value.
+CLI::Option* add_threads_option(CLI::App& app, int& threads);
+CLI::Option* add_schedule_option(CLI::App& app, Schedule& schedule);
+CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& description);
+
+// 0 x 0: the model's own.
+struct ImageSize {
+  std::int32_t height = 0;
+  std::int32_t width = 0;
+};
+CLI::Option* add_image_size_option(CLI::App& app, ImageSize& size);
+
+// "224" or "224x320" (height first), each side 1 .. 16384. Throws std::invalid_argument.
+ImageSize parse_image_size(const std::string& text);
+
+const char* name_of(Schedule schedule);
+
+}  // namespace residua::tool

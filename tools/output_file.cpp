@@ -1,0 +1,156 @@
+#include "tools/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace residua::tool {
+namespace {
+
+constexpr std::size_t buffer_size = std::size_t{1} << 16;
+constexpr std::array fatal_signals = {SIGINT, SIGTERM, SIGHUP};
+
+// The stand-in that a signal has to remove. Read by the handler, so: plain bytes, and a flag that says they are complete.
+std::array<char, PATH_MAX> pending_path{};
+std::atomic<bool> pending{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "the handler may not wait");
+
+extern "C" void remove_pending_and_die(int signal_number) {
+  if (pending.load()) unlink(pending_path.data());
+  std::signal(signal_number, SIG_DFL);
+  std::raise(signal_number);
+}
+
+void set_pending(const std::string& path) {
+  if (path.size() >= pending_path.size()) return;  // no such path could have been opened
+  std::memcpy(pending_path.data(), path.c_str(), path.size() + 1);
+  pending.store(true);
+  for (const int signal_number : fatal_signals) {
+    struct sigaction current {};
+    // A signal that our caller ignores (nohup) stays ignored.
+    if (sigaction(signal_number, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) {
+      std::signal(signal_number, remove_pending_and_die);
+    }
+  }
+}
+
+std::string system_text(int error_number) { return std::generic_category().message(error_number); }
+
+// Follows links to the file that is meant, so that writing through a link keeps the link.
+std::filesystem::path resolved(const std::string& path) {
+  std::error_code ignored;
+  const std::filesystem::path whole = std::filesystem::canonical(path, ignored);
+  return ignored ? std::filesystem::path(path) : whole;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const std::string& path) : name_(path) {
+  struct stat existing {};
+  const bool exists = stat(path.c_str(), &existing) == 0;
+  if (exists && !S_ISREG(existing.st_mode)) {
+    descriptor_ = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (descriptor_ < 0) fail("cannot be written", errno);
+    return;
+  }
+  if (exists && access(path.c_str(), W_OK) != 0) fail("cannot be written", errno);
+  const std::filesystem::path target = exists ? resolved(path) : std::filesystem::path(path);
+  // No part of the target's name: it may be as long as the file system allows already.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::string name = ".residua-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
+    const std::string temporary = (target.parent_path() / name).string();
+    descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) {
+      target_ = target.string();
+      temporary_ = temporary;
+      set_pending(temporary_);
+      break;
+    }
+    if (errno != EEXIST) break;
+  }
+  if (descriptor_ < 0) fail("cannot be written", errno);
+  // The new file takes over the permissions of the one it replaces. Not being allowed to is no reason to fail.
+  if (exists) static_cast<void>(fchmod(descriptor_, existing.st_mode & 07777) == 0);
+}
+
+OutputFile OutputFile::standard_output() {
+  OutputFile file;
+  file.descriptor_ = STDOUT_FILENO;
+  file.name_ = "standard output";
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      name_(std::move(other.name_)),
+      target_(std::move(other.target_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      buffer_(std::move(other.buffer_)) {}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ > STDERR_FILENO) close(descriptor_);
+  if (temporary_.empty()) return;
+  unlink(temporary_.c_str());
+  pending.store(false);
+}
+
+void OutputFile::fail(const char* what, int error_number) const {
+  if (error_number == EPIPE && descriptor_ == STDOUT_FILENO) throw ReaderGone();
+  throw OutputError(name_ + ": " + what + ": " + system_text(error_number));
+}
+
+void OutputFile::write(std::string_view bytes) {
+  buffer_.append(bytes);
+  if (buffer_.size() >= buffer_size) flush();
+}
+
+void OutputFile::flush() {
+  std::string_view rest = buffer_;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int error_number = errno;
+      buffer_.clear();
+      fail("cannot be written", error_number);
+    }
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  buffer_.clear();
+}
+
+void OutputFile::finish() {
+  flush();
+  if (descriptor_ == STDOUT_FILENO) return;
+  if (!temporary_.empty() && fsync(descriptor_) != 0 && errno != EINVAL) fail("cannot be written", errno);
+  // Some file systems report a full disk only here.
+  if (close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail("cannot be written", errno);
+  if (temporary_.empty()) return;
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be put in place", errno);
+  pending.store(false);
+  temporary_.clear();
+}
+
+bool OutputFile::is_terminal() const { return isatty(descriptor_) == 1; }
+
+void guard_standard_streams() {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    // Opened the wrong way round, so that using the stream still fails as a closed one does.
+    const int opened = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened > descriptor) close(opened);
+  }
+}
+
+}  // namespace residua::tool

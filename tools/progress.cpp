@@ -1,0 +1,81 @@
+#include "tools/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace residua::tool {
+namespace {
+
+constexpr std::size_t a_few = 8;  // images that are done before anyone wonders
+constexpr auto redraw_interval = std::chrono::milliseconds(150);
+constexpr std::size_t widest_bar = 30;
+
+bool can_draw() {
+  const char* terminal = std::getenv("TERM");
+  return isatty(STDERR_FILENO) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+}  // namespace
+
+std::string progress_line(std::size_t done, std::size_t total, double seconds, std::size_t columns) {
+  const std::string total_text = std::to_string(total);
+  std::string counts = std::to_string(done);
+  counts.insert(0, total_text.size() - std::min(counts.size(), total_text.size()), ' ');
+  std::string text = "  " + counts + "/" + total_text;
+  if (done > 0 && seconds > 0) {
+    const double rate = static_cast<double>(done) / seconds;
+    char rate_text[40];
+    std::snprintf(rate_text, sizeof rate_text, "  %.*f images/s", rate < 100 ? 1 : 0, rate);
+    text += rate_text;
+    text += "  " + duration_text(static_cast<double>(total - done) / rate) + " left";
+  }
+  const std::size_t width = columns > text.size() + 2 ? std::min(widest_bar, columns - text.size() - 2) : 0;
+  if (width >= 4) {
+    const std::size_t filled = total == 0 ? width : width * done / total;
+    text = "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]" + text;
+  }
+  return text.substr(0, columns);
+}
+
+Progress::Progress(std::size_t total) : enabled_(total > a_few && can_draw()), total_(total), start_(Clock::now()) {}
+
+Progress::~Progress() { erase(); }
+
+void Progress::update(std::size_t done) {
+  if (!enabled_) return;
+  const Clock::time_point now = Clock::now();
+  if (visible_ && now - drawn_ < redraw_interval) return;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  // One column is left free: writing the last one wraps the line on some terminals.
+  const std::string line = progress_line(std::min(done, total_), total_, seconds, terminal_columns() - 1);
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  std::fflush(stderr);
+  drawn_ = now;
+  visible_ = true;
+}
+
+void Progress::erase() {
+  if (!visible_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  visible_ = false;
+}
+
+}  // namespace residua::tool

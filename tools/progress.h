@@ -1,0 +1,38 @@
+// How far a long run is, for someone who watches.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace residua::tool {
+
+// A line on standard error that is redrawn in place and erased at the end. Draws nothing unless standard error is a
+// terminal and there is more than a little to do. For one thread.
+class Progress {
+ public:
+  explicit Progress(std::size_t total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `done` of the total are done. Redraws a few times a second at most.
+  void update(std::size_t done);
+
+  // Takes the line away, so that something else can be written; the next update brings it back.
+  void erase();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const bool enabled_;
+  const std::size_t total_;
+  const Clock::time_point start_;
+  Clock::time_point drawn_{};
+  bool visible_ = false;
+};
+
+// "[########--------]  120/240  34.2 images/s  3 s left", at most `columns` wide.
+std::string progress_line(std::size_t done, std::size_t total, double seconds, std::size_t columns);
+
+}  // namespace residua::tool
