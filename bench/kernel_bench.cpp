@@ -130,9 +130,12 @@ struct KernelBenchmark {
   void (*run)(benchmark::State& state, const KernelTable& table);
 };
 constexpr KernelBenchmark kernel_benchmarks[] = {
-    {"interleave_planes/3x224x224", interleave_image}, {"normalize_pixels/3x224x224", normalize_image},
-    {"max_pool/64x112x112", max_pool_stem},            {"global_average/2048x7x7", global_average_last},
-    {"scale_shift/256x56x56", scale_shift_256},        {"peak", peak},
+    {"interleave_planes/3x224x224", interleave_image},
+    {"normalize_pixels/3x224x224", normalize_image},
+    {"max_pool/64x112x112", max_pool_stem},
+    {"global_average/2048x7x7", global_average_last},
+    {"scale_shift/256x56x56", scale_shift_256},
+    {"peak", peak},
 };
 
 }  // namespace
@@ -142,10 +145,9 @@ int main(int argc, char** argv) {
   for (InstructionSet set : all_instruction_sets()) {
     if (best_instruction_set(cpu, set) != set) continue;
     for (const KernelBenchmark& item : kernel_benchmarks)
-      benchmark::RegisterBenchmark((std::string(item.name) + "/" + std::string(name_of(set))).c_str(),
-                                   [table = make_kernel_table(cpu, set), run = item.run](benchmark::State& state) {
-                                     run(state, table);
-                                   });
+      benchmark::RegisterBenchmark(
+          (std::string(item.name) + "/" + std::string(name_of(set))).c_str(),
+          [table = make_kernel_table(cpu, set), run = item.run](benchmark::State& state) { run(state, table); });
   }
   benchmark::RegisterBenchmark("preprocess/500x375/bilinear", preprocess_photo, Interpolation::bilinear);
   benchmark::RegisterBenchmark("preprocess/500x375/bicubic", preprocess_photo, Interpolation::bicubic);

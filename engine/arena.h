@@ -22,8 +22,8 @@ struct ArenaPlan {
 };
 
 // Places the lifetimes so that no two that overlap in time overlap in memory. Sizes are rounded up to 64 bytes.
-// Dynamic storage allocation is NP-hard; this tries two greedy orders (largest first, earliest first; each tensor goes into
-// the tightest gap that it fits) and keeps the smaller plan.
+// Dynamic storage allocation is NP-hard; this tries two greedy orders (largest first, earliest first; each tensor goes
+// into the tightest gap that it fits) and keeps the smaller plan.
 ArenaPlan plan_arena(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace residua::engine

@@ -36,14 +36,22 @@ constexpr std::int32_t largest_image_side = 1 << 15;
 
 residua_status status_of(graph::ErrorCode code) {
   switch (code) {
-    case graph::ErrorCode::invalid_argument: return RESIDUA_INVALID_ARGUMENT;
-    case graph::ErrorCode::io: return RESIDUA_IO;
-    case graph::ErrorCode::malformed: return RESIDUA_MALFORMED;
-    case graph::ErrorCode::unsupported: return RESIDUA_UNSUPPORTED;
-    case graph::ErrorCode::mismatch: return RESIDUA_MISMATCH;
-    case graph::ErrorCode::limit: return RESIDUA_LIMIT;
-    case graph::ErrorCode::out_of_memory: return RESIDUA_OUT_OF_MEMORY;
-    case graph::ErrorCode::internal: return RESIDUA_INTERNAL;
+    case graph::ErrorCode::invalid_argument:
+      return RESIDUA_INVALID_ARGUMENT;
+    case graph::ErrorCode::io:
+      return RESIDUA_IO;
+    case graph::ErrorCode::malformed:
+      return RESIDUA_MALFORMED;
+    case graph::ErrorCode::unsupported:
+      return RESIDUA_UNSUPPORTED;
+    case graph::ErrorCode::mismatch:
+      return RESIDUA_MISMATCH;
+    case graph::ErrorCode::limit:
+      return RESIDUA_LIMIT;
+    case graph::ErrorCode::out_of_memory:
+      return RESIDUA_OUT_OF_MEMORY;
+    case graph::ErrorCode::internal:
+      return RESIDUA_INTERNAL;
   }
   return RESIDUA_INTERNAL;
 }
@@ -117,9 +125,12 @@ void write_struct(Struct* target, Struct filled, const char* complaint) {
 
 engine::Schedule schedule_of(residua_schedule schedule) {
   switch (schedule) {
-    case RESIDUA_AUTO: return engine::Schedule::automatic;
-    case RESIDUA_LATENCY: return engine::Schedule::latency;
-    case RESIDUA_THROUGHPUT: return engine::Schedule::throughput;
+    case RESIDUA_AUTO:
+      return engine::Schedule::automatic;
+    case RESIDUA_LATENCY:
+      return engine::Schedule::latency;
+    case RESIDUA_THROUGHPUT:
+      return engine::Schedule::throughput;
   }
   throw Refusal{{graph::ErrorCode::invalid_argument, "unknown schedule"}};
 }
@@ -146,7 +157,8 @@ residua_status residua_get_version(residua_version_info* info, residua_error* er
     static const std::string in_use(name_of(engine::kernel_table().instruction_set));
     static const std::string onednn = [] {
       const dnnl_version_t* version = dnnl_version();
-      return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+      return std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+             std::to_string(version->patch);
     }();
     write_struct(info,
                  {.struct_size = 0,
@@ -279,8 +291,8 @@ residua_status residua_preprocess(const residua_model* model, const uint8_t* pix
     require(width >= 1 && height >= 1, "an image without pixels");
     require(row_stride >= static_cast<std::size_t>(width) * 3, "row_stride is smaller than a row of RGB pixels");
     const engine::ModelCard& card = model->model->card();
-    const kernels::PreprocessPlan plan = kernels::make_preprocess_plan(
-        {width, height}, card.resize, card.interpolation, {card.input_width, card.input_height});
+    const kernels::PreprocessPlan plan = kernels::make_preprocess_plan({width, height}, card.resize, card.interpolation,
+                                                                       {card.input_width, card.input_height});
     std::vector<std::uint8_t> scratch(plan.scratch_bytes);
     kernels::preprocess_rgb8(plan, pixels, row_stride, scratch.data(), output);
   });
@@ -310,8 +322,7 @@ residua_status residua_context_run(residua_context* context, const residua_input
     require_side(given.height, "residua_input.height is not within 1 to 32768");
     require_side(given.width, "residua_input.width is not within 1 to 32768");
     require(given.format == RESIDUA_FLOAT32_NCHW || given.format == RESIDUA_UINT8_NHWC, "unknown residua_input.format");
-    engine::Input images{.planes = nullptr, .pixels = nullptr,
-                         .shape = {given.batch, given.height, given.width}};
+    engine::Input images{.planes = nullptr, .pixels = nullptr, .shape = {given.batch, given.height, given.width}};
     if (given.format == RESIDUA_FLOAT32_NCHW)
       images.planes = static_cast<const float*>(given.data);
     else
@@ -330,7 +341,8 @@ void residua_top_k(const float* values, size_t classes, size_t count, int32_t* i
     engine::top_k({values, classes}, {indices, std::min(count, classes)});
 }
 
-residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info, residua_error* error) {
+residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
+                                            residua_error* error) {
   return guarded(error, [&] {
     require(context != nullptr, "context is NULL");
     const engine::RunInfo& run = context->context.last_run();

@@ -79,8 +79,8 @@ void Context::convert_input(const Plan& plan, const Input& input, std::int64_t f
       if (input.pixels)
         kernels.normalize_pixels(input.pixels + ((first + image) * pixels + position) * 3, count, scale, shift, target);
       else
-        kernels.interleave_planes(input.planes + (first + image) * channels * pixels + position, pixels, channels, count,
-                                  target);
+        kernels.interleave_planes(input.planes + (first + image) * channels * pixels + position, pixels, channels,
+                                  count, target);
       begin += rows;
     }
   });
@@ -117,8 +117,9 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
 
   const graph::Shape& shape = plan->graph.tensor(plan->graph.outputs[0]).shape;
   if (shape.empty() || shape[0] != group)
-    return graph::Error{graph::ErrorCode::unsupported, "the first output has shape " + graph::to_string(shape) + " for " +
-                                                           std::to_string(group) + " images, expected one row an image"};
+    return graph::Error{graph::ErrorCode::unsupported, "the first output has shape " + graph::to_string(shape) +
+                                                           " for " + std::to_string(group) +
+                                                           " images, expected one row an image"};
   const auto values = static_cast<std::int64_t>(float_count(shape)) / group;
   const std::int64_t needed = values * input.shape.batch;
   if (static_cast<std::int64_t>(output.size()) < needed)
@@ -154,7 +155,11 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
     }
   }
 
-  info_ = {.threads = choice.threads, .schedule = choice.schedule, .workers = workers, .plan = plan, .layer_milliseconds = {},
+  info_ = {.threads = choice.threads,
+           .schedule = choice.schedule,
+           .workers = workers,
+           .plan = plan,
+           .layer_milliseconds = {},
            .layer_scale = static_cast<double>(input.shape.batch) / static_cast<double>(group)};
   info_.layer_milliseconds.assign(plan->steps.size(), 0);
   for (int index = 0; index < workers; ++index) {

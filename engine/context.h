@@ -35,7 +35,8 @@ struct PlanChoice {
 };
 PlanChoice choose_plan(const RunShape& shape, const ContextOptions& options);
 
-// Dense images of one size, either float32 NCHW as the network wants them or RGB bytes NHWC, which are normalised on the way in.
+// Dense images of one size, either float32 NCHW as the network wants them or RGB bytes NHWC, which are normalised on
+// the way in.
 struct Input {
   const float* planes = nullptr;
   const std::uint8_t* pixels = nullptr;

@@ -44,9 +44,8 @@ json attributes_to_json(const Node& node) {
   json object = json::object();
   std::visit(
       [&](const auto& attributes) {
-        std::decay_t<decltype(attributes)>::fields(attributes, [&](const char* name, const auto& value) {
-          object[name] = to_json(value);
-        });
+        std::decay_t<decltype(attributes)>::fields(
+            attributes, [&](const char* name, const auto& value) { object[name] = to_json(value); });
       },
       node.attributes);
   return object;
@@ -72,7 +71,8 @@ json graph_to_json(const Graph& graph) {
     json inputs = json::array();
     for (TensorId id : node.inputs) {
       json input{{"tensor", name_in(graph, id)}};
-      if (id != graph::no_tensor && graph.tensor(id).is_constant()) input["constant"] = shape_to_json(graph.tensor(id).shape);
+      if (id != graph::no_tensor && graph.tensor(id).is_constant())
+        input["constant"] = shape_to_json(graph.tensor(id).shape);
       inputs.push_back(input);
     }
     result["nodes"].push_back({{"name", node.name},
@@ -100,7 +100,9 @@ std::string graph_to_dot(const Graph& graph, const Detail& detail) {
   std::ostringstream out;
   out << "digraph " << quoted(graph.name) << " {\n  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (TensorId id : graph.inputs)
-    out << "  t" << id << " [shape=ellipse, label=" << quoted(graph.tensor(id).name + " " + graph::to_string(graph.tensor(id).shape)) << "];\n";
+    out << "  t" << id
+        << " [shape=ellipse, label=" << quoted(graph.tensor(id).name + " " + graph::to_string(graph.tensor(id).shape))
+        << "];\n";
   for (const Node& node : graph.nodes) {
     const std::string label = std::string(graph::info_of(node.op).name) + "  " + node.name + "\\n" +
                               graph::to_string(graph.tensor(node.output).shape) + detail(node);
@@ -109,14 +111,16 @@ std::string graph_to_dot(const Graph& graph, const Detail& detail) {
     for (std::size_t at = 0; (at = text.find("\\\\n", at)) != std::string::npos;) text.erase(at, 1);
     out << "  t" << node.output << " [label=" << text << "];\n";
     for (TensorId id : node.inputs)
-      if (id != graph::no_tensor && !graph.tensor(id).is_constant()) out << "  t" << id << " -> t" << node.output << ";\n";
+      if (id != graph::no_tensor && !graph.tensor(id).is_constant())
+        out << "  t" << id << " -> t" << node.output << ";\n";
   }
   out << "}\n";
   return out.str();
 }
 
 const Step* step_of(const Plan& plan, TensorId output) {
-  const auto found = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.output == output; });
+  const auto found =
+      std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.output == output; });
   return found == plan.steps.end() ? nullptr : &*found;
 }
 
@@ -127,11 +131,11 @@ std::string plan_to_text(const Plan& plan) {
     text << std::fixed << std::setprecision(2) << static_cast<double>(bytes) / 1e6 << " MB";
     return text.str();
   };
-  out << "plan \"" << plan.graph.name << "\" for " << graph::to_string(plan.graph.tensor(plan.graph.inputs[0]).shape) << ", "
-      << plan.key.threads << (plan.key.threads == 1 ? " thread" : " threads") << "\n"
+  out << "plan \"" << plan.graph.name << "\" for " << graph::to_string(plan.graph.tensor(plan.graph.inputs[0]).shape)
+      << ", " << plan.key.threads << (plan.key.threads == 1 ? " thread" : " threads") << "\n"
       << plan.steps.size() << " steps, " << std::fixed << std::setprecision(3) << plan.gflop << " GFLOP, arena "
-      << megabytes(plan.arena_bytes) << " (largest set alive together " << megabytes(plan.arena_lower_bound) << "), scratch "
-      << megabytes(plan.scratch_bytes) << "\n\n";
+      << megabytes(plan.arena_bytes) << " (largest set alive together " << megabytes(plan.arena_lower_bound)
+      << "), scratch " << megabytes(plan.scratch_bytes) << "\n\n";
   struct Row {
     std::string cells[6];
   };
@@ -188,17 +192,22 @@ json plan_to_json(const Plan& plan) {
 
 std::string describe(const Graph& graph, TextFormat format) {
   switch (format) {
-    case TextFormat::text: return graph::to_text(graph);
-    case TextFormat::json: return dump(graph_to_json(graph));
-    case TextFormat::dot: return graph_to_dot(graph, [](const Node&) { return std::string(); });
+    case TextFormat::text:
+      return graph::to_text(graph);
+    case TextFormat::json:
+      return dump(graph_to_json(graph));
+    case TextFormat::dot:
+      return graph_to_dot(graph, [](const Node&) { return std::string(); });
   }
   throw graph::InternalError("unknown text format");
 }
 
 std::string describe(const Plan& plan, TextFormat format) {
   switch (format) {
-    case TextFormat::text: return plan_to_text(plan);
-    case TextFormat::json: return dump(plan_to_json(plan));
+    case TextFormat::text:
+      return plan_to_text(plan);
+    case TextFormat::json:
+      return dump(plan_to_json(plan));
     case TextFormat::dot:
       return graph_to_dot(plan.graph, [&](const Node& node) {
         const Step* step = step_of(plan, node.output);

@@ -39,9 +39,14 @@ void cap_onednn(kernels::InstructionSet set) {
   // oneDNN's lowest step is SSE4.1. It refuses once it has looked at the CPU: then a host has set it already, and its
   // choice stands.
   switch (set) {
-    case kernels::InstructionSet::sse2: static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41)); break;
-    case kernels::InstructionSet::avx2: static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2)); break;
-    case kernels::InstructionSet::avx512: break;
+    case kernels::InstructionSet::sse2:
+      static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41));
+      break;
+    case kernels::InstructionSet::avx2:
+      static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2));
+      break;
+    case kernels::InstructionSet::avx512:
+      break;
   }
 }
 

@@ -17,7 +17,8 @@ void for_each_element(const graph::Shape& shape, const Move& move) {
     for (std::int64_t c = 0; c < shape[1]; ++c)
       for (std::int64_t h = 0; h < shape[2]; ++h)
         for (std::int64_t w = 0; w < shape[3]; ++w)
-          move(row_major++, static_cast<std::size_t>(n * strides[0] + c * strides[1] + h * strides[2] + w * strides[3]));
+          move(row_major++,
+               static_cast<std::size_t>(n * strides[0] + c * strides[1] + h * strides[2] + w * strides[3]));
 }
 
 }  // namespace
@@ -38,9 +39,7 @@ std::vector<std::int64_t> activation_strides(const graph::Shape& shape) {
   return {channels * height * width, 1, width * channels, channels};
 }
 
-bool is_row_major(const graph::Shape& shape) {
-  return shape.size() != 4 || shape[1] == 1 || shape[2] * shape[3] == 1;
-}
+bool is_row_major(const graph::Shape& shape) { return shape.size() != 4 || shape[1] == 1 || shape[2] * shape[3] == 1; }
 
 std::size_t float_count(const graph::Shape& shape) {
   const auto count = graph::element_count(shape);
@@ -51,11 +50,13 @@ std::size_t float_count(const graph::Shape& shape) {
 std::size_t float_bytes(const graph::Shape& shape) { return float_count(shape) * sizeof(float); }
 
 void to_row_major(const graph::Shape& shape, const float* activation, float* row_major) {
-  for_each_element(shape, [&](std::size_t logical, std::size_t physical) { row_major[logical] = activation[physical]; });
+  for_each_element(shape,
+                   [&](std::size_t logical, std::size_t physical) { row_major[logical] = activation[physical]; });
 }
 
 void from_row_major(const graph::Shape& shape, const float* row_major, float* activation) {
-  for_each_element(shape, [&](std::size_t logical, std::size_t physical) { activation[physical] = row_major[logical]; });
+  for_each_element(shape,
+                   [&](std::size_t logical, std::size_t physical) { activation[physical] = row_major[logical]; });
 }
 
 }  // namespace residua::engine

@@ -40,7 +40,8 @@ graph::PassObserver dump_observer(const std::string& model) {
 Status check_interface(const Graph& graph) {
   if (graph.inputs.size() != 1 || graph.outputs.empty())
     return Error{ErrorCode::unsupported, "the network has " + std::to_string(graph.inputs.size()) + " inputs and " +
-                                             std::to_string(graph.outputs.size()) + " outputs, expected one input and an output"};
+                                             std::to_string(graph.outputs.size()) +
+                                             " outputs, expected one input and an output"};
   const graph::Tensor& input = graph.tensor(graph.inputs[0]);
   if (input.shape.size() != 4 || !graph::is_static(input.shape[1]) || input.shape[1] < 1)
     return Error{ErrorCode::unsupported, "input '" + input.name + "' has shape " + graph::to_string(input.shape) +
@@ -55,7 +56,8 @@ bool output_is_softmax(const Graph& graph) {
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     if (node->output != wanted) continue;
     if (node->op == graph::Op::softmax) return true;
-    if (node->op != graph::Op::flatten && node->op != graph::Op::reshape && node->op != graph::Op::identity) return false;
+    if (node->op != graph::Op::flatten && node->op != graph::Op::reshape && node->op != graph::Op::identity)
+      return false;
     wanted = node->inputs[0];
   }
   return false;
@@ -108,13 +110,14 @@ Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported
   RESIDUA_ASSIGN(model->card_, read_model_card(imported, sources));
 
   const ModelCard& card = model->card_;
-  RESIDUA_ASSIGN(const Graph one_image, graph::with_input_shape(model->optimized_, {1, model->channels(), card.input_height,
-                                                                                     card.input_width}));
+  RESIDUA_ASSIGN(
+      const Graph one_image,
+      graph::with_input_shape(model->optimized_, {1, model->channels(), card.input_height, card.input_width}));
   const graph::Shape& output = one_image.tensor(one_image.outputs[0]).shape;
   RESIDUA_ASSIGN(model->classes_, graph::element_count(output));
   if (output.empty() || output[0] != 1 || model->classes_ < 1)
-    return Error{ErrorCode::unsupported, "the first output has shape " + graph::to_string(output) +
-                                             " for one image, expected [1, classes]"};
+    return Error{ErrorCode::unsupported,
+                 "the first output has shape " + graph::to_string(output) + " for one image, expected [1, classes]"};
   model->ends_in_softmax_ = output_is_softmax(model->optimized_);
   if (!card.labels.empty() && static_cast<std::int64_t>(card.labels.size()) != model->classes_) {
     const std::string source = sources.labels.empty() ? sources.model.string() : sources.labels.string();
@@ -127,7 +130,8 @@ Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported
 std::int64_t Model::parameters() const {
   std::int64_t sum = 0;
   for (const graph::Tensor& tensor : optimized_.tensors)
-    if (tensor.is_constant() && graph::is_floating_point(tensor.type)) sum += static_cast<std::int64_t>(float_count(tensor.shape));
+    if (tensor.is_constant() && graph::is_floating_point(tensor.type))
+      sum += static_cast<std::int64_t>(float_count(tensor.shape));
   return sum;
 }
 

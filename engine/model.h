@@ -21,7 +21,8 @@ struct LoadOptions {
 
 class Model {
  public:
-  static graph::Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path, const LoadOptions& options);
+  static graph::Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
+                                                          const LoadOptions& options);
   static graph::Result<std::shared_ptr<const Model>> random(const std::string& architecture, std::uint64_t seed);
 
   const ModelCard& card() const { return card_; }
@@ -35,8 +36,8 @@ class Model {
   std::int64_t parameters() const;
   std::size_t packed_weight_bytes() const { return packed_.bytes(); }
 
-  // The plan for `key`, made at its first use. Thread-safe. A few of the last used plans are kept, however many shapes come by;
-  // packed weights stay.
+  // The plan for `key`, made at its first use. Thread-safe. A few of the last used plans are kept, however many shapes
+  // come by; packed weights stay.
   graph::Result<std::shared_ptr<const Plan>> plan(const PlanKey& key) const;
 
  private:

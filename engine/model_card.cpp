@@ -33,7 +33,8 @@ Result<std::string> read_text(const fs::path& path, std::size_t limit) {
   const auto size = fs::file_size(path, failure);
   if (failure) return Error{ErrorCode::io, path.string() + ": " + failure.message()};
   if (size > limit)
-    return Error{ErrorCode::limit, path.string() + ": " + std::to_string(size) + " bytes, at most " + std::to_string(limit) + " are read"};
+    return Error{ErrorCode::limit, path.string() + ": " + std::to_string(size) + " bytes, at most " +
+                                       std::to_string(limit) + " are read"};
   std::ifstream file(path, std::ios::binary);
   std::string text(static_cast<std::size_t>(size), '\0');
   if (!file.read(text.data(), static_cast<std::streamsize>(size)))
@@ -84,7 +85,8 @@ Status apply_input_size(const json& value, const std::string& source, ModelCard&
   return {};
 }
 
-Status apply_three(const json& value, const std::string& key, const std::string& source, bool positive, float (&target)[3]) {
+Status apply_three(const json& value, const std::string& key, const std::string& source, bool positive,
+                   float (&target)[3]) {
   bool fits = value.is_array() && value.size() == 3;
   for (std::size_t i = 0; fits && i < 3; ++i) {
     fits = value[i].is_number() && std::isfinite(value[i].get<float>()) && (!positive || value[i].get<float>() > 0);
@@ -187,8 +189,8 @@ Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const Ca
   const bool given = !sources.labels.empty();
   const fs::path folder = sources.model.parent_path();
   const std::string name = sources.model.string();
-  RESIDUA_RETURN_IF_ERROR(apply(object_of(imported.metadata), name + " (metadata)", folder,
-                                !given && !sidecar.contains("labels"), card));
+  RESIDUA_RETURN_IF_ERROR(
+      apply(object_of(imported.metadata), name + " (metadata)", folder, !given && !sidecar.contains("labels"), card));
   RESIDUA_RETURN_IF_ERROR(apply(sidecar, name + ".json", folder, !given, card));
   if (given) {
     RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));

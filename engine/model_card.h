@@ -28,7 +28,8 @@ struct CardSources {
 };
 
 // Gathers the card. What is said earlier wins: the caller's labels, the sidecar, the file's metadata, the preset of the
-// architecture (or of the graph's own input size). A key with a value that makes no sense is an error naming its source.
+// architecture (or of the graph's own input size). A key with a value that makes no sense is an error naming its
+// source.
 graph::Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources);
 
 // The sidecar's "arch", "" where there is none: importing a weight file needs it early.

@@ -40,9 +40,9 @@ void OnednnCall::add(int argument, const dnnl::memory::desc& desc, const void* a
 }
 
 void OnednnCall::operator()() const {
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()),
-                                                 arguments_.data()),
-                          "oneDNN could not execute a primitive");
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()),
+      "oneDNN could not execute a primitive");
 }
 
 }  // namespace residua::engine

@@ -11,8 +11,8 @@
 
 namespace residua::engine {
 
-// Thread-safe. A plan for another shape finds the packed weights of the first one again as long as oneDNN asks for the same
-// layout.
+// Thread-safe. A plan for another shape finds the packed weights of the first one again as long as oneDNN asks for the
+// same layout.
 class PackedWeights {
  public:
   // `constant`, read as `plain`, in the layout `packed`. The result lives as long as somebody holds it.

@@ -99,9 +99,8 @@ void place_tensors(Plan& plan, const Storages& storages) {
 }
 
 bool holds_only_floats(const Graph& graph) {
-  return std::all_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    return graph::is_floating_point(graph.tensor(node.output).type);
-  });
+  return std::all_of(graph.nodes.begin(), graph.nodes.end(),
+                     [&](const Node& node) { return graph::is_floating_point(graph.tensor(node.output).type); });
 }
 
 // The graph for this shape. With every size known, shape arithmetic that was open until now folds away.
@@ -134,14 +133,13 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
   for (std::size_t i = 0; i < plan->graph.nodes.size(); ++i) {
     const Node& node = plan->graph.nodes[i];
     if (is_view(plan->graph, node)) continue;
-    Selection selection = select({.graph = plan->graph,
-                                  .node = node,
-                                  .threads = key.threads,
-                                  .kernels = kernels,
-                                  .packed = packed,
-                                  .may_overwrite = [&](TensorId id) {
-                                    return may_overwrite(plan->graph, storages, i, id);
-                                  }});
+    Selection selection =
+        select({.graph = plan->graph,
+                .node = node,
+                .threads = key.threads,
+                .kernels = kernels,
+                .packed = packed,
+                .may_overwrite = [&](TensorId id) { return may_overwrite(plan->graph, storages, i, id); }});
     if (selection.step.overwrites != graph::no_tensor) storages.share(node.output, selection.step.overwrites);
     plan->scratch_bytes = std::max(plan->scratch_bytes, selection.step.scratch_bytes);
     plan->gflop += selection.step.gflop;

@@ -32,8 +32,8 @@ struct Plan {
   double gflop = 0;                   // of the whole batch
 };
 
-// Plans `optimized` for `key`. Errors where the network does not take such images. Call it with oneDNN's thread count set
-// (ThreadCountScope): primitives keep it.
+// Plans `optimized` for `key`. Errors where the network does not take such images. Call it with oneDNN's thread count
+// set (ThreadCountScope): primitives keep it.
 graph::Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& optimized, const PlanKey& key,
                                                      const kernels::KernelTable& kernels, PackedWeights& packed);
 

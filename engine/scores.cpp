@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 
 namespace residua::engine {
 
@@ -18,13 +17,30 @@ void softmax(const float* values, std::size_t rows, std::size_t classes, float* 
   }
 }
 
+namespace {
+
+// Whether value `a` at index `i` ranks before value `b` at index `j`.
+bool ranks_before(float a, std::int32_t i, float b, std::int32_t j) {
+  if (std::isnan(a) || std::isnan(b)) return !std::isnan(a) || (std::isnan(b) && i < j);
+  return a != b ? a > b : i < j;
+}
+
+}  // namespace
+
 void top_k(std::span<const float> values, std::span<std::int32_t> indices) {
-  const auto all = std::views::iota(0, static_cast<std::int32_t>(values.size()));
-  std::partial_sort_copy(all.begin(), all.end(), indices.begin(), indices.end(), [&](std::int32_t a, std::int32_t b) {
-    const float x = values[static_cast<std::size_t>(a)], y = values[static_cast<std::size_t>(b)];
-    if (std::isnan(x) || std::isnan(y)) return !std::isnan(x) || (std::isnan(y) && a < b);
-    return x != y ? x > y : a < b;
-  });
+  // Insertion into the ranks found so far: no memory, and k is small.
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto index = static_cast<std::int32_t>(i);
+    std::size_t rank = found;
+    while (rank > 0 &&
+           ranks_before(values[i], index, values[static_cast<std::size_t>(indices[rank - 1])], indices[rank - 1]))
+      --rank;
+    if (rank == indices.size()) continue;
+    if (found < indices.size()) ++found;
+    for (std::size_t k = found - 1; k > rank; --k) indices[k] = indices[k - 1];
+    indices[rank] = index;
+  }
 }
 
 }  // namespace residua::engine

@@ -134,9 +134,8 @@ void parallel_ranges(int threads, std::int64_t count, const void* work,
     if (count > 0) call(work, 0, count);
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
-  for (std::int64_t part = 0; part < parts; ++part)
-    call(work, count * part / parts, count * (part + 1) / parts);
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
+  for (std::int64_t part = 0; part < parts; ++part) call(work, count * part / parts, count * (part + 1) / parts);
 }
 
 }  // namespace detail

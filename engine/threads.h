@@ -32,8 +32,8 @@ class ThreadCountScope {
 // parallel_ranges stay on their thread. The first exception is thrown again here. workers == 1 runs in place.
 void run_workers(int workers, const std::function<void(int worker)>& work);
 
-// Splits 0 <= i < count into one contiguous range a thread and calls work(begin, end); in place where threads == 1, where
-// there is one item, or inside run_workers. `work` must not throw.
+// Splits 0 <= i < count into one contiguous range a thread and calls work(begin, end); in place where threads == 1,
+// where there is one item, or inside run_workers. `work` must not throw.
 template <class Work>
 void parallel_ranges(int threads, std::int64_t count, const Work& work);
 

@@ -21,7 +21,7 @@ inline constexpr TensorId no_tensor = -1;  // an optional input that is left out
 enum class Op : std::uint8_t {
   // what a plan runs
   convolution,          // x, weight OIHW, [bias O], [residual]; then the activation
-  fully_connected,      // x [N, K], weight [O, K], [bias O]
+  fully_connected,      // x [N, K], weight [O, K], [bias O]; x of higher rank is flattened after dimension 0
   max_pool,             // x
   average_pool,         // x
   global_average_pool,  // x -> [N, C, 1, 1]
@@ -208,9 +208,10 @@ struct NoAttributes {
   static void fields(Self&, Visitor&&) {}
 };
 
-using Attributes = std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, PoolAttributes, ClipAttributes,
-                                AxisAttributes, AxesAttributes, ReduceAttributes, ReshapeAttributes, TransposeAttributes,
-                                PadAttributes, SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
+using Attributes =
+    std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, PoolAttributes, ClipAttributes,
+                 AxisAttributes, AxesAttributes, ReduceAttributes, ReshapeAttributes, TransposeAttributes,
+                 PadAttributes, SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
 
 struct Node {
   Op op = Op::identity;

@@ -29,6 +29,18 @@ std::optional<Dimension> broadcast(Dimension a, Dimension b) {
   return better_known(a, b);
 }
 
+// The elements of one image.
+Result<Dimension> product_after_first(const NodeView& view, const Shape& shape) {
+  Dimension product = 1;
+  for (std::size_t i = 1; i < shape.size(); ++i) {
+    if (!is_static(shape[i])) return unknown_dimension;
+    if (__builtin_mul_overflow(product, shape[i], &product)) {
+      return view.error(ErrorCode::limit, "has more elements than 64 bits can count");
+    }
+  }
+  return product;
+}
+
 }  // namespace
 
 Status require_floating_point(const NodeView& view, std::size_t index) {
@@ -53,12 +65,15 @@ Dimension better_known(Dimension a, Dimension b) {
 
 Result<TensorType> infer_fully_connected(const NodeView& view) {
   RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
-  RESIDUA_RETURN_IF_ERROR(require_rank(view, 0, 2));
   RESIDUA_RETURN_IF_ERROR(require_rank(view, 1, 2));
   const Shape& x = view.shape(0);
   const Shape& weight = view.shape(1);
+  if (x.size() < 2) return shapes_do_not_fit(view, "[N, K] or what flattens to it, [O, K] and [O]");
+  RESIDUA_ASSIGN(const Dimension features, product_after_first(view, x));
   const bool bias_fits = !view.has(2) || (view.shape(2).size() == 1 && compatible(view.shape(2)[0], weight[0]));
-  if (!compatible(x[1], weight[1]) || !bias_fits) return shapes_do_not_fit(view, "[N, K], [O, K] and [O]");
+  if (!compatible(features, weight[1]) || !bias_fits) {
+    return shapes_do_not_fit(view, "[N, K] or what flattens to it, [O, K] and [O]");
+  }
   return TensorType{view.type(0), {x[0], weight[0]}};
 }
 

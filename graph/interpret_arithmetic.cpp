@@ -87,7 +87,7 @@ std::int64_t narrowed(std::int64_t value, ElementType type) {
 Result<Value> interpret_fully_connected(const Invocation& call) {
   const float* x = call.input(0).floats().data();
   const float* weight = call.input(1).floats().data();
-  const std::int64_t depth = call.input(0).shape[1];
+  const std::int64_t depth = call.input(1).shape[1];  // x is flattened as it lies
   std::vector<float> elements(count_of(call.output_shape));
   for_each_element(call.output_shape, [&](std::size_t i, const std::vector<std::int64_t>& at) {
     const double bias =

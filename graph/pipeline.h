@@ -22,7 +22,11 @@ std::span<const Pass> optimization_passes();
 // Sees the graph before the first pass ("imported") and after each pass that changed it.
 using PassObserver = std::function<void(std::string_view stage, const Graph& graph)>;
 
-// Runs all passes, verify() after each; a pass that breaks an invariant is reported by its name as an internal error.
+// Runs the passes in order, and again until none changes anything (at most a few rounds), verify() after each. A pass
+// that breaks an invariant is reported by its name as an internal error.
+Result<Graph> run_passes(std::span<const Pass> passes, Graph graph, const PassObserver& observer = {});
+
+// run_passes with optimization_passes(). What it makes of a network it leaves as it is when run again.
 Result<Graph> optimize(Graph graph, const PassObserver& observer = {});
 
 }  // namespace residua::graph

@@ -20,7 +20,7 @@ enum class ErrorCode {
   mismatch,          // tensors, shapes or names do not fit the network they are meant for
   limit,             // larger than a limit allows
   out_of_memory,
-  internal,          // a broken invariant of ours
+  internal,  // a broken invariant of ours
 };
 
 // The message says what was found, what was expected, and where (file, node, tensor or byte offset).
@@ -84,10 +84,9 @@ class [[nodiscard]] Status {
 }  // namespace residua::graph
 
 // Returns the error of a failed Result or Status from the enclosing function.
-#define RESIDUA_RETURN_IF_ERROR(expression)                            \
-  do {                                                                 \
-    if (auto residua_status = (expression); !residua_status)           \
-      return residua_status.error();                                   \
+#define RESIDUA_RETURN_IF_ERROR(expression)                                                 \
+  do {                                                                                      \
+    if (auto residua_status = (expression); !residua_status) return residua_status.error(); \
   } while (false)
 
 #define RESIDUA_JOIN_INNER(a, b) a##b

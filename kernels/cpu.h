@@ -7,13 +7,14 @@
 
 namespace residua::kernels {
 
-// Tiers in rising order; each includes all below it. A source file's suffix, its compiler flags and its tier are one thing:
-// _sse2 (x86-64), _avx2 (x86-64-v3, with FMA), _avx512 (x86-64-v4: F, BW, CD, DQ, VL).
+// Tiers in rising order; each includes all below it. A source file's suffix, its compiler flags and its tier are one
+// thing: _sse2 (x86-64), _avx2 (x86-64-v3, with FMA), _avx512 (x86-64-v4: F, BW, CD, DQ, VL).
 enum class InstructionSet { sse2, avx2, avx512 };
 
 std::span<const InstructionSet> all_instruction_sets();
 std::string_view name_of(InstructionSet set);
-// "avx2" -> avx2; names of tiers that exist elsewhere (avx512_bf16, ...) give the highest tier below them; nullopt for others.
+// "avx2" -> avx2; names of tiers that exist elsewhere (avx512_bf16, ...) give the highest tier below them; nullopt for
+// others.
 std::optional<InstructionSet> parse_instruction_set(std::string_view name);
 
 struct CpuFeatures {

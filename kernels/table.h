@@ -1,7 +1,8 @@
 // The table of our own inner loops: one entry a kernel, filled tier by tier for the CPU at hand.
 //
-// Every kernel is single-threaded, allocates nothing and throws nothing; pointers need no alignment beyond that of float, and
-// buffers may not overlap unless a kernel says so. Activations are NHWC: a pixel's channels stand side by side.
+// Every kernel is single-threaded, allocates nothing and throws nothing; pointers need no alignment beyond that of
+// float, and buffers may not overlap unless a kernel says so. Activations are NHWC: a pixel's channels stand side by
+// side.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ struct KernelTable {
   void (*max_pool_row)(const float* image, const PoolGeometry& geometry, std::int64_t y, float* output_row) noexcept;
   // Row `y` of average pooling. The divisor is the number of input pixels in the window or, with count_include_pad,
   // of pixels in the window that lie within the padded image.
-  void (*average_pool_row)(const float* image, const PoolGeometry& geometry, std::int64_t y, float* output_row) noexcept;
+  void (*average_pool_row)(const float* image, const PoolGeometry& geometry, std::int64_t y,
+                           float* output_row) noexcept;
   // output[c] = mean over `pixels` of image[p * stride + c] for c < channels. `stride` >= channels, in floats.
   void (*global_average)(const float* image, std::int64_t pixels, std::int64_t stride, std::int64_t channels,
                          float* output) noexcept;
@@ -50,8 +52,8 @@ struct KernelTable {
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float* output) noexcept;
 
-  // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so that
-  // none can be left out, and writes how many floating-point operations it did.
+  // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so
+  // that none can be left out, and writes how many floating-point operations it did.
   float (*multiply_add_burst)(std::int64_t iterations, double* operations) noexcept;
 };
 

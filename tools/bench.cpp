@@ -54,9 +54,7 @@ struct Measurement {
   double mean_ms() const {
     return std::accumulate(latencies_ms.begin(), latencies_ms.end(), 0.0) / static_cast<double>(latencies_ms.size());
   }
-  double images_per_second() const {
-    return shape.batch * static_cast<double>(latencies_ms.size()) / elapsed_seconds;
-  }
+  double images_per_second() const { return shape.batch * static_cast<double>(latencies_ms.size()) / elapsed_seconds; }
   double gflops_per_second() const { return run.gflop_per_image * images_per_second(); }
   double percent_of_peak() const { return 100 * gflops_per_second() / machine_gflops_per_second; }
 };
@@ -207,20 +205,22 @@ std::string as_text(const BenchOptions& options, const Measurement& result) {
                      options.precision + ", " + version().instruction_set_in_use + ", " +
                      std::to_string(result.run.threads) + (result.run.threads == 1 ? " thread, " : " threads, ") +
                      name_of(result.run.schedule) + " schedule\n\n";
-  text += table({{"latency, ms", "min", "p50", "p90", "p99", "mean"},
-                 {std::to_string(sorted.size()) + (sorted.size() == 1 ? " run" : " runs"), ms(sorted.front()),
-                  ms(percentile(sorted, 50)), ms(percentile(sorted, 90)), ms(percentile(sorted, 99)),
-                  ms(result.mean_ms())}},
-                "lrrrrr");
-  text += "\n" + table({{"images per second", fixed(result.images_per_second(), 1), ""},
-                        {"GFLOP/s", fixed(result.gflops_per_second(), 1),
-                         fixed(result.percent_of_peak(), 1) + " % of the " + fixed(result.machine_gflops_per_second, 0) +
-                             " that these threads reach on multiply-adds alone"},
-                        {"GFLOP per image", fixed(result.run.gflop_per_image, 3), "direct convolutions and fully connected layers"},
-                        {"load, ms", ms(result.load_ms), ""},
-                        {"first run, ms", ms(result.first_run_ms), "plans and packs weights"},
-                        {"peak memory, MB", fixed(result.peak_rss_mb, 1), "of this process"}},
-                       "lrl");
+  text += table(
+      {{"latency, ms", "min", "p50", "p90", "p99", "mean"},
+       {std::to_string(sorted.size()) + (sorted.size() == 1 ? " run" : " runs"), ms(sorted.front()),
+        ms(percentile(sorted, 50)), ms(percentile(sorted, 90)), ms(percentile(sorted, 99)), ms(result.mean_ms())}},
+      "lrrrrr");
+  text +=
+      "\n" + table({{"images per second", fixed(result.images_per_second(), 1), ""},
+                    {"GFLOP/s", fixed(result.gflops_per_second(), 1),
+                     fixed(result.percent_of_peak(), 1) + " % of the " + fixed(result.machine_gflops_per_second, 0) +
+                         " that these threads reach on multiply-adds alone"},
+                    {"GFLOP per image", fixed(result.run.gflop_per_image, 3),
+                     "direct convolutions and fully connected layers"},
+                    {"load, ms", ms(result.load_ms), ""},
+                    {"first run, ms", ms(result.first_run_ms), "plans and packs weights"},
+                    {"peak memory, MB", fixed(result.peak_rss_mb, 1), "of this process"}},
+                   "lrl");
   if (options.per_layer) text += "\n" + layer_table(result.layers);
   return text;
 }
@@ -242,23 +242,24 @@ int bench(const BenchOptions& options) {
 
 Command add_bench(CLI::App& app) {
   const auto options = std::make_shared<BenchOptions>();
-  CLI::App* parser = app.add_subcommand("bench", "Measure how fast a model runs here");
-  parser->description("Measure how fast a model runs here, on random images, after a warm-up.");
+  CLI::App* parser =
+      app.add_subcommand("bench", "Measure how fast a model runs here: on random images, after a warm-up.");
   add_model_option(*parser, options->model, true)->required();
   add_batch_option(*parser, options->batch, "Images to run at once");
   add_image_size_option(*parser, options->image_size);
   add_threads_option(*parser, options->context.threads);
   add_schedule_option(*parser, options->context.schedule);
   parser->add_option("-p,--precision", options->precision, "Arithmetic of the convolutions: fp32")
-      ->check(CLI::IsMember({"fp32"}))
+      ->check(CLI::IsMember({"fp32"}).description(""))
       ->type_name("P")
       ->capture_default_str();
   parser->add_option("-s,--seconds", options->seconds, "How long to measure; at least 3 runs in any case")
-      ->check(CLI::Range(1e-3, 86400.0))
+      ->check(CLI::Range(1e-3, 86400.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
   parser->add_flag("-j,--json", options->json, "One JSON object, in place of a table");
-  parser->add_flag("-l,--per-layer", options->per_layer, "Time each layer too, in runs of its own after the measured ones");
+  parser->add_flag("-l,--per-layer", options->per_layer,
+                   "Time each layer too, in runs of its own after the measured ones");
   parser->footer(
       "Examples:\n"
       "  residua bench --model resnet50\n"

@@ -106,8 +106,8 @@ class Classifier {
         classes_(static_cast<std::size_t>(info_.classes)),
         top_(static_cast<std::size_t>(std::min(options.top, info_.classes))) {}
 
-  // The guesses for each image, best first; `pixels`: [batch, input_height, input_width, 3]. The images have the model's
-  // own size, so a failure here is the model's.
+  // The guesses for each image, best first; `pixels`: [batch, input_height, input_width, 3]. The images have the
+  // model's own size, so a failure here is the model's.
   std::vector<std::vector<Guess>> run(const std::vector<std::uint8_t>& pixels, std::size_t batch) {
     std::vector<float> outputs(batch * classes_);
     try {
@@ -149,7 +149,8 @@ bool classify_all(const Model& model, const std::vector<ImageInput>& images, con
   const auto batch = static_cast<std::size_t>(options.batch);
   const std::size_t workers = decoding_threads(options.threads);
   ImageQueue queue(
-      images.size(), [&](std::size_t index) { return prepare_image(model, images[index]); }, workers, batch + 2 * workers);
+      images.size(), [&](std::size_t index) { return prepare_image(model, images[index]); }, workers,
+      batch + 2 * workers);
 
   bool all_done = true;
   for (std::size_t first = 0; first < images.size();) {
@@ -191,7 +192,8 @@ bool classify_all(const Model& model, const std::vector<ImageInput>& images, con
 
 int classify(const ClassifyOptions& options) {
   const bool bundled = options.model.empty();
-  const Model model = open_model(bundled ? bundled_model() : options.model, {.architecture = "", .labels = options.labels});
+  const Model model =
+      open_model(bundled ? bundled_model() : options.model, {.architecture = "", .labels = options.labels});
   if (const ModelInfo info = model.info(); info.channels != 3 || info.classes < 1) {
     throw ModelError("the model takes images of " + std::to_string(info.channels) + " channels and gives " +
                      std::to_string(info.classes) + " classes: 3 channels and at least 1 class expected");
@@ -199,7 +201,8 @@ int classify(const ClassifyOptions& options) {
   if (bundled && isatty(STDERR_FILENO) == 1) {
     complain("no --model given: using the demonstration model, which knows ten kinds of things (" + [&] {
       std::string names;
-      for (std::int32_t i = 0; const auto label = model.label(i); ++i) names += (i > 0 ? ", " : "") + std::string(*label);
+      for (std::int32_t i = 0; const auto label = model.label(i); ++i)
+        names += (i > 0 ? ", " : "") + std::string(*label);
       return names;
     }() + ")");
   }
@@ -214,25 +217,30 @@ int classify(const ClassifyOptions& options) {
 
 Command add_classify(CLI::App& app) {
   const auto options = std::make_shared<ClassifyOptions>();
-  CLI::App* parser = app.add_subcommand("classify", "Say what is in images");
-  parser->description(
-      "Say what is in images: the most probable classes of each, in the order given. JPEG, PNG and WebP.");
+  CLI::App* parser = app.add_subcommand(
+      "classify", "Say what is in images: the most probable classes of each, in the order given. JPEG, PNG and WebP.");
   add_model_option(*parser, options->model, false)
-      ->description("Model file: .onnx, .safetensors, or a .pth state dict (told by content) "
-                    "[default: the demonstration model that comes with Residua]");
-  parser->add_option("-l,--labels", options->labels, "Names of the classes, one a line, or tab-separated with the name last")
+      ->description(
+          "Model file: .onnx, .safetensors, or a .pth state dict (told by content) "
+          "[default: the demonstration model that comes with Residua]");
+  parser
+      ->add_option("-l,--labels", options->labels,
+                   "Names of the classes, one a line, or tab-separated with the name last")
       ->type_name("FILE");
   parser->add_option("-k,--top", options->top, "How many classes to show for each image")
-      ->check(CLI::Range(1, 1000000))
+      ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("K")
       ->capture_default_str();
   add_threads_option(*parser, options->threads);
   add_batch_option(*parser, options->batch, "Images to run at once, where there are as many");
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
-  parser->add_option("-o,--output", options->output, "Write the results to FILE, whole or not at all [default: standard output]")
+  parser
+      ->add_option("-o,--output", options->output,
+                   "Write the results to FILE, whole or not at all [default: standard output]")
       ->type_name("FILE");
   parser
-      ->add_option("PATH", options->paths, "An image; a folder, for the images in it at any depth; or - for a list of paths on standard input")
+      ->add_option("PATH", options->paths,
+                   "An image; a folder, for the images in it at any depth; or - for a list of paths on standard input")
       ->required()
       ->type_name("");
   parser->footer(
@@ -241,8 +249,10 @@ Command add_classify(CLI::App& app) {
       "  residua classify --model resnet50.onnx --top 3 holiday/ portrait.png\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
       "\n"
-      "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label is null\n"
-      "where the model has none; {\"path\": \"...\", \"error\": \"...\"} for an image that failed. Failures are named on\n"
+      "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label "
+      "is null\n"
+      "where the model has none; {\"path\": \"...\", \"error\": \"...\"} for an image that failed. Failures are named "
+      "on\n"
       "standard error too, the other images are done, and the exit code is 1. Links to folders inside a folder are\n"
       "not followed.");
   return {parser, [options] { return classify(*options); }};

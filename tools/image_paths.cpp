@@ -19,7 +19,8 @@ void collect_folder(const std::string& folder, std::vector<ImageInput>& images) 
     const std::filesystem::path current = std::move(waiting.back());
     waiting.pop_back();
     std::error_code error;
-    for (std::filesystem::directory_iterator entry(current, error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(current, error), end; !error && entry != end;
+         entry.increment(error)) {
       // A file that vanishes or cannot be asked about is left for reading to complain of.
       std::error_code ignored;
       if (!entry->is_symlink(ignored) && entry->is_directory(ignored)) {

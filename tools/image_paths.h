@@ -14,9 +14,10 @@ struct ImageInput {
   std::string error;  // empty: an image to try; else why there is none
 };
 
-// Each argument in order: a folder stands for the files under it, at any depth, with a known image suffix, sorted by path; "-"
-// for the lines of `list`, each a file or a folder; anything else for itself. Links to folders inside a folder are not
-// followed, so no loop can form. What does not exist, cannot be listed or holds no image yields an entry with an error.
+// Each argument in order: a folder stands for the files under it, at any depth, with a known image suffix, sorted by
+// path; "-" for the lines of `list`, each a file or a folder; anything else for itself. Links to folders inside a
+// folder are not followed, so no loop can form. What does not exist, cannot be listed or holds no image yields an entry
+// with an error.
 std::vector<ImageInput> collect_images(std::span<const std::string> arguments, std::istream& list);
 
 // .jpg, .jpeg, .jpe, .jfif, .png or .webp, in either case.

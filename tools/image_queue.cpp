@@ -24,8 +24,8 @@ void ImageQueue::work(const std::stop_token& stop) {
     std::size_t index = 0;
     {
       std::unique_lock lock(mutex_);
-      const bool may_start = room_.wait(
-          lock, stop, [this] { return started_ == count_ || started_ < handed_out_ + slots_.size(); });
+      const bool may_start =
+          room_.wait(lock, stop, [this] { return started_ == count_ || started_ < handed_out_ + slots_.size(); });
       if (!may_start || stop.stop_requested() || started_ == count_) return;
       index = started_++;
     }

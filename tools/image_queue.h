@@ -19,9 +19,9 @@ struct PreparedImage {
   std::string error;                 // empty where it did not
 };
 
-// Prepares images 0 .. count-1 in `workers` threads and hands them out in that order. At most `capacity` images are ready
-// or in the making at any time, so memory is bounded by that however long the list. next() is for one thread; ending the
-// queue early stops the workers after the image each is at.
+// Prepares images 0 .. count-1 in `workers` threads and hands them out in that order. At most `capacity` images are
+// ready or in the making at any time, so memory is bounded by that however long the list. next() is for one thread;
+// ending the queue early stops the workers after the image each is at.
 class ImageQueue {
  public:
   // Makes the pixels of one image; called by several threads at once. What it throws becomes that image's error.

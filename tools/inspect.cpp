@@ -26,7 +26,8 @@ struct InspectOptions {
 
 const std::map<std::string, Stage> stages = {
     {"imported", RESIDUA_IMPORTED}, {"optimized", RESIDUA_OPTIMIZED}, {"planned", RESIDUA_PLANNED}};
-const std::map<std::string, TextFormat> formats = {{"text", RESIDUA_TEXT}, {"json", RESIDUA_JSON}, {"dot", RESIDUA_DOT}};
+const std::map<std::string, TextFormat> formats = {
+    {"text", RESIDUA_TEXT}, {"json", RESIDUA_JSON}, {"dot", RESIDUA_DOT}};
 
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
@@ -55,7 +56,8 @@ std::string summary(const Model& model, const std::string& name) {
                        (info.interpolation == RESIDUA_BICUBIC ? ", bicubic" : ", bilinear") + ", centre crop " + size},
       {"# mean", three(info.mean)},
       {"# deviation", three(info.standard_deviation)},
-      {"# classes", std::to_string(info.classes) + (info.outputs_are_probabilities != 0 ? ", probabilities" : ", logits") +
+      {"# classes", std::to_string(info.classes) +
+                        (info.outputs_are_probabilities != 0 ? ", probabilities" : ", logits") +
                         (info.label_count > 0 ? ", " + std::to_string(info.label_count) + " labels" : ", no labels")},
       {"# parameters", grouped(info.parameters)},
   };
@@ -87,23 +89,23 @@ int inspect(const InspectOptions& options) {
 
 Command add_inspect(CLI::App& app) {
   const auto options = std::make_shared<InspectOptions>();
-  CLI::App* parser = app.add_subcommand("inspect", "Show a model's network");
-  parser->description("Show a model's network: as its file says, after optimisation, or as it would run here.");
+  CLI::App* parser = app.add_subcommand(
+      "inspect", "Show a model's network: as its file says, after optimisation, or as it would run here.");
   add_model_option(*parser, options->model, true)->required();
   parser
       ->add_option("-s,--stage", options->stage,
                    "imported: as the file says; optimized: after the passes; planned: the steps of a run, with the "
                    "implementation chosen for each")
-      ->check(CLI::IsMember(stages))
+      ->check(CLI::IsMember(stages).description(""))
       ->type_name("STAGE")
       ->capture_default_str();
   parser->add_option("-f,--format", options->format, "text, json, or dot (Graphviz)")
-      ->check(CLI::IsMember(formats))
+      ->check(CLI::IsMember(formats).description(""))
       ->type_name("FORMAT")
       ->capture_default_str();
   parser->add_option("-o,--output", options->output, "Write to FILE, whole or not at all [default: standard output]")
       ->type_name("FILE");
-  CLI::Option* planned_only[] = {add_batch_option(*parser, options->shape.batch, "Images at once, for --stage planned"),
+  CLI::Option* planned_only[] = {add_batch_option(*parser, options->shape.batch, "Images to run at once"),
                                  add_image_size_option(*parser, options->image_size),
                                  add_threads_option(*parser, options->context.threads),
                                  add_schedule_option(*parser, options->context.schedule)};

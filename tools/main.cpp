@@ -4,11 +4,13 @@
 #include <array>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <sstream>
 
 #include "residua/residua.hpp"
 #include "tools/command.h"
+#include "tools/help_formatter.h"
 #include "tools/output_file.h"
 #include "tools/report.h"
 
@@ -35,6 +37,7 @@ int end_of_parsing(const CLI::App& app, const CLI::ParseError& outcome) {
 
 int run_tool(int argument_count, char** arguments) {
   CLI::App app("Residual networks on CPUs: what is in an image, and how fast the answer comes.", "residua");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", version_text, "Print version, compiler, oneDNN and instruction sets");
   app.set_help_flag("-h,--help", "Print this help");
   app.require_subcommand(1);

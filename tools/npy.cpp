@@ -14,7 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "values are copied as they lie in the file");
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::size_t largest_header = 65536;             // NumPy's own are about a hundred bytes
+constexpr std::size_t largest_header = 65536;                   // NumPy's own are about a hundred bytes
 constexpr std::size_t values_at_a_time = std::size_t{1} << 22;  // 16 MiB: what a false header can cost
 
 [[noreturn]] void fail(const std::string& message) { throw NpyError(message); }
@@ -181,7 +181,8 @@ NpyArray read_npy(std::istream& stream) {
   std::size_t count = 1;
   bool overflow = false;
   for (const std::int64_t size : array.shape) overflow |= __builtin_mul_overflow(count, size, &count);
-  // A size of 0 makes the product 0, whatever overflowed before it: NumPy reads that as an empty array, as is done here.
+  // A size of 0 makes the product 0, whatever overflowed before it: NumPy reads that as an empty array, as is done
+  // here.
   if (std::find(array.shape.begin(), array.shape.end(), 0) != array.shape.end()) {
     count = 0;
   } else if (overflow || count > array.values.max_size()) {
@@ -201,7 +202,8 @@ NpyArray read_npy(std::istream& stream) {
   }
   std::array<char, 1> behind{};
   if (read_up_to(stream, behind.data(), behind.size()) != 0) {
-    fail("goes on behind its last value: shape " + shape_text(array.shape) + " takes " + std::to_string(count) + " values");
+    fail("goes on behind its last value: shape " + shape_text(array.shape) + " takes " + std::to_string(count) +
+         " values");
   }
   return array;
 }

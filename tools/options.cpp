@@ -38,8 +38,10 @@ CLI::Option* add_model_option(CLI::App& app, std::string& model, bool random_too
 }
 
 CLI::Option* add_threads_option(CLI::App& app, int& threads) {
-  return app.add_option("-t,--threads", threads, "Threads to use [default: all that the CPU affinity and cgroup allow]")
-      ->check(CLI::Range(1, most_threads))
+  return app
+      .add_option("-t,--threads", threads,
+                  "Threads to use, 1 or more [default: all that the CPU affinity and cgroup allow]")
+      ->check(CLI::Range(1, most_threads).description(""))
       ->type_name("N");
 }
 
@@ -49,13 +51,13 @@ CLI::Option* add_schedule_option(CLI::App& app, Schedule& schedule) {
           "--schedule", [&schedule](const std::string& name) { schedule = schedules().at(name); },
           "latency: all threads work on one image together; throughput: each thread runs whole images; auto: "
           "throughput from as many images as threads [default: auto]")
-      ->check(CLI::IsMember(schedules()))
+      ->check(CLI::IsMember(schedules()).description(""))
       ->type_name("S");
 }
 
 CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& description) {
   return app.add_option("-b,--batch", batch, description)
-      ->check(CLI::Range(1, largest_batch))
+      ->check(CLI::Range(1, largest_batch).description(""))
       ->type_name("N")
       ->capture_default_str();
 }

@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t buffer_size = std::size_t{1} << 16;
 constexpr std::array fatal_signals = {SIGINT, SIGTERM, SIGHUP};
 
-// The stand-in that a signal has to remove. Read by the handler, so: plain bytes, and a flag that says they are complete.
+// The stand-in that a signal has to remove. Read by the handler, so: plain bytes, and a flag that says they are
+// complete.
 std::array<char, PATH_MAX> pending_path{};
 std::atomic<bool> pending{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "the handler may not wait");

@@ -16,9 +16,9 @@ class OutputError : public std::runtime_error {
 // The reader of our standard output has gone: there is nobody left to tell.
 class ReaderGone : public std::exception {};
 
-// A file is written beside its final place and moved there by finish(); until then, and after a failure, an interrupt or
-// an exception, whatever stood at that path stands there still. A path that exists and is no regular file (/dev/null,
-// a pipe) is written directly. One file at a time may be open; move-only.
+// A file is written beside its final place and moved there by finish(); until then, and after a failure, an interrupt
+// or an exception, whatever stood at that path stands there still. A path that exists and is no regular file
+// (/dev/null, a pipe) is written directly. One file at a time may be open; move-only.
 class OutputFile {
  public:
   // Creates the file's temporary stand-in, and so finds at once whether the folder can be written. Throws OutputError.

@@ -8,8 +8,8 @@
 
 namespace residua::tool {
 
-// A table with a gap of two blanks between columns and no trailing blanks. Columns of `alignment` 'r' are set to the right,
-// others ('l') to the left. A row may have fewer cells than there are columns. The first row is the heading.
+// A table with a gap of two blanks between columns and no trailing blanks. Columns of `alignment` 'r' are set to the
+// right, others ('l') to the left. A row may have fewer cells than there are columns. The first row is the heading.
 std::string table(const std::vector<std::vector<std::string>>& rows, std::string_view alignment);
 
 // "12.35", with that many digits behind the point.

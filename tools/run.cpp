@@ -59,7 +59,8 @@ int run(const RunOptions& options) {
   Context context(model, {.threads = options.threads, .schedule = options.schedule});
 
   const std::int64_t count = images.shape[0];
-  InputShape shape{.height = static_cast<std::int32_t>(images.shape[2]), .width = static_cast<std::int32_t>(images.shape[3])};
+  InputShape shape{.height = static_cast<std::int32_t>(images.shape[2]),
+                   .width = static_cast<std::int32_t>(images.shape[3])};
   const std::size_t image_values = images.values.size() / static_cast<std::size_t>(count);
   const auto classes = static_cast<std::size_t>(info.classes);
   output.write(npy_header({count, info.classes}));
@@ -68,8 +69,8 @@ int run(const RunOptions& options) {
     shape.batch = static_cast<std::int32_t>(std::min<std::int64_t>(options.batch, count - first));
     const auto batch = static_cast<std::size_t>(shape.batch);
     std::vector<float> logits(batch * classes);
-    const auto values =
-        std::span<const float>(images.values).subspan(static_cast<std::size_t>(first) * image_values, batch * image_values);
+    const auto values = std::span<const float>(images.values)
+                            .subspan(static_cast<std::size_t>(first) * image_values, batch * image_values);
     try {
       context.run(values, shape, logits);
     } catch (const Error& error) {
@@ -86,8 +87,8 @@ int run(const RunOptions& options) {
 
 Command add_run(CLI::App& app) {
   const auto options = std::make_shared<RunOptions>();
-  CLI::App* parser = app.add_subcommand("run", "Run a model on a NumPy file of images");
-  parser->description(
+  CLI::App* parser = app.add_subcommand(
+      "run",
       "Run a model on a NumPy file of normalised images: float32 [N, 3, height, width] in, float32 [N, classes] out\n"
       "(the network's first output).");
   add_model_option(*parser, options->model, false)->required();

@@ -22,11 +22,10 @@ struct View {
 };
 
 View whole(const graph::Shape& shape) { return {dims_of(shape), activation_strides(shape), 0}; }
-View whole_row_major(const graph::Shape& shape) {
-  return {dims_of(shape), row_major_strides(shape), 0};
-}
+View whole_row_major(const graph::Shape& shape) { return {dims_of(shape), row_major_strides(shape), 0}; }
 
-// A copy between two views of equal dimensions, from input `source` to the output or, at `scratch`, through scratch memory.
+// A copy between two views of equal dimensions, from input `source` to the output or, at `scratch`, through scratch
+// memory.
 struct Copy {
   enum class Place { input, scratch, output };
   View from, to;

@@ -16,7 +16,8 @@ std::string reject(const StepRequest& request) {
   return "";
 }
 
-// The output may take the residual's memory when nobody reads it later and the convolution itself does not read it as x.
+// The output may take the residual's memory when nobody reads it later and the convolution itself does not read it as
+// x.
 bool residual_in_place(const StepRequest& request) {
   const graph::TensorId residual = request.node.input(residual_input);
   return !request.graph.tensor(residual).is_constant() && request.may_overwrite(residual);

@@ -47,8 +47,8 @@ Step make_activation(const StepRequest& request) {
     beta = static_cast<float>(bounds.maximum);
   }
   const memory::desc layout = activation_desc(request.output().shape);
-  return unary_step<dnnl::eltwise_forward>(
-      request, {cpu_engine(), dnnl::prop_kind::forward_inference, kind, layout, layout, alpha, beta, user_scratchpad()});
+  return unary_step<dnnl::eltwise_forward>(request, {cpu_engine(), dnnl::prop_kind::forward_inference, kind, layout,
+                                                     layout, alpha, beta, user_scratchpad()});
 }
 
 Step make_softmax(const StepRequest& request) {
@@ -83,7 +83,8 @@ const Arithmetic& arithmetic_of(graph::Op op) {
 memory::desc aligned_desc(const graph::Shape& shape, std::size_t rank) {
   memory::dims dims = dims_of(shape), strides = activation_strides(shape);
   dims.insert(dims.begin(), rank - shape.size(), 1);
-  strides.insert(strides.begin(), rank - shape.size(), dims.empty() ? 1 : static_cast<std::int64_t>(float_count(shape)));
+  strides.insert(strides.begin(), rank - shape.size(),
+                 dims.empty() ? 1 : static_cast<std::int64_t>(float_count(shape)));
   return {dims, memory::data_type::f32, strides};
 }
 
@@ -105,8 +106,8 @@ Step make_arithmetic(const StepRequest& request) {
   const std::size_t rank = request.output().shape.size();
   const memory::desc first = activation_desc(request.output().shape);
   const memory::desc second = aligned_desc(request.input(other).shape, rank);
-  const dnnl::binary::primitive_desc description(cpu_engine(), arithmetic_of(request.node.op).kind, first, second, first,
-                                                 user_scratchpad());
+  const dnnl::binary::primitive_desc description(cpu_engine(), arithmetic_of(request.node.op).kind, first, second,
+                                                 first, user_scratchpad());
   Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
   step.scratch_bytes = description.scratchpad_desc().get_size();
   if (request.may_overwrite(request.node.input(whole))) step.overwrites = request.node.input(whole);

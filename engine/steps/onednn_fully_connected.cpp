@@ -20,8 +20,8 @@ Step make(const StepRequest& request) {
   const graph::Shape& x = request.input(0).shape;
   const bool has_bias = request.has_input(bias_input);
 
-  // x of more than two dimensions is flattened in logical order, [N, C, H, W] -> [N, C * H * W]. The weights take the same
-  // dimensions instead, so that x is read as it lies.
+  // x of more than two dimensions is flattened in logical order, [N, C, H, W] -> [N, C * H * W]. The weights take the
+  // same dimensions instead, so that x is read as it lies.
   graph::Shape weight_shape = x;
   weight_shape[0] = weight.shape[0];
   const memory::desc source = activation_desc(x);
@@ -32,8 +32,8 @@ Step make(const StepRequest& request) {
 
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const dnnl::inner_product_forward::primitive_desc description(
-      cpu_engine(), dnnl::prop_kind::forward_inference, source, any, bias, destination, attr);
+  const dnnl::inner_product_forward::primitive_desc description(cpu_engine(), dnnl::prop_kind::forward_inference,
+                                                                source, any, bias, destination, attr);
 
   Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
   step.gflop = 2e-9 * static_cast<double>(x[0]) * static_cast<double>(weight.shape[0] * weight.shape[1]);

@@ -1,6 +1,7 @@
 // ONNX model -> verified graph: names, order, inputs and outputs. What a node means stands in onnx_operators.cpp.
 #include <algorithm>
 #include <new>
+#include <set>
 #include <unordered_map>
 
 #include "graph/import/import.h"
@@ -16,7 +17,9 @@ namespace {
 
 constexpr std::int64_t first_ir_version = 3;  // the first with opset_import
 
-bool is_default_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
+// The default domain has two names.
+std::string_view plain_domain(std::string_view domain) { return domain == "ai.onnx" ? std::string_view{} : domain; }
+bool is_default_domain(std::string_view domain) { return plain_domain(domain).empty(); }
 
 // What a name in the file stands for.
 struct Binding {
@@ -29,7 +32,11 @@ class Importer {
  public:
   Importer(const FileBytes& file, const std::filesystem::path& folder, const ModelMessage& model,
            const GraphMessage& source)
-      : model_(model), source_(source), loader_(file, folder) {}
+      : model_(model), source_(source), loader_(file, folder) {
+    for (const FunctionMessage& function : model.functions) {
+      functions_.emplace(plain_domain(function.domain), function.name);
+    }
+  }
 
   Result<Graph> run() {
     graph_.name = std::string(source_.name);
@@ -101,8 +108,8 @@ class Importer {
     const auto type = element_type_info(images->element_type);
     if (!type) return Error{type.error().code, what + " has " + type.error().message};
     if (type->in_graph != ElementType::float32) {
-      return Error{ErrorCode::unsupported, what + " is of type " + std::string(type->name) +
-                                               ", expected FLOAT, FLOAT16, BFLOAT16 or DOUBLE"};
+      return Error{ErrorCode::unsupported,
+                   what + " is of type " + std::string(type->name) + ", expected FLOAT, FLOAT16, BFLOAT16 or DOUBLE"};
     }
     RESIDUA_ASSIGN(Shape shape, input_shape(*images, what));
     const TensorId id = graph_.add({std::string(images->name), ElementType::float32, std::move(shape), {}});
@@ -143,12 +150,7 @@ class Importer {
   Result<const Operator*> operator_of(const NodeMessage& node, const std::string& name) const {
     const std::string what = "node " + graph::quoted(name) + " (" + graph::quoted(node.op_type) + ", at byte " +
                              std::to_string(node.position) + ")";
-    const bool is_function = std::any_of(
-        model_.functions.begin(), model_.functions.end(), [&](const FunctionMessage& function) {
-          return function.name == node.op_type && (function.domain == node.domain ||
-                                                   (is_default_domain(function.domain) && is_default_domain(node.domain)));
-        });
-    if (is_function) {
+    if (functions_.contains({plain_domain(node.domain), node.op_type})) {
       return Error{ErrorCode::unsupported, what + " calls a function defined in the file (domain " +
                                                graph::quoted(node.domain) + "); inline functions before export"};
     }
@@ -225,12 +227,13 @@ class Importer {
     for (std::size_t i = index; i < source_.nodes.size(); ++i) {
       const auto& outputs = source_.nodes[i].outputs;
       if (std::find(outputs.begin(), outputs.end(), name) == outputs.end()) continue;
-      const std::string later = i == index ? "its own output" : "defined only later, by node " + graph::quoted(name_of_node(i));
+      const std::string later =
+          i == index ? "its own output" : "defined only later, by node " + graph::quoted(name_of_node(i));
       return {ErrorCode::malformed, reader + " reads " + graph::quoted(name) + ", which is " + later +
                                         "; nodes must be in topological order"};
     }
-    return {ErrorCode::malformed, reader + " reads " + graph::quoted(name) +
-                                      ", which no input, initializer or node defines"};
+    return {ErrorCode::malformed,
+            reader + " reads " + graph::quoted(name) + ", which no input, initializer or node defines"};
   }
 
   Status collect_outputs() {
@@ -269,6 +272,7 @@ class Importer {
   TensorLoader loader_;
   Graph graph_;
   std::unordered_map<std::string_view, Binding> names_;
+  std::set<std::pair<std::string_view, std::string_view>> functions_;  // domain, name
   std::int64_t opset_ = 0;
   bool fixed_batch_ = false;
 };
@@ -279,7 +283,8 @@ Result<ImportedModel> import_model(const FileBytes& bytes, const std::filesystem
   ImportedModel imported;
   RESIDUA_ASSIGN(imported.graph, Importer(bytes, folder, model, *model.graph).run());
   imported.format = "onnx";
-  for (const auto& [key, value] : model.metadata) imported.metadata.insert_or_assign(std::string(key), std::string(value));
+  for (const auto& [key, value] : model.metadata)
+    imported.metadata.insert_or_assign(std::string(key), std::string(value));
   if (const auto arch = imported.metadata.find("arch"); arch != imported.metadata.end()) {
     imported.architecture = arch->second;
   }

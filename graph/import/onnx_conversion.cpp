@@ -14,13 +14,20 @@ constexpr std::int64_t most_operand_elements = 64;
 
 std::string_view name_of(AttributeType type) {
   switch (type) {
-    case AttributeType::undefined: return "UNDEFINED";
-    case AttributeType::number: return "FLOAT";
-    case AttributeType::integer: return "INT";
-    case AttributeType::text: return "STRING";
-    case AttributeType::tensor: return "TENSOR";
-    case AttributeType::numbers: return "FLOATS";
-    case AttributeType::integers: return "INTS";
+    case AttributeType::undefined:
+      return "UNDEFINED";
+    case AttributeType::number:
+      return "FLOAT";
+    case AttributeType::integer:
+      return "INT";
+    case AttributeType::text:
+      return "STRING";
+    case AttributeType::tensor:
+      return "TENSOR";
+    case AttributeType::numbers:
+      return "FLOATS";
+    case AttributeType::integers:
+      return "INTS";
   }
   return "UNKNOWN";
 }
@@ -79,7 +86,8 @@ Result<std::int64_t> Conversion::integer(std::string_view name, std::int64_t fal
 Result<bool> Conversion::flag(std::string_view name, bool fallback) {
   RESIDUA_ASSIGN(const std::int64_t value, integer(name, fallback ? 1 : 0));
   if (value != 0 && value != 1) {
-    return error(ErrorCode::malformed, "attribute " + graph::quoted(name) + " is " + std::to_string(value) + ", expected 0 or 1");
+    return error(ErrorCode::malformed,
+                 "attribute " + graph::quoted(name) + " is " + std::to_string(value) + ", expected 0 or 1");
   }
   return value == 1;
 }
@@ -128,8 +136,8 @@ Status Conversion::check_all_attributes_used() const {
   const auto unused = std::find(used_attributes_.begin(), used_attributes_.end(), false);
   if (unused == used_attributes_.end()) return {};
   const auto index = static_cast<std::size_t>(unused - used_attributes_.begin());
-  return error(ErrorCode::unsupported, "attribute " + graph::quoted(node_.attributes[index].name) + " is not known in opset " +
-                                           std::to_string(opset_));
+  return error(ErrorCode::unsupported, "attribute " + graph::quoted(node_.attributes[index].name) +
+                                           " is not known in opset " + std::to_string(opset_));
 }
 
 std::string Conversion::describe(std::string_view role, std::size_t index) const {
@@ -142,8 +150,8 @@ Result<std::optional<std::vector<std::int64_t>>> Conversion::constant_integers(s
   const Tensor& constant = tensor(input(index));
   const auto count = element_count(constant.shape);
   if (is_floating_point(constant.type) || constant.shape.size() > 1 || !count || *count > most_operand_elements) {
-    return error(ErrorCode::mismatch, describe(role, index) + " is " + std::string(graph::name_of(constant.type)) + " " +
-                                          to_string(constant.shape) + ", expected at most " +
+    return error(ErrorCode::mismatch, describe(role, index) + " is " + std::string(graph::name_of(constant.type)) +
+                                          " " + to_string(constant.shape) + ", expected at most " +
                                           std::to_string(most_operand_elements) + " integers in one dimension");
   }
   return std::optional(read_integers(constant));
@@ -166,6 +174,9 @@ Result<std::optional<double>> Conversion::constant_number(std::string_view role,
 }
 
 Result<TensorId> Conversion::emit(Op op, std::vector<TensorId> inputs, Attributes attributes, std::string_view suffix) {
+  if (graph_.nodes.size() == max_nodes) {
+    return error(ErrorCode::limit, "the graph has more than " + std::to_string(max_nodes) + " nodes");
+  }
   while (!inputs.empty() && inputs.back() == no_tensor) inputs.pop_back();
   Node node{op, name_ + std::string(suffix), std::move(inputs), no_tensor, std::move(attributes)};
   RESIDUA_ASSIGN(TensorType type, infer(graph_, node));

@@ -14,10 +14,10 @@ namespace residua::graph::onnx {
 
 class Conversion {
  public:
-  // `inputs` are the node's inputs, in order, no_tensor for one that is left out. `fixed_batch`: the file declares a batch
-  // of exactly one. The references outlive the conversion.
-  Conversion(Graph& graph, TensorLoader& loader, const NodeMessage& node, std::string name, std::vector<TensorId> inputs,
-             std::int64_t opset, bool fixed_batch);
+  // `inputs` are the node's inputs, in order, no_tensor for one that is left out. `fixed_batch`: the file declares a
+  // batch of exactly one. The references outlive the conversion.
+  Conversion(Graph& graph, TensorLoader& loader, const NodeMessage& node, std::string name,
+             std::vector<TensorId> inputs, std::int64_t opset, bool fixed_batch);
 
   std::int64_t opset() const { return opset_; }
   bool fixed_batch() const { return fixed_batch_; }

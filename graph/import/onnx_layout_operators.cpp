@@ -78,6 +78,12 @@ Result<TensorId> convert_reshape(Conversion& node) {
     return node.error(ErrorCode::unsupported, "allowzero is 1 and the shape " + to_string(*target) +
                                                   " has a dimension of 0, expected non-empty tensors");
   }
+  for (const std::int64_t dimension : *target) {
+    if (dimension < -1) {
+      return node.error(ErrorCode::malformed,
+                        node.describe("shape", 1) + " holds " + std::to_string(dimension) + ", expected -1 or more");
+    }
+  }
   // A file with a fixed batch of 1 has that 1 in its shapes too; any batch may be run, so it is copied from x.
   const Shape& x = node.shape(0);
   if (node.fixed_batch() && !x.empty() && x[0] == batch_dimension && !target->empty() && target->front() == 1) {

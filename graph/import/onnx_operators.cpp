@@ -69,7 +69,8 @@ Result<TensorId> convert_coercing_softmax(Conversion& node) {
   const Shape shape = node.shape(0);
   const auto rank = static_cast<std::int64_t>(shape.size());
   if (axis < -rank || axis > rank) {
-    return node.error(ErrorCode::malformed, "axis " + std::to_string(axis) + " of an input of shape " + to_string(shape));
+    return node.error(ErrorCode::malformed,
+                      "axis " + std::to_string(axis) + " of an input of shape " + to_string(shape));
   }
   if (axis < 0) axis += rank;
   const auto is_one = [](Dimension dimension) { return dimension == 1; };
@@ -133,6 +134,10 @@ Result<TensorId> convert_constant(Conversion& node) {
 
 Result<TensorId> convert_constant_of_shape(Conversion& node) {
   ConstantOfShapeAttributes constant;
+  RESIDUA_ASSIGN(const auto shape, node.constant_integers("shape", 0));
+  if (shape && std::any_of(shape->begin(), shape->end(), [](std::int64_t dimension) { return dimension < 0; })) {
+    return node.error(ErrorCode::malformed, node.describe("shape", 0) + " holds a negative dimension");
+  }
   RESIDUA_ASSIGN(const auto value, node.tensor_attribute("value"));
   if (value) {
     if (const auto count = element_count(value->shape); !count || *count != 1) {

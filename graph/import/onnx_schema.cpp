@@ -1,12 +1,9 @@
 #include "graph/import/onnx_schema.h"
 
-#include <protozero/pbf_reader.hpp>
+#include "graph/import/onnx_wire.h"
 
 namespace residua::graph::onnx {
 namespace {
-
-using protozero::pbf_reader;
-using protozero::pbf_wire_type;
 
 // Field numbers of onnx.proto.
 namespace model_field {
@@ -26,12 +23,8 @@ enum : std::uint32_t {
   dims = 1,
   data_type = 2,
   segment = 3,
-  float_data = 4,
-  int32_data = 5,
-  int64_data = 7,
   name = 8,
   raw_data = 9,
-  double_data = 10,
   external_data = 13,
   data_location = 14
 };
@@ -61,112 +54,34 @@ namespace entry_field {
 enum : std::uint32_t { key = 1, value = 2 };
 }
 
-// Leaves the parser together with protozero's own exceptions; neither leaves this file.
-struct ParseFailure {
-  ErrorCode code;
-  std::string reason;
-};
-
-[[noreturn]] void fail(ErrorCode code, std::string reason) { throw ParseFailure{code, std::move(reason)}; }
-
-// protozero checks bounds, but takes a field's wire type on trust.
-void expect(const pbf_reader& reader, pbf_wire_type expected) {
-  if (reader.wire_type() == expected) return;
-  fail(ErrorCode::malformed, "field " + std::to_string(reader.tag()) + " has wire type " +
-                                 std::to_string(static_cast<unsigned>(reader.wire_type())) + ", expected " +
-                                 std::to_string(static_cast<unsigned>(expected)));
-}
-
-std::string_view read_view(pbf_reader& reader) {
-  expect(reader, pbf_wire_type::length_delimited);
-  const protozero::data_view view = reader.get_view();
-  return {view.data(), view.size()};
-}
-
-std::string_view read_name(pbf_reader& reader) {
-  const std::string_view name = read_view(reader);
-  if (name.size() > max_name_length) {
-    fail(ErrorCode::limit, "field " + std::to_string(reader.tag()) + " is a name of " + std::to_string(name.size()) +
-                               " bytes, more than " + std::to_string(max_name_length));
-  }
-  return name;
-}
-
-std::int64_t read_integer(pbf_reader& reader) {
-  expect(reader, pbf_wire_type::varint);
-  return reader.get_int64();
-}
-
-std::int32_t read_small_integer(pbf_reader& reader) {
-  const std::int64_t value = read_integer(reader);
-  if (value < INT32_MIN || value > INT32_MAX) {
-    fail(ErrorCode::malformed, "field " + std::to_string(reader.tag()) + " holds " + std::to_string(value) +
-                                   ", which is no 32-bit number");
-  }
-  return static_cast<std::int32_t>(value);
-}
-
-// How a repeated number of type Value stands in the file.
-template <class Value>
-struct Encoding;
-template <>
-struct Encoding<float> {
-  static constexpr std::uint32_t field = tensor_field::float_data;
-  static constexpr auto wire_type = pbf_wire_type::fixed32;
-  static auto packed(pbf_reader& reader) { return reader.get_packed_float(); }
-  static float single(pbf_reader& reader) { return reader.get_float(); }
-};
-template <>
-struct Encoding<double> {
-  static constexpr std::uint32_t field = tensor_field::double_data;
-  static constexpr auto wire_type = pbf_wire_type::fixed64;
-  static auto packed(pbf_reader& reader) { return reader.get_packed_double(); }
-  static double single(pbf_reader& reader) { return reader.get_double(); }
-};
-template <>
-struct Encoding<std::int32_t> {
-  static constexpr std::uint32_t field = tensor_field::int32_data;
-  static constexpr auto wire_type = pbf_wire_type::varint;
-  static auto packed(pbf_reader& reader) { return reader.get_packed_int32(); }
-  static std::int32_t single(pbf_reader& reader) { return reader.get_int32(); }
-};
-template <>
-struct Encoding<std::int64_t> {
-  static constexpr std::uint32_t field = tensor_field::int64_data;
-  static constexpr auto wire_type = pbf_wire_type::varint;
-  static auto packed(pbf_reader& reader) { return reader.get_packed_int64(); }
-  static std::int64_t single(pbf_reader& reader) { return reader.get_int64(); }
-};
-
-// Calls visit(value) for the current field, which may hold one value or a packed run of them.
-template <class Value, class Visitor>
-void each_value(pbf_reader& reader, Visitor&& visit) {
-  if (reader.wire_type() == pbf_wire_type::length_delimited) {
-    for (const Value value : Encoding<Value>::packed(reader)) visit(value);
-  } else {
-    expect(reader, Encoding<Value>::wire_type);
-    visit(Encoding<Value>::single(reader));
-  }
-}
-
-class Parser {
+class Parser : private MessageReader {
  public:
-  explicit Parser(std::span<const std::byte> file) : file_(file) {}
+  using MessageReader::error;
+  using MessageReader::MessageReader;
 
   ModelMessage model() {
     ModelMessage model;
-    const std::string_view all(reinterpret_cast<const char*>(file_.data()), file_.size());
+    const std::string_view all(reinterpret_cast<const char*>(file().data()), file().size());
     each_field("model", all, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case model_field::ir_version: model.ir_version = read_integer(reader); return true;
-        case model_field::operator_set: append(model.operator_sets, operator_set(read_view(reader))); return true;
-        case model_field::metadata: append(model.metadata, entry(read_view(reader))); return true;
-        case model_field::function: append(model.functions, function(read_view(reader))); return true;
+        case model_field::ir_version:
+          model.ir_version = read_integer(reader);
+          return true;
+        case model_field::operator_set:
+          append(model.operator_sets, operator_set(read_view(reader)));
+          return true;
+        case model_field::metadata:
+          append(model.metadata, entry(read_view(reader)));
+          return true;
+        case model_field::function:
+          append(model.functions, function(read_view(reader)));
+          return true;
         case model_field::graph:
           if (model.graph) fail(ErrorCode::malformed, "there is more than one graph");
           model.graph = graph(read_view(reader));
           return true;
-        default: return false;
+        default:
+          return false;
       }
     });
     return model;
@@ -178,12 +93,24 @@ class Parser {
     tensor.position = position_of(message);
     each_field("tensor", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case tensor_field::name: tensor.name = read_name(reader); return true;
-        case tensor_field::data_type: tensor.data_type = read_small_integer(reader); return true;
-        case tensor_field::segment: tensor.is_segment = true; return false;
-        case tensor_field::raw_data: tensor.raw_data = read_view(reader); return true;
-        case tensor_field::external_data: append(tensor.external_data, entry(read_view(reader))); return true;
-        case tensor_field::data_location: tensor.is_external = read_integer(reader) != 0; return true;
+        case tensor_field::name:
+          tensor.name = read_name(reader);
+          return true;
+        case tensor_field::data_type:
+          tensor.data_type = read_small_integer(reader);
+          return true;
+        case tensor_field::segment:
+          tensor.is_segment = true;
+          return false;
+        case tensor_field::raw_data:
+          tensor.raw_data = read_view(reader);
+          return true;
+        case tensor_field::external_data:
+          append(tensor.external_data, entry(read_view(reader)));
+          return true;
+        case tensor_field::data_location:
+          tensor.is_external = read_integer(reader) != 0;
+          return true;
         case tensor_field::dims:
           each_value<std::int64_t>(reader, [&](std::int64_t dimension) {
             if (tensor.dims.size() == max_rank) {
@@ -192,7 +119,8 @@ class Parser {
             append(tensor.dims, dimension);
           });
           return true;
-        default: return false;
+        default:
+          return false;
       }
     });
     return tensor;
@@ -219,51 +147,19 @@ class Parser {
     return values;
   }
 
-  // Where the parser was when it failed.
-  Error error(ErrorCode code, const std::string& reason) const {
-    return {code, std::string(what_) + " at byte " + std::to_string(position_) + ": " + reason};
-  }
-
  private:
-  std::size_t position_of(std::string_view message) const {
-    return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(message.data()) - file_.data());
-  }
-
-  // Calls field(reader) for each field of a message; a false answer means it has not been read and is skipped.
-  template <class Field>
-  void each_field(const char* what, std::string_view message, Field&& field) {
-    const char* outer_what = what_;
-    const std::size_t outer_position = position_;
-    what_ = what;
-    position_ = position_of(message);
-    pbf_reader reader(message.data(), message.size());
-    while (reader.next()) {
-      if (!field(reader)) reader.skip();
-    }
-    // Not restored when an exception passes: error() wants the innermost message.
-    what_ = outer_what;
-    position_ = outer_position;
-  }
-
-  template <class T>
-  void append(std::vector<T>& list, T value) {
-    if (++entries_ > max_entries) fail(ErrorCode::limit, "more than " + std::to_string(max_entries) + " entries");
-    list.push_back(std::move(value));
-  }
-
-  template <class T>
-  void append_limited(std::vector<T>& list, T value, std::size_t limit, const char* things) {
-    if (list.size() == limit) fail(ErrorCode::limit, "more than " + std::to_string(limit) + " " + things);
-    append(list, std::move(value));
-  }
-
   std::pair<std::string_view, std::string_view> entry(std::string_view message) {
     std::pair<std::string_view, std::string_view> entry;
     each_field("key and value", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case entry_field::key: entry.first = read_name(reader); return true;
-        case entry_field::value: entry.second = read_view(reader); return true;
-        default: return false;
+        case entry_field::key:
+          entry.first = read_name(reader);
+          return true;
+        case entry_field::value:
+          entry.second = read_view(reader);
+          return true;
+        default:
+          return false;
       }
     });
     return entry;
@@ -273,9 +169,14 @@ class Parser {
     OperatorSet set;
     each_field("opset_import", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case operator_set_field::domain: set.domain = read_name(reader); return true;
-        case operator_set_field::version: set.version = read_integer(reader); return true;
-        default: return false;
+        case operator_set_field::domain:
+          set.domain = read_name(reader);
+          return true;
+        case operator_set_field::version:
+          set.version = read_integer(reader);
+          return true;
+        default:
+          return false;
       }
     });
     return set;
@@ -285,9 +186,14 @@ class Parser {
     FunctionMessage function;
     each_field("function", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case function_field::name: function.name = read_name(reader); return true;
-        case function_field::domain: function.domain = read_name(reader); return true;
-        default: return false;
+        case function_field::name:
+          function.name = read_name(reader);
+          return true;
+        case function_field::domain:
+          function.domain = read_name(reader);
+          return true;
+        default:
+          return false;
       }
     });
     return function;
@@ -297,15 +203,26 @@ class Parser {
     GraphMessage graph;
     each_field("graph", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case graph_field::name: graph.name = read_name(reader); return true;
-        case graph_field::node: append_limited(graph.nodes, node(read_view(reader)), max_nodes, "nodes"); return true;
+        case graph_field::name:
+          graph.name = read_name(reader);
+          return true;
+        case graph_field::node:
+          append_limited(graph.nodes, node(read_view(reader)), max_nodes, "nodes");
+          return true;
         case graph_field::initializer:
           append_limited(graph.initializers, tensor(read_view(reader)), max_tensors, "initializers");
           return true;
-        case graph_field::input: append(graph.inputs, value_info(read_view(reader))); return true;
-        case graph_field::output: append(graph.outputs, value_info(read_view(reader))); return true;
-        case graph_field::sparse_initializer: graph.has_sparse_initializers = true; return false;
-        default: return false;
+        case graph_field::input:
+          append(graph.inputs, value_info(read_view(reader)));
+          return true;
+        case graph_field::output:
+          append(graph.outputs, value_info(read_view(reader)));
+          return true;
+        case graph_field::sparse_initializer:
+          graph.has_sparse_initializers = true;
+          return false;
+        default:
+          return false;
       }
     });
     return graph;
@@ -316,13 +233,26 @@ class Parser {
     node.position = position_of(message);
     each_field("node", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case node_field::input: append(node.inputs, read_name(reader)); return true;
-        case node_field::output: append(node.outputs, read_name(reader)); return true;
-        case node_field::name: node.name = read_name(reader); return true;
-        case node_field::op_type: node.op_type = read_name(reader); return true;
-        case node_field::attribute: append(node.attributes, attribute(read_view(reader))); return true;
-        case node_field::domain: node.domain = read_name(reader); return true;
-        default: return false;
+        case node_field::input:
+          append(node.inputs, read_name(reader));
+          return true;
+        case node_field::output:
+          append(node.outputs, read_name(reader));
+          return true;
+        case node_field::name:
+          node.name = read_name(reader);
+          return true;
+        case node_field::op_type:
+          node.op_type = read_name(reader);
+          return true;
+        case node_field::attribute:
+          append(node.attributes, attribute(read_view(reader)));
+          return true;
+        case node_field::domain:
+          node.domain = read_name(reader);
+          return true;
+        default:
+          return false;
       }
     });
     return node;
@@ -332,23 +262,36 @@ class Parser {
     AttributeMessage attribute;
     each_field("attribute", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case attribute_field::name: attribute.name = read_name(reader); return true;
-        case attribute_field::type: attribute.type = read_small_integer(reader); return true;
-        case attribute_field::reference: attribute.is_reference = true; return false;
+        case attribute_field::name:
+          attribute.name = read_name(reader);
+          return true;
+        case attribute_field::type:
+          attribute.type = read_small_integer(reader);
+          return true;
+        case attribute_field::reference:
+          attribute.is_reference = true;
+          return false;
         case attribute_field::f:
           expect(reader, pbf_wire_type::fixed32);
           attribute.number = reader.get_float();
           return true;
-        case attribute_field::i: attribute.integer = read_integer(reader); return true;
-        case attribute_field::s: attribute.text = read_view(reader); return true;
-        case attribute_field::t: attribute.tensor = read_view(reader); return true;
+        case attribute_field::i:
+          attribute.integer = read_integer(reader);
+          return true;
+        case attribute_field::s:
+          attribute.text = read_view(reader);
+          return true;
+        case attribute_field::t:
+          attribute.tensor = read_view(reader);
+          return true;
         case attribute_field::floats:
           each_value<float>(reader, [&](float value) { append(attribute.numbers, value); });
           return true;
         case attribute_field::ints:
           each_value<std::int64_t>(reader, [&](std::int64_t value) { append(attribute.integers, value); });
           return true;
-        default: return false;
+        default:
+          return false;
       }
     });
     return attribute;
@@ -358,9 +301,14 @@ class Parser {
     ValueInfoMessage info;
     each_field("value info", message, [&](pbf_reader& reader) {
       switch (reader.tag()) {
-        case value_info_field::name: info.name = read_name(reader); return true;
-        case value_info_field::type: type(read_view(reader), info); return true;
-        default: return false;
+        case value_info_field::name:
+          info.name = read_name(reader);
+          return true;
+        case value_info_field::type:
+          type(read_view(reader), info);
+          return true;
+        default:
+          return false;
       }
     });
     return info;
@@ -372,9 +320,14 @@ class Parser {
       info.is_tensor = true;
       each_field("tensor type", read_view(reader), [&](pbf_reader& inner) {
         switch (inner.tag()) {
-          case tensor_type_field::element_type: info.element_type = read_small_integer(inner); return true;
-          case tensor_type_field::shape: info.shape = shape(read_view(inner)); return true;
-          default: return false;
+          case tensor_type_field::element_type:
+            info.element_type = read_small_integer(inner);
+            return true;
+          case tensor_type_field::shape:
+            info.shape = shape(read_view(inner));
+            return true;
+          default:
+            return false;
         }
       });
       return true;
@@ -388,9 +341,14 @@ class Parser {
       DimensionMessage dimension;
       each_field("dimension", read_view(reader), [&](pbf_reader& inner) {
         switch (inner.tag()) {
-          case dimension_field::value: dimension.value = read_integer(inner); return true;
-          case dimension_field::parameter: dimension.parameter = read_name(inner); return true;
-          default: return false;
+          case dimension_field::value:
+            dimension.value = read_integer(inner);
+            return true;
+          case dimension_field::parameter:
+            dimension.parameter = read_name(inner);
+            return true;
+          default:
+            return false;
         }
       });
       append(dimensions, dimension);
@@ -398,11 +356,6 @@ class Parser {
     });
     return dimensions;
   }
-
-  std::span<const std::byte> file_;
-  const char* what_ = "model";
-  std::size_t position_ = 0;
-  std::size_t entries_ = 0;
 };
 
 // Runs `parse` on a parser; whatever it throws becomes an error.
@@ -414,7 +367,8 @@ Result<T> guarded(std::span<const std::byte> file, Parse&& parse) {
   } catch (const ParseFailure& failure) {
     return parser.error(failure.code, failure.reason);
   } catch (const protozero::end_of_buffer_exception&) {
-    return parser.error(ErrorCode::malformed, "a field runs past the end (truncated or not an ONNX file)");
+    return parser.error(ErrorCode::malformed,
+                        "a field runs past the end of its message (truncated or not an ONNX file)");
   } catch (const protozero::varint_too_long_exception&) {
     return parser.error(ErrorCode::malformed, "a variable-length number is longer than 10 bytes");
   } catch (const protozero::unknown_pbf_wire_type_exception&) {

@@ -1,7 +1,7 @@
 // The messages of an ONNX file that an import needs, as plain structs.
 //
-// Strings and data are views into the file's bytes; they live as long as those. Nothing here knows what an operator or an
-// element type means. Subgraphs are never entered, so the depth of nesting is fixed.
+// Strings and data are views into the file's bytes; they live as long as those. Nothing here knows what an operator or
+// an element type means. Subgraphs are never entered, so the depth of nesting is fixed.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ struct TensorMessage {
   bool is_external = false;
   std::vector<std::pair<std::string_view, std::string_view>> external_data;  // key, value
   bool is_segment = false;
-  std::string_view message;   // the encoded message: what typed_data reads
+  std::string_view message;  // the encoded message: what typed_data reads
   std::size_t position = 0;  // of the message in the file, in bytes
 };
 
@@ -108,8 +108,8 @@ Result<ModelMessage> parse_model(std::span<const std::byte> file);
 // A tensor inside an attribute. `file` is the whole file, `message` a view into it.
 Result<TensorMessage> parse_tensor(std::span<const std::byte> file, std::string_view message);
 
-// The values of float_data, int32_data, int64_data or double_data, packed or not; Value chooses the field. There must be
-// exactly `count` of them, which is checked before anything is allocated.
+// The values of float_data, int32_data, int64_data or double_data, packed or not; Value chooses the field. There must
+// be exactly `count` of them, which is checked before anything is allocated.
 template <class Value>  // float, std::int32_t, std::int64_t, double
 Result<std::vector<Value>> typed_data(const TensorMessage& tensor, std::size_t count);
 

@@ -22,8 +22,8 @@ constexpr ElementTypeInfo element_types[] = {
     {16, "BFLOAT16", ElementType::bfloat16, ElementType::float32},
 };
 
-// A file's own bytes widened from the smallest encoding (a bool in one varint byte) to int64 and once more rewritten by an
-// operator (a transposed weight) stay below this many bytes a byte.
+// A file's own bytes widened from the smallest encoding (a bool in one varint byte) to int64 and once more rewritten by
+// an operator (a transposed weight) stay below this many bytes a byte.
 constexpr std::size_t most_allocated_per_byte = 16;
 
 Error tensor_error(ErrorCode code, const TensorMessage& message, const std::string& reason) {
@@ -54,15 +54,21 @@ Result<ConstantData> typed_bytes(const TensorMessage& message, std::size_t count
 // The field that holds the values where there is no raw_data, brought to the layout that raw_data would have.
 Result<ConstantData> bytes_of_typed_fields(const TensorMessage& message, ElementType type, std::size_t count) {
   switch (type) {
-    case ElementType::float32: return typed_bytes<float, float>(message, count);
-    case ElementType::float64: return typed_bytes<double, double>(message, count);
-    case ElementType::int64: return typed_bytes<std::int64_t, std::int64_t>(message, count);
-    case ElementType::int32: return typed_bytes<std::int32_t, std::int32_t>(message, count);
+    case ElementType::float32:
+      return typed_bytes<float, float>(message, count);
+    case ElementType::float64:
+      return typed_bytes<double, double>(message, count);
+    case ElementType::int64:
+      return typed_bytes<std::int64_t, std::int64_t>(message, count);
+    case ElementType::int32:
+      return typed_bytes<std::int32_t, std::int32_t>(message, count);
     case ElementType::float16:
-    case ElementType::bfloat16: return typed_bytes<std::uint16_t, std::int32_t>(message, count);
+    case ElementType::bfloat16:
+      return typed_bytes<std::uint16_t, std::int32_t>(message, count);
     case ElementType::uint8:
     case ElementType::int8:
-    case ElementType::boolean: return typed_bytes<std::uint8_t, std::int32_t>(message, count);
+    case ElementType::boolean:
+      return typed_bytes<std::uint8_t, std::int32_t>(message, count);
   }
   throw InternalError("element type without a place in TensorProto");
 }
@@ -118,8 +124,7 @@ Result<Tensor> TensorLoader::load(const TensorMessage& message) {
     RESIDUA_ASSIGN(tensor.constant, bytes_of(message, size));
   } else {
     // The values are counted first; a count that the file does not hold allocates nothing.
-    RESIDUA_ASSIGN(tensor.constant,
-                   bytes_of_typed_fields(message, type->in_file, static_cast<std::size_t>(*count)));
+    RESIDUA_ASSIGN(tensor.constant, bytes_of_typed_fields(message, type->in_file, static_cast<std::size_t>(*count)));
   }
   if (type->in_file == type->in_graph) return tensor;
 
@@ -154,7 +159,8 @@ Result<ConstantData> TensorLoader::external_bytes(const TensorMessage& message, 
       location = value;
     } else if ((key == "offset" && !parse(value, offset)) || (key == "length" && !parse(value, length))) {
       return tensor_error(ErrorCode::malformed, message,
-                          "external data: " + std::string(key) + " is " + graph::quoted(value.substr(0, max_name_length)) + ", expected a byte count");
+                          "external data: " + std::string(key) + " is " +
+                              graph::quoted(value.substr(0, max_name_length)) + ", expected a byte count");
     }
   }
   if (length != expected) {
@@ -175,7 +181,8 @@ Result<ConstantData> TensorLoader::external_bytes(const TensorMessage& message, 
 
 Result<const FileBytes*> TensorLoader::map_external(std::string_view location) {
   namespace fs = std::filesystem;
-  if (location.size() > max_name_length) return Error{ErrorCode::malformed, "location is a name of " + std::to_string(location.size()) + " bytes"};
+  if (location.size() > max_name_length)
+    return Error{ErrorCode::malformed, "location is a name of " + std::to_string(location.size()) + " bytes"};
   const std::string name = graph::quoted(location);
   if (folder_.empty()) {
     return Error{ErrorCode::unsupported, name + " is refused: the model comes from memory and has no folder"};
@@ -193,7 +200,8 @@ Result<const FileBytes*> TensorLoader::map_external(std::string_view location) {
   const fs::path path = fs::canonical(folder / relative, failure);
   if (failure) return Error{ErrorCode::io, (folder / relative).string() + ": " + failure.message()};
   if (!is_inside(path, folder)) {
-    return Error{ErrorCode::malformed, "location " + name + " leads to " + path.string() + ", outside " + folder.string()};
+    return Error{ErrorCode::malformed,
+                 "location " + name + " leads to " + path.string() + ", outside " + folder.string()};
   }
   if (const auto known = external_files_.find(path.string()); known != external_files_.end()) return &known->second;
   RESIDUA_ASSIGN(FileBytes bytes, map_file(path));

@@ -32,8 +32,8 @@ class TensorLoader {
   // checked against the shape before anything is allocated. Errors name the tensor.
   Result<Tensor> load(const TensorMessage& message);
 
-  // Counts bytes that are about to be allocated beside the file; an error when they are out of proportion to its size, as
-  // only a file that uses the same bytes again and again can make them.
+  // Counts bytes that are about to be allocated beside the file; an error when they are out of proportion to its size,
+  // as only a file that uses the same bytes again and again can make them.
   Status charge(std::size_t bytes);
 
  private:

@@ -102,8 +102,8 @@ Result<PoolAttributes> pool_of(Conversion& node) {
 Result<TensorId> convert_conv(Conversion& node) {
   const Shape weight = node.shape(1);
   if (weight.size() != 4 || !is_static(weight)) {
-    return node.error(ErrorCode::mismatch,
-                      node.describe("weight", 1) + " has shape " + to_string(weight) + ", expected rank 4 and known sizes");
+    return node.error(ErrorCode::mismatch, node.describe("weight", 1) + " has shape " + to_string(weight) +
+                                               ", expected rank 4 and known sizes");
   }
   const Pair kernel{weight[2], weight[3]};
   RESIDUA_ASSIGN(const Pair declared, pair(node, "kernel_shape", kernel));
@@ -136,7 +136,8 @@ Result<TensorId> convert_batch_normalization(Conversion& node) {
   bool has_statistics = false;
   for (std::size_t i = 1; i < node.output_count(); ++i) has_statistics |= node.has_output(i);
   if (training || has_statistics) {
-    return node.error(ErrorCode::unsupported, "computes training statistics, expected a network exported for inference");
+    return node.error(ErrorCode::unsupported,
+                      "computes training statistics, expected a network exported for inference");
   }
   if (!spatial) return node.error(ErrorCode::unsupported, "spatial is 0, expected one mean and variance per channel");
   BatchNormAttributes batch_norm;

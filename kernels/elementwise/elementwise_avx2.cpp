@@ -7,8 +7,6 @@ namespace {
 #include "kernels/elementwise/elementwise_body.h"
 }  // namespace
 
-void fill_elementwise_avx2(KernelTable& table) noexcept {
-  table.scale_shift = scale_shift;
-}
+void fill_elementwise_avx2(KernelTable& table) noexcept { table.scale_shift = scale_shift; }
 
 }  // namespace residua::kernels

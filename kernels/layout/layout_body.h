@@ -30,8 +30,6 @@ void normalize_pixels(const std::uint8_t* input, std::int64_t pixels, const floa
   const std::int64_t count = 3 * pixels;
   std::int64_t i = 0;
   for (; i + block <= count; i += block)
-    for (std::int64_t j = 0; j < block; ++j)
-      output[i + j] = static_cast<float>(input[i + j]) * scales[j] + shifts[j];
-  for (std::int64_t j = 0; i + j < count; ++j)
-    output[i + j] = static_cast<float>(input[i + j]) * scales[j] + shifts[j];
+    for (std::int64_t j = 0; j < block; ++j) output[i + j] = static_cast<float>(input[i + j]) * scales[j] + shifts[j];
+  for (std::int64_t j = 0; i + j < count; ++j) output[i + j] = static_cast<float>(input[i + j]) * scales[j] + shifts[j];
 }

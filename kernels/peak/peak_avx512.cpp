@@ -9,8 +9,6 @@ namespace {
 #include "kernels/peak/peak_body.h"
 }  // namespace
 
-void fill_peak_avx512(KernelTable& table) noexcept {
-  table.multiply_add_burst = multiply_add_burst;
-}
+void fill_peak_avx512(KernelTable& table) noexcept { table.multiply_add_burst = multiply_add_burst; }
 
 }  // namespace residua::kernels

@@ -3,8 +3,8 @@
 using Vector = xsimd::batch<float>;
 
 float multiply_add_burst(std::int64_t iterations, double* operations) noexcept {
-  // Two FMA units with a latency of four or five cycles need ten independent sums; twelve leave some slack and still fit
-  // the sixteen registers of AVX2 beside the two factors.
+  // Two FMA units with a latency of four or five cycles need ten independent sums; twelve leave some slack and still
+  // fit the sixteen registers of AVX2 beside the two factors.
   constexpr int sums = 12;
   Vector sum[sums];
   for (int i = 0; i < sums; ++i) sum[i] = Vector(static_cast<float>(i));

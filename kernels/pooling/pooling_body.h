@@ -19,9 +19,12 @@ Taps taps_inside(std::int64_t output, std::int64_t stride, std::int64_t padding,
 
 // NaN wins over every number: PyTorch's and ONNX's rule for max pooling, which the bare instruction does not keep.
 Vector larger(Vector best, Vector value) noexcept {
-  return xsimd::select(xsimd::isnan(best), best, xsimd::select(value > best, value, xsimd::select(value == value, best, value)));
+  return xsimd::select(xsimd::isnan(best), best,
+                       xsimd::select(value > best, value, xsimd::select(value == value, best, value)));
 }
-float larger(float best, float value) noexcept { return best != best ? best : (value > best || value != value ? value : best); }
+float larger(float best, float value) noexcept {
+  return best != best ? best : (value > best || value != value ? value : best);
+}
 
 void max_pool_row(const float* image, const PoolGeometry& g, std::int64_t y, float* output_row) noexcept {
   const Taps rows = taps_inside(y, g.stride_height, g.padding_top, g.kernel_height, g.dilation_height, g.height);
@@ -29,7 +32,8 @@ void max_pool_row(const float* image, const PoolGeometry& g, std::int64_t y, flo
     const Taps columns = taps_inside(x, g.stride_width, g.padding_left, g.kernel_width, g.dilation_width, g.width);
     float* output = output_row + x * g.channels;
     const auto pixel = [&](std::int64_t row, std::int64_t column) noexcept {
-      return image + ((rows.start + row * g.dilation_height) * g.width + columns.start + column * g.dilation_width) * g.channels;
+      return image + ((rows.start + row * g.dilation_height) * g.width + columns.start + column * g.dilation_width) *
+                         g.channels;
     };
     const float* first = pixel(rows.begin, columns.begin);
     std::int64_t c = 0;
@@ -69,7 +73,8 @@ void average_pool_row(const float* image, const PoolGeometry& g, std::int64_t y,
     const float divisor = static_cast<float>(counted);
     float* output = output_row + x * g.channels;
     const auto pixel = [&](std::int64_t row, std::int64_t column) noexcept {
-      return image + ((rows.start + row * g.dilation_height) * g.width + columns.start + column * g.dilation_width) * g.channels;
+      return image + ((rows.start + row * g.dilation_height) * g.width + columns.start + column * g.dilation_width) *
+                         g.channels;
     };
     std::int64_t c = 0;
     for (; c + lanes <= g.channels; c += lanes) {
@@ -91,15 +96,15 @@ void average_pool_row(const float* image, const PoolGeometry& g, std::int64_t y,
 void global_average(const float* image, std::int64_t pixels, std::int64_t stride, std::int64_t channels,
                     float* output) noexcept {
   const float divisor = static_cast<float>(pixels);
-  // Several vectors of channels at once: one pass over the image touches whole cache lines, and the adds are independent.
+  // Several vectors of channels at once: one pass over the image touches whole cache lines, and the adds are
+  // independent.
   constexpr std::int64_t together = 4;
   std::int64_t c = 0;
   for (; c + together * lanes <= channels; c += together * lanes) {
     Vector sums[together];
     for (std::int64_t j = 0; j < together; ++j) sums[j] = Vector(0.0f);
     for (std::int64_t p = 0; p < pixels; ++p)
-      for (std::int64_t j = 0; j < together; ++j)
-        sums[j] += Vector::load_unaligned(image + p * stride + c + j * lanes);
+      for (std::int64_t j = 0; j < together; ++j) sums[j] += Vector::load_unaligned(image + p * stride + c + j * lanes);
     for (std::int64_t j = 0; j < together; ++j) (sums[j] / Vector(divisor)).store_unaligned(output + c + j * lanes);
   }
   for (; c < channels; ++c) {

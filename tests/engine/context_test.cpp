@@ -77,8 +77,9 @@ TEST_CASE("pixels are normalised on the way in") {
   for (std::size_t n = 0; n < 2; ++n)
     for (std::size_t c = 0; c < 3; ++c)
       for (std::size_t i = 0; i < 32 * 32; ++i)
-        planes[(n * 3 + c) * 32 * 32 + i] = (static_cast<float>(pixels[(n * 32 * 32 + i) * 3 + c]) / 255.0f - model->card().mean[c]) /
-                                            model->card().standard_deviation[c];
+        planes[(n * 3 + c) * 32 * 32 + i] =
+            (static_cast<float>(pixels[(n * 32 * 32 + i) * 3 + c]) / 255.0f - model->card().mean[c]) /
+            model->card().standard_deviation[c];
   Context context(model, {});
   const auto expected = run(context, shape, planes);
   std::vector<float> found(20);

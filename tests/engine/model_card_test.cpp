@@ -32,8 +32,8 @@ class Folder {
 };
 
 graph::ImportedModel imported(const std::string& input_shape, std::map<std::string, std::string> metadata = {}) {
-  auto parsed = graph::parse_text("graph \"g\"\ninput %0 \"x\" float32 " + input_shape +
-                                  "\nnode %1 \"y\" float32 " + input_shape + " = relu(%0)\noutput %1\n");
+  auto parsed = graph::parse_text("graph \"g\"\ninput %0 \"x\" float32 " + input_shape + "\nnode %1 \"y\" float32 " +
+                                  input_shape + " = relu(%0)\noutput %1\n");
   REQUIRE_MESSAGE(parsed.ok(), parsed.error().message);
   return {std::move(parsed).value(), "onnx", "", std::move(metadata)};
 }
@@ -90,10 +90,12 @@ TEST_CASE("sidecar before metadata before preset; the caller's labels before all
 TEST_CASE("a value that makes no sense names its source and key") {
   const Folder folder;
   const auto model = folder.write("m.onnx", "");
-  const char* texts[] = {R"({"input_size": "large"})", R"({"input_size": [1]})",  R"({"input_size": 0})",
-                         R"({"resize": -4})",          R"({"interpolation": 3})", R"({"mean": [1, 2]})",
-                         R"({"std": [0, 1, 1]})",      R"({"labels": 7})",        R"({"labels": ["a", 7]})",
-                         R"({"labels": "../other/secret.txt"})", R"({"labels": "/etc/passwd"})"};
+  const char* texts[] = {R"({"input_size": "large"})",  R"({"input_size": [1]})",
+                         R"({"input_size": 0})",        R"({"resize": -4})",
+                         R"({"interpolation": 3})",     R"({"mean": [1, 2]})",
+                         R"({"std": [0, 1, 1]})",       R"({"labels": 7})",
+                         R"({"labels": ["a", 7]})",     R"({"labels": "../other/secret.txt"})",
+                         R"({"labels": "/etc/passwd"})"};
   for (const char* text : texts) {
     CAPTURE(text);
     folder.write("m.onnx.json", text);

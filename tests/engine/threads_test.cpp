@@ -29,7 +29,8 @@ TEST_CASE("the budget follows the affinity mask") {
     CPU_SET(first, &mask);
     REQUIRE(sched_setaffinity(0, sizeof(mask), &mask) == 0);
     on_one_cpu = cpu_budget();
-  }).join();
+  })
+      .join();
   CHECK(on_one_cpu == 1);
 }
 
@@ -47,9 +48,10 @@ TEST_CASE("every worker runs once, and an exception comes back") {
     std::vector<std::atomic<int>> runs(static_cast<std::size_t>(workers));
     run_workers(workers, [&](int worker) { ++runs[static_cast<std::size_t>(worker)]; });
     for (const auto& count : runs) CHECK(count == 1);
-    CHECK_THROWS_AS(run_workers(workers, [&](int worker) {
-                      if (worker == workers - 1) throw std::runtime_error("held up");
-                    }),
+    CHECK_THROWS_AS(run_workers(workers,
+                                [&](int worker) {
+                                  if (worker == workers - 1) throw std::runtime_error("held up");
+                                }),
                     std::runtime_error);
   }
 }

@@ -40,10 +40,9 @@ TEST_CASE("batch_norm") {
   const Value variance = floats({3}, {0.5f, 2, 0.25f});
   check_floats(interpreted(node_of(Op::batch_norm, BatchNormAttributes{1e-3}), {&x, &scale, &shift, &mean, &variance}),
                {2, 3, 2, 2},
-               {1.3096011f,   0.07339982f, 0.77980053f,  1.4862013f,  0.13366258f, -0.75f,
-                -1.6336626f,  -0.08725306f, 1.3742522f,  0.87524927f, 1.7485045f,  1.2495015f,
-                0.07339982f,  0.77980053f, 1.4862013f,   0.25f,       -0.75f,      -1.6336626f,
-                -0.08725306f, -0.9709157f, 0.87524927f,  1.7485045f,  1.2495015f,  2.1227567f});
+               {1.3096011f, 0.07339982f, 0.77980053f,  1.4862013f,  0.13366258f, -0.75f,      -1.6336626f, -0.08725306f,
+                1.3742522f, 0.87524927f, 1.7485045f,   1.2495015f,  0.07339982f, 0.77980053f, 1.4862013f,  0.25f,
+                -0.75f,     -1.6336626f, -0.08725306f, -0.9709157f, 0.87524927f, 1.7485045f,  1.2495015f,  2.1227567f});
 }
 
 TEST_CASE("relu, sigmoid and clip, element by element") {
@@ -51,7 +50,8 @@ TEST_CASE("relu, sigmoid and clip, element by element") {
   check_floats(interpreted(node_of(Op::relu), {&x}), {7}, {0, 0, 0, 0, 0.5f, 3, 1000});
   check_floats(interpreted(node_of(Op::sigmoid), {&x}), {7},
                {0, 0.11920292f, 0.37754068f, 0.5f, 0.62245935f, 0.95257413f, 1});
-  check_floats(interpreted(node_of(Op::clip, ClipAttributes{-1, 2.5}), {&x}), {7}, {-1, -1, -0.5f, 0, 0.5f, 2.5f, 2.5f});
+  check_floats(interpreted(node_of(Op::clip, ClipAttributes{-1, 2.5}), {&x}), {7},
+               {-1, -1, -0.5f, 0, 0.5f, 2.5f, 2.5f});
   check_floats(interpreted(node_of(Op::clip), {&x}), {7}, x.floats());
   // the maximum wins over a larger minimum
   check_floats(interpreted(node_of(Op::clip, ClipAttributes{5, 1}), {&x}), {7}, {1, 1, 1, 1, 1, 1, 1});
@@ -86,8 +86,8 @@ TEST_CASE("arithmetic broadcasts") {
   const Value x = pattern({2, 1, 3}, 1);
   const Value y = pattern({4, 1}, 2);
   check_floats(interpreted(node_of(Op::subtract), {&x, &y}), {2, 4, 3},
-               {-0.75f, 1, 0, 0.25f, 2, 1, -1.5f, 0.25f, -0.75f, -0.5f, 1.25f, 0.25f,
-                -1, 0.75f, -0.25f, 0, 1.75f, 0.75f, -1.75f, 0, -1, -0.75f, 1, 0});
+               {-0.75f, 1,     0,      0.25f, 2,     1,     -1.5f,  0.25f, -0.75f, -0.5f,  1.25f, 0.25f,
+                -1,     0.75f, -0.25f, 0,     1.75f, 0.75f, -1.75f, 0,     -1,     -0.75f, 1,     0});
   const Value a = pattern({2, 3}, 1);
   const Value b = pattern({3}, 2);
   check_floats(interpreted(node_of(Op::divide), {&a, &b}), {2, 3}, {-2, -1.6666666f, 0.25f, -3, -1.3333334f, 0});
@@ -132,7 +132,9 @@ TEST_CASE("reduce_mean") {
 }
 
 TEST_CASE("cast") {
-  const auto cast = [](ElementType to, const Value& x) { return interpreted(node_of(Op::cast, CastAttributes{to}), {&x}); };
+  const auto cast = [](ElementType to, const Value& x) {
+    return interpreted(node_of(Op::cast, CastAttributes{to}), {&x});
+  };
   const Value x = floats({6}, {1.9f, -1.9f, nan, infinity, -infinity, 0});
   check_integers(cast(ElementType::int64, x), {6}, {1, -1, 0, INT64_MAX, INT64_MIN, 0});
   check_integers(cast(ElementType::boolean, floats({3}, {0.25f, 0, nan})), {3}, {1, 0, 1});

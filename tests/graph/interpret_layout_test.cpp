@@ -36,7 +36,7 @@ TEST_CASE("slice follows ONNX") {
     const Value starts = vector_of(wanted.starts), ends = vector_of(wanted.ends);
     const Value axes = vector_of(wanted.axes), steps = vector_of(wanted.steps);
     const Value found = interpreted(node_of(Op::slice), {&x, &starts, &ends, wanted.axes.empty() ? nullptr : &axes,
-                                                          wanted.steps.empty() ? nullptr : &steps});
+                                                         wanted.steps.empty() ? nullptr : &steps});
     check_integers(found, wanted.shape, wanted.expected);
   }
   const auto refused = [&x](SliceAttributes attributes) { return try_interpret(node_of(Op::slice, attributes), {&x}); };
@@ -58,7 +58,8 @@ TEST_CASE("pad, also with negative counts") {
                {-1, 0.75f, 7, 0.5f, -0.5f, 7});
   const Value whole = counting({2});
   check_integers(interpreted(node_of(Op::pad, PadAttributes{{1}, {0}, 1e30}), {&whole}), {3}, {INT64_MAX, 0, 1});
-  check_error(try_interpret(node_of(Op::pad, PadAttributes{{-2, 0}, {-1, 0}, 0}), {&x}), ErrorCode::mismatch, {"crops"});
+  check_error(try_interpret(node_of(Op::pad, PadAttributes{{-2, 0}, {-1, 0}, 0}), {&x}), ErrorCode::mismatch,
+              {"crops"});
   check_error(try_interpret(node_of(Op::pad, PadAttributes{{1}, {1}, 0}), {&x}), ErrorCode::mismatch);
   check_error(try_interpret(node_of(Op::pad), {&x, &whole}), ErrorCode::mismatch, {"2 pads"});
   check_error(try_interpret(node_of(Op::pad, PadAttributes{{INT64_MAX, 0}, {1, 0}, 0}), {&x}), ErrorCode::limit);
@@ -159,10 +160,12 @@ TEST_CASE("shape_of and constant_of_shape") {
   const Value x = pattern({2, 3}, 1);
   check_integers(interpreted(node_of(Op::shape_of), {&x}), {2}, {2, 3});
   const Value shape = integers({2}, {2, 3});
-  check_floats(interpreted(node_of(Op::constant_of_shape, ConstantOfShapeAttributes{ElementType::float32, 1.5}), {&shape}),
-               {2, 3}, std::vector<float>(6, 1.5f));
-  check_integers(interpreted(node_of(Op::constant_of_shape, ConstantOfShapeAttributes{ElementType::int64, 4}), {&shape}),
-                 {2, 3}, std::vector<std::int64_t>(6, 4));
+  check_floats(
+      interpreted(node_of(Op::constant_of_shape, ConstantOfShapeAttributes{ElementType::float32, 1.5}), {&shape}),
+      {2, 3}, std::vector<float>(6, 1.5f));
+  check_integers(
+      interpreted(node_of(Op::constant_of_shape, ConstantOfShapeAttributes{ElementType::int64, 4}), {&shape}), {2, 3},
+      std::vector<std::int64_t>(6, 4));
   const Value nothing = integers({2}, {0, INT64_MAX});
   CHECK(interpreted(node_of(Op::constant_of_shape), {&nothing}).floats().empty());
   const Value absurd = integers({2}, {std::int64_t{1} << 31, 2});

@@ -65,7 +65,8 @@ std::int64_t walk_window(const std::vector<float>& image, const PoolGeometry& g,
   std::int64_t covered = 0;
   for (std::int64_t i = 0; i < g.kernel_height; ++i)
     for (std::int64_t j = 0; j < g.kernel_width; ++j) {
-      const std::int64_t row = y * g.stride_height - g.padding_top + i, column = x * g.stride_width - g.padding_left + j;
+      const std::int64_t row = y * g.stride_height - g.padding_top + i,
+                         column = x * g.stride_width - g.padding_left + j;
       if (row < g.height + g.padding_bottom && column < g.width + g.padding_right) ++covered;
       if (row >= 0 && row < g.height && column >= 0 && column < g.width)
         see(image[size((row * g.width + column) * g.channels + c)]);
@@ -118,7 +119,8 @@ TEST_CASE("layout kernels") {
       table.normalize_pixels(bytes.data(), pixels, scale.data(), shift.data(), normalized.data());
       double worst = 0;
       for (std::size_t i = 0; i < bytes.size(); ++i)
-        worst = std::max(worst, std::abs(normalized[i] - (static_cast<double>(bytes[i]) * scale[i % 3] + shift[i % 3])));
+        worst =
+            std::max(worst, std::abs(normalized[i] - (static_cast<double>(bytes[i]) * scale[i % 3] + shift[i % 3])));
       CHECK(worst < 1e-4);
       CHECK(normalized[bytes.size()] == untouched);
     }
@@ -199,8 +201,9 @@ TEST_CASE("global average and scale_shift") {
       table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), output.data());
       worst = 0;
       for (std::int64_t i = 0; i < pixels * channels; ++i)
-        worst = std::max(worst, std::abs(output[size(i)] - (static_cast<double>(image[size(i)]) * scale[size(i % channels)] +
-                                                            shift[size(i % channels)])));
+        worst = std::max(worst,
+                         std::abs(output[size(i)] - (static_cast<double>(image[size(i)]) * scale[size(i % channels)] +
+                                                     shift[size(i % channels)])));
       CHECK(worst < 1e-5);
       CHECK(output[size(pixels * channels)] == untouched);
     }

@@ -111,16 +111,6 @@ def instruction_set_objects(build):
     return sorted(path for path in (build / "kernels").rglob("*.o") if re.search(r"_avx\w*\.cpp\.o$", path.name))
 
 
-def check_exported_symbols(library, nm="nm"):
-    complaints = []
-    for line in run([nm, "-D", "--defined-only", str(library)]).splitlines():
-        kind, name = line.split()[-2:]
-        # An absolute symbol is the name of a symbol version.
-        if kind != "A" and not re.match(r"residua_\w+(@@\w+)?$", name):
-            complaints.append(f"{library.name}: exports {name}; only residua_* is the interface")
-    return complaints
-
-
 def check_compiles(command, source, text_name):
     """`command` compiles `source` (text) without complaint. text_name ends in the language's suffix."""
     with tempfile.TemporaryDirectory() as folder:

@@ -50,12 +50,6 @@ class Tree(unittest.TestCase):
         self.assertTrue(objects, f"no object of an instruction-set file under {SETTINGS.build}/kernels")
         self.expect_none(rules.check_weak_symbols(objects, SETTINGS.nm))
 
-    def test_library_exports_its_interface_only(self):
-        library = SETTINGS.build / "engine" / "libresidua.so"
-        exported = rules.run([SETTINGS.nm, "-D", "--defined-only", str(library)])
-        self.assertIn("residua_model_load", exported)
-        self.expect_none(rules.check_exported_symbols(library, SETTINGS.nm))
-
     def test_c_header_is_c99_and_cpp11(self):
         source = "#include <residua/residua.h>\n#include <residua/residua.h>\nint main(void) { return 0; }\n"
         self.expect_none(rules.check_compiles(c_command("c99"), source, "consumer.c"))

@@ -67,10 +67,12 @@ TEST_CASE("no more than the capacity is made ahead") {
 }
 
 TEST_CASE("an empty list, and a queue that is left early") {
-  ImageQueue empty(0, [](std::size_t index) { return bytes_of(index); }, 4, 4);
+  ImageQueue empty(
+      0, [](std::size_t index) { return bytes_of(index); }, 4, 4);
   CHECK_FALSE(empty.next().has_value());
   for (int i = 0; i < 50; ++i) {
-    ImageQueue left(1000, [](std::size_t index) { return bytes_of(index); }, 3, 6);
+    ImageQueue left(
+        1000, [](std::size_t index) { return bytes_of(index); }, 3, 6);
     CHECK(left.next().has_value());
   }
 }

@@ -91,7 +91,16 @@ TEST_CASE("values that are something else are refused with what they are") {
 TEST_CASE("malformed headers are refused") {
   const auto malformed = [](std::string_view header) { return error_of(file_with(header, bytes_of(six))); };
   for (const std::string_view header : {
-           "", "{", "}", "{}", "[]", "{'descr'", "{'descr':", "{'descr': '<f4", "{'descr': '<f4'}", "{'shape': (2, 3)}",
+           "",
+           "{",
+           "}",
+           "{}",
+           "[]",
+           "{'descr'",
+           "{'descr':",
+           "{'descr': '<f4",
+           "{'descr': '<f4'}",
+           "{'shape': (2, 3)}",
            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} x",
            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)",
            "{'descr': '<f4', 'fortran_order': False, 'shape': (2 3)}",

@@ -72,8 +72,8 @@ TEST_CASE("a replaced file keeps its permissions, and a link stays a link") {
 
 TEST_CASE("what cannot be written is named when it is opened") {
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH_AS(OutputFile(folder.file("no/such/folder")), doctest::Contains("no/such/folder: cannot be written"),
-                       OutputError);
+  CHECK_THROWS_WITH_AS(OutputFile(folder.file("no/such/folder")),
+                       doctest::Contains("no/such/folder: cannot be written"), OutputError);
   CHECK_THROWS_AS(OutputFile(folder.path().string()), OutputError);
   write_content(folder.file("file"), "x");
   CHECK_THROWS_AS(OutputFile(folder.file("file/below")), OutputError);

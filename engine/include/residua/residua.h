@@ -40,7 +40,7 @@ typedef enum residua_status {
   RESIDUA_MISMATCH = 5,         /* tensors, shapes or names do not fit the network */
   RESIDUA_LIMIT = 6,            /* larger than a limit allows */
   RESIDUA_OUT_OF_MEMORY = 7,
-  RESIDUA_INTERNAL = 8          /* a bug in Residua: please report the message */
+  RESIDUA_INTERNAL = 8 /* a bug in Residua: please report the message */
 } residua_status;
 
 /* Owned by the caller, filled on failure; on success message is "". Longer messages are cut at a character's end. */
@@ -53,27 +53,28 @@ typedef struct residua_error {
 
 typedef struct residua_version_info {
   size_t struct_size;
-  const char *version;                /* "0.1.0" */
-  const char *compiler;               /* "gcc 12.2.0" */
-  const char *onednn;                 /* "3.2.0" */
-  const char *instruction_sets;       /* compiled in, comma-separated, lowest first: "sse2, avx2, avx512" */
-  const char *instruction_set_in_use; /* "avx512": the CPU's best, capped by RESIDUA_MAX_ISA */
+  const char* version;                /* "0.1.0" */
+  const char* compiler;               /* "gcc 12.2.0" */
+  const char* onednn;                 /* "3.2.0" */
+  const char* instruction_sets;       /* compiled in, comma-separated, lowest first: "sse2, avx2, avx512" */
+  const char* instruction_set_in_use; /* "avx512": the CPU's best, capped by RESIDUA_MAX_ISA */
 } residua_version_info;
 
 /* Fills `info`. The texts are static. Thread-safe; fails only on a NULL or too small `info`. */
-RESIDUA_API residua_status residua_get_version(residua_version_info *info, residua_error *error);
+RESIDUA_API residua_status residua_get_version(residua_version_info* info, residua_error* error);
 
 /* The architectures that residua_model_create_random takes, NULL-terminated, sorted. Static. */
-RESIDUA_API const char *const *residua_architectures(void);
+RESIDUA_API const char* const* residua_architectures(void);
 
 /* The rate of fused multiply-adds in float32 that `threads` threads reach together without touching memory, in GFLOP/s
  * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget. */
-RESIDUA_API residua_status residua_measure_peak(int threads, double *gflops_per_second, residua_error *error);
+RESIDUA_API residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error);
 
-/* Messages for people: what RESIDUA_VERBOSE asks for (dispatch, profile), and notes on odd settings. `message` lives during the call
- * only; the callback may be called from any thread, one call at a time. NULL, the default, turns them off. Thread-safe. */
-typedef void (*residua_log_callback)(void *user, const char *message);
-RESIDUA_API void residua_set_log_callback(residua_log_callback callback, void *user);
+/* Messages for people: what RESIDUA_VERBOSE asks for (dispatch, profile), and notes on odd settings. `message` lives
+ * during the call only; the callback may be called from any thread, one call at a time. NULL, the default, turns them
+ * off. Thread-safe. */
+typedef void (*residua_log_callback)(void* user, const char* message);
+RESIDUA_API void residua_set_log_callback(residua_log_callback callback, void* user);
 
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
@@ -81,35 +82,36 @@ typedef struct residua_model residua_model;
 
 typedef struct residua_load_options {
   size_t struct_size;
-  const char *architecture; /* overrides what the file says; NULL: tell from the file */
-  const char *labels;       /* path of a label file, one a line, or tab-separated with the label last; NULL: the file's */
+  const char* architecture; /* overrides what the file says; NULL: tell from the file */
+  const char* labels; /* path of a label file, one a line, or tab-separated with the label last; NULL: the file's */
 } residua_load_options;
 
-/* Loads a model file: ONNX, safetensors or a PyTorch state dict, told by content. A sidecar FILE.json beside it (same path with
+/* Loads a model file: ONNX, safetensors or a PyTorch state dict, told by content. A sidecar FILE.json beside it (same
+ * path with
  * ".json" added) is read when present. On success *model is the caller's, to be given back with residua_model_release.
  * Errors name file, node or tensor, what was found and what was expected. Thread-safe. */
-RESIDUA_API residua_status residua_model_load(const char *path, const residua_load_options *options, residua_model **model,
-                                              residua_error *error);
+RESIDUA_API residua_status residua_model_load(const char* path, const residua_load_options* options,
+                                              residua_model** model, residua_error* error);
 
 /* A known architecture with seeded random weights, for benchmarks and tests. */
-RESIDUA_API residua_status residua_model_create_random(const char *architecture, uint64_t seed, residua_model **model,
-                                                       residua_error *error);
+RESIDUA_API residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
+                                                       residua_error* error);
 
 /* Gives the caller's hold on the model back; contexts that still use it keep it alive. NULL is fine. */
-RESIDUA_API void residua_model_release(residua_model *model);
+RESIDUA_API void residua_model_release(residua_model* model);
 
 typedef enum residua_interpolation { RESIDUA_BILINEAR = 0, RESIDUA_BICUBIC = 1 } residua_interpolation;
 
 typedef struct residua_model_info {
   size_t struct_size;
-  const char *format;       /* "onnx", "safetensors", "pth (zip)", "pth (legacy)", "random" */
-  const char *architecture; /* "resnet50", or "" where the file does not tell */
+  const char* format;       /* "onnx", "safetensors", "pth (zip)", "pth (legacy)", "random" */
+  const char* architecture; /* "resnet50", or "" where the file does not tell */
   int32_t channels;         /* of the input image: 3 */
   int32_t input_height;     /* what preprocessing makes, in pixels: 224 */
   int32_t input_width;
-  int32_t resize;           /* shorter side before the centre crop: 256 */
+  int32_t resize; /* shorter side before the centre crop: 256 */
   residua_interpolation interpolation;
-  float mean[3];            /* of channel values scaled to 0..1, in R, G, B order */
+  float mean[3]; /* of channel values scaled to 0..1, in R, G, B order */
   float standard_deviation[3];
   int32_t classes;                   /* values of one image in the first output */
   int32_t outputs_are_probabilities; /* 1: the network itself ends in softmax; 0: logits */
@@ -117,10 +119,11 @@ typedef struct residua_model_info {
   int64_t parameters;                /* learned values the network keeps after optimisation */
 } residua_model_info;
 
-RESIDUA_API residua_status residua_model_get_info(const residua_model *model, residua_model_info *info, residua_error *error);
+RESIDUA_API residua_status residua_model_get_info(const residua_model* model, residua_model_info* info,
+                                                  residua_error* error);
 
 /* The label of a class, or NULL where there is none. Lives as long as the model. */
-RESIDUA_API const char *residua_model_label(const residua_model *model, int32_t index);
+RESIDUA_API const char* residua_model_label(const residua_model* model, int32_t index);
 
 typedef enum residua_stage {
   RESIDUA_IMPORTED = 0,  /* as the file says */
@@ -143,21 +146,21 @@ typedef struct residua_context_options {
   int32_t profile; /* 1: time every layer, for residua_context_get_layer */
 } residua_context_options;
 
-/* The network as text, JSON or Graphviz. For RESIDUA_PLANNED `batch`, `height`, `width` (0: 1 and the model's own size) and
- * `context_options` say for which run. *text is the caller's, to be given back with residua_text_free. */
-RESIDUA_API residua_status residua_model_describe(const residua_model *model, residua_stage stage, residua_text_format format,
-                                                  int32_t batch, int32_t height, int32_t width,
-                                                  const residua_context_options *context_options, char **text,
-                                                  residua_error *error);
-RESIDUA_API void residua_text_free(char *text);
+/* The network as text, JSON or Graphviz. For RESIDUA_PLANNED `batch`, `height`, `width` (0: 1 and the model's own size)
+ * and `context_options` say for which run. *text is the caller's, to be given back with residua_text_free. */
+RESIDUA_API residua_status residua_model_describe(const residua_model* model, residua_stage stage,
+                                                  residua_text_format format, int32_t batch, int32_t height,
+                                                  int32_t width, const residua_context_options* context_options,
+                                                  char** text, residua_error* error);
+RESIDUA_API void residua_text_free(char* text);
 
 /* ---- Images ------------------------------------------------------------------------------------------------------ */
 
 /* Resizes (shorter side to `resize`, antialiased, Pillow's arithmetic), then crops the centre as torchvision does it.
  * `pixels`: RGB, 8 bits, rows `row_stride` bytes apart. `output`: [input_height, input_width, 3], dense, the caller's.
  * Thread-safe. */
-RESIDUA_API residua_status residua_preprocess(const residua_model *model, const uint8_t *pixels, int32_t width, int32_t height,
-                                              size_t row_stride, uint8_t *output, residua_error *error);
+RESIDUA_API residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width,
+                                              int32_t height, size_t row_stride, uint8_t* output, residua_error* error);
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
@@ -165,9 +168,9 @@ typedef struct residua_context residua_context;
 
 /* A context costs no memory to speak of until its first run; then it holds the activations (the arena) of the largest
  * shape it has run. It keeps the model alive. `options` NULL: defaults. */
-RESIDUA_API residua_status residua_context_create(residua_model *model, const residua_context_options *options,
-                                                  residua_context **context, residua_error *error);
-RESIDUA_API void residua_context_release(residua_context *context);
+RESIDUA_API residua_status residua_context_create(residua_model* model, const residua_context_options* options,
+                                                  residua_context** context, residua_error* error);
+RESIDUA_API void residua_context_release(residua_context* context);
 
 typedef enum residua_input_format {
   RESIDUA_FLOAT32_NCHW = 0, /* already normalised: what the network was trained on */
@@ -178,52 +181,54 @@ typedef enum residua_input_format {
 typedef struct residua_input {
   size_t struct_size;
   residua_input_format format;
-  const void *data;
+  const void* data;
   int32_t batch; /* images, >= 1 */
   int32_t height;
   int32_t width;
 } residua_input;
 
-/* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for `output_count`
- * floats, at least batch x classes). Any batch size, and any image size that the network takes; a shape that this
- * context has not seen is planned first. One call at a time per context. Equal inputs give equal bits. */
-RESIDUA_API residua_status residua_context_run(residua_context *context, const residua_input *input, float *output,
-                                               size_t output_count, residua_error *error);
+/* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for
+ * `output_count` floats, at least batch x classes). Any batch size, and any image size that the network takes; a shape
+ * that this context has not seen is planned first. One call at a time per context. Equal inputs give equal bits. */
+RESIDUA_API residua_status residua_context_run(residua_context* context, const residua_input* input, float* output,
+                                               size_t output_count, residua_error* error);
 
-/* Softmax over each row of `values` [rows, classes], written to `probabilities` (may be `values` itself). Sums in double. */
-RESIDUA_API void residua_softmax(const float *values, size_t rows, size_t classes, float *probabilities);
+/* Softmax over each row of `values` [rows, classes], written to `probabilities` (may be `values` itself). Sums in
+ * double. */
+RESIDUA_API void residua_softmax(const float* values, size_t rows, size_t classes, float* probabilities);
 
-/* The `count` largest of `classes` values, best first, ties by lower index, NaN last. Writes min(count, classes) indices. */
-RESIDUA_API void residua_top_k(const float *values, size_t classes, size_t count, int32_t *indices);
+/* The `count` largest of `classes` values, best first, ties by lower index, NaN last. Writes min(count, classes)
+ * indices. */
+RESIDUA_API void residua_top_k(const float* values, size_t classes, size_t count, int32_t* indices);
 
 /* What the last run used. */
 typedef struct residua_run_info {
   size_t struct_size;
   int32_t threads;
-  residua_schedule schedule;    /* never RESIDUA_AUTO */
-  size_t arena_bytes;           /* activations, of one worker */
-  size_t arena_lower_bound;     /* largest set of tensors alive together, of one worker */
-  size_t scratch_bytes;         /* oneDNN's scratchpad, of one worker */
-  int32_t workers;              /* arenas in use: 1, or one per thread in the throughput schedule */
-  size_t packed_weight_bytes;   /* shared by all contexts of the model */
-  double gflop_per_image;       /* of direct convolution and fully connected layers: 2 per multiply-add */
+  residua_schedule schedule;  /* never RESIDUA_AUTO */
+  size_t arena_bytes;         /* activations, of one worker */
+  size_t arena_lower_bound;   /* largest set of tensors alive together, of one worker */
+  size_t scratch_bytes;       /* oneDNN's scratchpad, of one worker */
+  int32_t workers;            /* arenas in use: 1, or one per thread in the throughput schedule */
+  size_t packed_weight_bytes; /* shared by all contexts of the model */
+  double gflop_per_image;     /* of direct convolution and fully connected layers: 2 per multiply-add */
   int32_t layer_count;
 } residua_run_info;
 
-RESIDUA_API residua_status residua_context_get_run_info(const residua_context *context, residua_run_info *info,
-                                                        residua_error *error);
+RESIDUA_API residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
+                                                        residua_error* error);
 
 typedef struct residua_layer_info {
   size_t struct_size;
-  const char *name;
-  const char *op;
-  const char *implementation;
+  const char* name;
+  const char* op;
+  const char* implementation;
   double milliseconds; /* of the last run, summed over images and averaged over workers; 0 without profile */
   double gflop;        /* of the last run's whole batch */
 } residua_layer_info;
 
-RESIDUA_API residua_status residua_context_get_layer(const residua_context *context, int32_t index, residua_layer_info *info,
-                                                     residua_error *error);
+RESIDUA_API residua_status residua_context_get_layer(const residua_context* context, int32_t index,
+                                                     residua_layer_info* info, residua_error* error);
 
 #ifdef __cplusplus
 }

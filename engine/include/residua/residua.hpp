@@ -6,12 +6,15 @@
 //   for (std::int32_t index : residua::top_k(logits, 5)) std::cout << model.label(index).value_or("?") << "\n";
 //
 // Rules that hold for everything here:
-// - A failure throws residua::Error, which carries the status and the message of the C interface. Nothing else is thrown
+// - A failure throws residua::Error, which carries the status and the message of the C interface. Nothing else is
+// thrown
 //   but std::bad_alloc, where a vector or string of ours finds no memory.
-// - Model and Context own what they hold and give it back when they end. They can be moved, not copied; one that has been
+// - Model and Context own what they hold and give it back when they end. They can be moved, not copied; one that has
+// been
 //   moved from may only be assigned to or destroyed. A Context keeps what it needs of its Model alive by itself.
 // - A Model is immutable: any number of threads may use it at once. A Context serves one thread at a time.
-// - Structs of information (residua_model_info and so on) are those of residua.h, where their fields are described. Their
+// - Structs of information (residua_model_info and so on) are those of residua.h, where their fields are described.
+// Their
 //   texts live as long as the Model or Context they came from.
 // - Images are dense: [batch, 3, height, width] for float32, [batch, height, width, 3] for bytes.
 #pragma once
@@ -85,7 +88,8 @@ std::size_t count(Sizes... sizes) {
 
 }  // namespace detail
 
-// ---- What this library is --------------------------------------------------------------------------------------------
+// ---- What this library is
+// --------------------------------------------------------------------------------------------
 
 // Version, compiler, oneDNN and instruction sets. The texts are static.
 inline VersionInfo version() {
@@ -115,7 +119,8 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
   residua_set_log_callback(callback, user);
 }
 
-// ---- Models ----------------------------------------------------------------------------------------------------------
+// ---- Models
+// ----------------------------------------------------------------------------------------------------------
 
 struct LoadOptions {
   std::string architecture;  // overrides what the file says; empty: tell from the file
@@ -184,14 +189,14 @@ class Model {
                        const ContextOptions& options = {}) const {
     const residua_context_options converted = detail::to_c(options);
     char* text = nullptr;
-    detail::call(residua_model_describe, static_cast<const residua_model*>(get()), stage, format, shape.batch, shape.height,
-                 shape.width, &converted, &text);
+    detail::call(residua_model_describe, static_cast<const residua_model*>(get()), stage, format, shape.batch,
+                 shape.height, shape.width, &converted, &text);
     const std::unique_ptr<char, decltype(&residua_text_free)> owner(text, &residua_text_free);
     return std::string(text);
   }
 
-  // Resizes and crops one RGB image as the network wants it. `pixels` holds `height` rows, `row_stride` bytes apart (0: no
-  // gap), of `width` pixels of 3 bytes; `output` has room for info().input_height x input_width x 3 bytes.
+  // Resizes and crops one RGB image as the network wants it. `pixels` holds `height` rows, `row_stride` bytes apart (0:
+  // no gap), of `width` pixels of 3 bytes; `output` has room for info().input_height x input_width x 3 bytes.
   void preprocess(std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height,
                   std::span<std::uint8_t> output, std::size_t row_stride = 0) const {
     const std::size_t row = detail::count(width, 3);
@@ -236,7 +241,8 @@ class Model {
   std::unique_ptr<residua_model, Release> model_;
 };
 
-// ---- Running ---------------------------------------------------------------------------------------------------------
+// ---- Running
+// ---------------------------------------------------------------------------------------------------------
 
 // The shape of the images given to Context::run.
 struct InputShape {
@@ -325,7 +331,8 @@ class Context {
   std::unique_ptr<residua_context, Release> context_;
 };
 
-// ---- Reading the output ----------------------------------------------------------------------------------------------
+// ---- Reading the output
+// ----------------------------------------------------------------------------------------------
 
 // Softmax over each row of `values` [rows, classes], in place. Sums in double.
 inline void softmax(std::span<float> values, std::size_t classes) {

@@ -148,7 +148,7 @@ class Extras(nn.Module):
         return torch.softmax(logits, 1), features
 
 
-def export(name, net, size=(3, 16, 16), opset=17, dynamic=True, half=False, **options):
+def export(name, net, size=(3, 12, 12), opset=17, dynamic=True, half=False, **options):
     path = OUT / f"{name}.onnx"
     example = torch.zeros(1, *size)
     if half:
@@ -306,13 +306,15 @@ def opset22():
         helper.make_node("Constant", [], ["steps"], value_ints=[2, 1]),
         helper.make_node("Constant", [], ["slice_axes"], value_ints=[2, 3]),
         helper.make_node("Slice", ["g", "starts", "ends", "slice_axes", "steps"], ["h"]),
-        helper.make_node("ReduceMean", ["h", "slice_axes"], ["i"], keepdims=0),
+        helper.make_node("ReduceMean", ["h", "slice_axes"], ["h1"], keepdims=1),
+        helper.make_node("Squeeze", ["h1"], ["i"]),
         helper.make_node("ReduceMean", ["i"], ["j"], noop_with_empty_axes=1),
         helper.make_node("Shape", ["j"], ["batch"], start=0, end=1),
         helper.make_node("Constant", [], ["rest"], value_ints=[4, 1]),
         helper.make_node("Concat", ["batch", "rest"], ["target"], axis=0),
         helper.make_node("Reshape", ["j", "target"], ["k"], allowzero=1),
-        helper.make_node("Squeeze", ["k"], ["l"]),
+        helper.make_node("Constant", [], ["last"], value_ints=[-1]),
+        helper.make_node("Squeeze", ["k", "last"], ["l"]),
         helper.make_node("Identity", ["weights"], ["shared"]),
         helper.make_node("MatMul", ["l", "shared"], ["m"]),
         helper.make_node("ConstantOfShape", ["two"], ["ones"], value=constant("", np.array([1], np.float32))),
@@ -355,7 +357,7 @@ def main():
     for old in OUT.glob("*"):
         old.unlink()
     with torch.no_grad():
-        for opset in (9, 11, 13, 18):
+        for opset in (9, 13, 18):
             export(f"torchscript_opset{opset}", randomise(Small()), opset=opset)
         export("torchscript_unfolded", randomise(Small("mean")), opset=17, do_constant_folding=False,
                training=torch.onnx.TrainingMode.PRESERVE)
@@ -372,7 +374,7 @@ def main():
         export("fp16", randomise(Small()), opset=17, half=True)
         net = timm.models.resnet.ResNet(timm.models.resnet.BasicBlock, (1, 1, 1, 1), num_classes=5, stem_type="deep",
                                         stem_width=4, avg_down=True, channels=(4, 4, 6, 6))
-        export("timm", randomise(net), opset=17, size=(3, 33, 33))
+        export("timm", randomise(net), opset=17, size=(3, 17, 17))
     tf2onnx_like()
     opset7()
     opset11_softmax()

@@ -131,7 +131,7 @@ def main():
         net.load_state_dict(rounded(low, torch.float32), strict=False)
         expected(net, f"option_a.{label}", 9)
 
-    net = make(2, blocks=(1, 2), channels=(2, 4), classes=3, bottleneck=True, groups=2, width=32)
+    net = make(2, blocks=(1, 1), channels=(2, 4), classes=3, bottleneck=True, groups=2, width=32)
     expected(net, "bottleneck", 21)
     strided = non_contiguous(OrderedDict((k, v) for k, v in net.float().state_dict().items() if "num_batches" not in k))
     torch.save(strided, OUT / "bottleneck.strided.pth")
@@ -140,7 +140,8 @@ def main():
     net = make(3, blocks=(1, 1), channels=(2, 4), classes=4, small_stem=True, shortcut="shortcut", classifier="linear")
     expected(net, "projection", 8)
     save_file(net.float().state_dict(), OUT / "projection.safetensors", metadata={"labels": '["a", "b", "c", "d"]', "mean": "[0.5, 0.5, 0.5]"})
-    torch.save({"model": rounded(net.state_dict(), torch.float64)}, OUT / "projection.f64.pth")
+    torch.save({"model": rounded(net.state_dict(), torch.float64)}, OUT / "projection.f64.legacy.pth",
+               _use_new_zipfile_serialization=False)
     for path in OUT.iterdir():
         path.chmod(0o644)
 

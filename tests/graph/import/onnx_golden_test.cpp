@@ -94,9 +94,9 @@ void check_case(const std::string& name, double tolerance) {
 }
 
 TEST_CASE("networks of PyTorch's TorchScript exporter") {
-  for (const char* name : {"torchscript_opset9", "torchscript_opset11", "torchscript_opset13", "torchscript_opset18",
-                           "torchscript_unfolded", "torchscript_view", "torchscript_fixed_batch", "torchscript_extras",
-                           "torchscript_option_a", "torchscript_option_a_opset17", "timm"}) {
+  for (const char* name : {"torchscript_opset9", "torchscript_opset13", "torchscript_opset18", "torchscript_unfolded",
+                           "torchscript_view", "torchscript_fixed_batch", "torchscript_extras", "torchscript_option_a",
+                           "torchscript_option_a_opset17", "timm"}) {
     check_case(name, 1e-5);
   }
 }
@@ -128,7 +128,7 @@ TEST_CASE("half-precision files are widened to float32") {
 }
 
 TEST_CASE("a file with a fixed batch of 1 runs any batch") {
-  for (const char* name : {"torchscript_fixed_batch", "dynamo_fixed_batch"}) {
+  for (const std::string name : {"torchscript_fixed_batch", "dynamo_fixed_batch"}) {
     CAPTURE(name);
     const Case expected = read_case(name);
     const ImportedModel model = import_golden(name);

@@ -118,7 +118,7 @@ inline std::string node(const std::string& op_type, const std::vector<std::strin
   return bytes;
 }
 
-inline constexpr std::int64_t symbol = -1;    // a dimension with a dim_param
+inline constexpr std::int64_t symbol = -1;   // a dimension with a dim_param
 inline constexpr std::int64_t nothing = -2;  // a dimension without anything
 
 inline std::string value_info(const std::string& name, std::int32_t type, const Dims& dims) {
@@ -130,12 +130,14 @@ inline std::string value_info(const std::string& name, std::int32_t type, const 
   tensor_writer.add_int32(1, type);
   protozero::pbf_writer shape_writer(tensor_writer, 2);
   for (const std::int64_t value : dims) {
-    protozero::pbf_writer dimension(shape_writer, 1);
+    std::string content;
+    protozero::pbf_writer dimension(content);
     if (value == symbol) {
       dimension.add_string(2, "some");
     } else if (value != nothing) {
       dimension.add_int64(1, value);
     }
+    shape_writer.add_message(1, content);
   }
   return bytes;
 }

@@ -57,9 +57,11 @@ TEST_CASE("names must be defined once, before they are used") {
                  {"Relu_0", "\"a\"", "\"late\"", "topological"});
   check_contains(error_of({{node("Relu", {"y"}, {"y"})}}), {"\"y\"", "its own output"});
   check_contains(error_of({{node("Relu", {"ghost"}, {"y"})}}), {"\"ghost\"", "no input, initializer or node"});
-  check_contains(error_of({{node("Relu", {"x"}, {"y"}), node("Relu", {"x"}, {"y"})}}), {"Relu_1", "\"y\"", "second time"});
+  check_contains(error_of({{node("Relu", {"x"}, {"y"}), node("Relu", {"x"}, {"y"})}}),
+                 {"Relu_1", "\"y\"", "second time"});
   check_contains(error_of({{node("Relu", {"x"}, {"x"})}}), {"\"x\"", "second time"});
-  check_contains(error_of({{node("Relu", {"x"}, {"y"})}, {zeros("w", {1}), zeros("w", {1})}}), {"\"w\"", "second time"});
+  check_contains(error_of({{node("Relu", {"x"}, {"y"})}, {zeros("w", {1}), zeros("w", {1})}}),
+                 {"\"w\"", "second time"});
   Model model = relu;
   model.outputs = {"z"};
   check_contains(error_of(model), {"output", "\"z\""});
@@ -116,8 +118,9 @@ TEST_CASE("attributes of a wrong type, unknown ones and repeated ones are refuse
 TEST_CASE("auto_pad SAME puts the odd pixel where it says") {
   const std::vector<std::string> weight{zeros("w", {4, 3, 3, 3})};
   const auto padding = [&](const char* mode, const Dims& strides, const Dims& image) {
-    Model model{{node("Conv", {"x", "w"}, {"y"}, {text_attribute("auto_pad", mode), integers_attribute("strides", strides)})},
-                weight};
+    Model model{
+        {node("Conv", {"x", "w"}, {"y"}, {text_attribute("auto_pad", mode), integers_attribute("strides", strides)})},
+        weight};
     model.inputs = {value_info("x", float32, image)};
     const auto result = imported(model);
     return graph::attributes_of<graph::ConvolutionAttributes>(result.graph.nodes[0]).padding;
@@ -126,7 +129,8 @@ TEST_CASE("auto_pad SAME puts the odd pixel where it says") {
   CHECK(padding("SAME_LOWER", {2, 2}, {symbol, 3, 8, 7}) == graph::Padding{1, 1, 0, 1});
   CHECK(padding("SAME_UPPER", {1, 1}, {symbol, 3, symbol, symbol}) == graph::Padding{1, 1, 1, 1});
   CHECK(padding("VALID", {2, 2}, {symbol, 3, symbol, symbol}) == graph::Padding{});
-  Model model{{node("Conv", {"x", "w"}, {"y"}, {text_attribute("auto_pad", "SAME_UPPER"), integers_attribute("strides", {2, 2})})},
+  Model model{{node("Conv", {"x", "w"}, {"y"},
+                    {text_attribute("auto_pad", "SAME_UPPER"), integers_attribute("strides", {2, 2})})},
               weight};
   model.inputs = {value_info("x", float32, {symbol, 3, symbol, symbol})};
   check_contains(error_of(model), {"auto_pad SAME", "known image size", "[N, 3, ?, ?]"});
@@ -136,11 +140,13 @@ TEST_CASE("networks in training mode are refused") {
   const std::vector<std::string> statistics{zeros("s", {3})};
   const std::vector<std::string> inputs{"x", "s", "s", "s", "s"};
   CHECK(error_of({{node("BatchNormalization", inputs, {"y"})}, statistics}) == "");
-  check_contains(error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("training_mode", 1)})}, statistics}),
-                 {"training"});
+  check_contains(
+      error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("training_mode", 1)})}, statistics}),
+      {"training"});
   check_contains(error_of({{node("BatchNormalization", inputs, {"y", "mean"})}, statistics, 9}), {"training"});
-  check_contains(error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("spatial", 0)})}, statistics, 8}),
-                 {"spatial"});
+  check_contains(
+      error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("spatial", 0)})}, statistics, 8}),
+      {"spatial"});
   check_contains(error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("spatial", 0)})}, statistics}),
                  {"spatial"});
   const std::string on = tensor("on", 9, {}, std::string(1, '\1')), off = tensor("on", 9, {}, std::string(1, '\0'));

@@ -1,0 +1,130 @@
+// batch_norm, and arithmetic with one constant per channel, goes into the weights of the layer before it.
+//
+// All that follows one layer is composed in double first, so that each weight is rounded to float once.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "graph/passes/channel_affine.h"
+#include "graph/passes/passes.h"
+#include "graph/passes/rewrite.h"
+
+namespace residua::graph {
+namespace {
+
+constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
+
+// What has been taken into a layer during the sweep, to be worked into its weights at the end.
+struct Pending {
+  Node* layer;
+  ChannelAffine affine;                // of the layer's output, its bias included
+  std::vector<double> largest_weight;  // magnitude, per output channel
+};
+
+// A layer that is linear, reads constant weights, and whose output goes through one node only.
+Node* open_layer(const Rewriter& rewriter, TensorId id) {
+  Node* layer = rewriter.is_read_once(id) ? rewriter.producer(id) : nullptr;
+  if (!layer || (layer->op != Op::convolution && layer->op != Op::fully_connected)) return nullptr;
+  if (layer->op == Op::convolution && (layer->input(residual_input) != no_tensor ||
+                                       attributes_of<ConvolutionAttributes>(*layer).activation != Activation::none)) {
+    return nullptr;
+  }
+  const TensorId bias = layer->input(bias_input);
+  const bool constant = rewriter.is_float_constant(layer->inputs[weight_input]) &&
+                        (bias == no_tensor || rewriter.is_float_constant(bias));
+  return constant ? layer : nullptr;
+}
+
+Pending untouched(const Rewriter& rewriter, Node& layer) {
+  const Tensor& weight = rewriter.tensor(layer.inputs[weight_input]);
+  const auto channels = static_cast<std::size_t>(weight.shape[0]);
+  Pending pending{&layer, {std::vector<double>(channels, 1.0), std::vector<double>(channels, 0.0)}, {}};
+  if (layer.input(bias_input) != no_tensor) {
+    const std::vector<float> bias = read_floats(rewriter.tensor(layer.inputs[bias_input]));
+    pending.affine.shift.assign(bias.begin(), bias.end());
+  }
+  const std::vector<float> values = read_floats(weight);
+  const std::size_t row = values.size() / std::max<std::size_t>(channels, 1);
+  for (std::size_t c = 0; c < channels; ++c) {
+    double largest = 0;
+    for (std::size_t i = 0; i < row; ++i) {
+      const double magnitude = std::fabs(static_cast<double>(values[c * row + i]));
+      largest = std::max(largest, std::isnan(magnitude) ? std::numeric_limits<double>::infinity() : magnitude);
+    }
+    pending.largest_weight.push_back(largest);
+  }
+  return pending;
+}
+
+// Whether the layer's new weights and bias are floats.
+bool stays_finite(const Pending& pending) {
+  constexpr double limit = std::numeric_limits<float>::max();
+  for (std::size_t c = 0; c < pending.largest_weight.size(); ++c) {
+    const bool fits = std::fabs(pending.affine.scale[c]) * pending.largest_weight[c] <= limit &&
+                      std::fabs(pending.affine.shift[c]) <= limit;
+    if (!fits) return false;
+  }
+  return true;
+}
+
+std::string bias_name(const std::string& weight_name) {
+  constexpr std::string_view ending = ".weight";
+  const bool ends = weight_name.ends_with(ending);
+  return weight_name.substr(0, weight_name.size() - (ends ? ending.size() : 0)) + ".bias";
+}
+
+Tensor scaled_weight(const Tensor& weight, const std::vector<double>& scale) {
+  std::vector<float> values = read_floats(weight);
+  const std::size_t row = values.size() / scale.size();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(static_cast<double>(values[i]) * scale[i / row]);
+  }
+  return make_float_constant(weight.name, weight.shape, values);
+}
+
+// New tensors always: a constant may be shared with another layer, or be a piece of a file.
+void apply(Rewriter& rewriter, const Pending& pending) {
+  Node& layer = *pending.layer;
+  std::vector<TensorId> inputs = layer.inputs;
+  inputs.resize(std::max(inputs.size(), bias_input + 1), no_tensor);
+  const Tensor weight = rewriter.tensor(inputs[weight_input]);
+  const auto& [scale, shift] = pending.affine;
+  const bool scales = std::any_of(scale.begin(), scale.end(), [](double value) { return value != 1; });
+  if (scales && weight.constant.size > 0) inputs[weight_input] = rewriter.add(scaled_weight(weight, scale));
+  const std::string name =
+      inputs[bias_input] == no_tensor ? bias_name(weight.name) : rewriter.tensor(inputs[bias_input]).name;
+  std::vector<float> bias;
+  for (const double value : shift) bias.push_back(static_cast<float>(value));
+  inputs[bias_input] = rewriter.add(make_float_constant(name, {weight.shape[0]}, bias));
+  rewriter.set_inputs(layer, std::move(inputs));
+}
+
+}  // namespace
+
+Graph fold_batch_norm(Graph graph) {
+  Rewriter rewriter(std::move(graph));
+  std::vector<Pending> layers;
+  std::unordered_map<const Node*, std::size_t> index_of;
+  rewriter.sweep([&](Node& node) {
+    const auto affine_node = as_channel_affine(rewriter, node);
+    if (!affine_node) return;
+    Node* layer = open_layer(rewriter, node.inputs[affine_node->operand]);
+    if (!layer) return;
+    const auto known = index_of.find(layer);
+    Pending next = known == index_of.end() ? untouched(rewriter, *layer) : layers[known->second];
+    next.affine = composed(next.affine, affine_node->affine);
+    if (!stays_finite(next)) return;
+    if (known == index_of.end()) {
+      index_of.emplace(layer, layers.size());
+      layers.push_back(std::move(next));
+    } else {
+      layers[known->second] = std::move(next);
+    }
+    rewriter.merge_into(*layer, node);
+  });
+  for (const Pending& pending : layers) apply(rewriter, pending);
+  return std::move(rewriter).finish();
+}
+
+}  // namespace residua::graph

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Compares the built tool with PyTorch, Pillow and onnxruntime on real weights and photos, and sums up.
+#
+#   tests/oracle/run.sh [SCRIPT...] [-- OPTION...]   all scripts, or the ones named (logits, classify, ...); options: --tool etc.
+#
+# Needs tests/oracle/setup.sh (with --torch for exporters) and the evaluation data in ../shared/data. Not part of
+# tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte of made models.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+python=${ORACLE_PYTHON:-$here/../../.scratch/oracle/bin/python}
+[ -x "$python" ] || { echo "oracle: no $python; run tests/oracle/setup.sh" >&2 && exit 2; }
+
+scripts=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  scripts+=("$1")
+  shift
+done
+[ $# -eq 0 ] || shift
+if [ ${#scripts[@]} -eq 0 ]; then
+  scripts=(logits classify cifar family)
+  if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
+    scripts+=(exporters)
+  else
+    echo "oracle: exporters left out; it needs tests/oracle/setup.sh --torch"
+  fi
+  scripts+=(speed)
+fi
+
+summary=()
+status=0
+for script in "${scripts[@]}"; do
+  echo "== $script"
+  if "$python" -B "$here/$script.py" "$@"; then summary+=("$script: good"); else
+    summary+=("$script: FAILED")
+    status=1
+  fi
+done
+printf '%s\n' "${summary[@]}"
+exit $status

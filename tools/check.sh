@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands, from nothing, on a bare Debian 12, Debian 13 or Ubuntu 24.04:
+#
+#   tools/check.sh           gcc, clang and sanitizer builds, all tests, formatting, clang-tidy, quickstart
+#   tools/check.sh --quick   the gcc build and its tests
+#
+# Ends with one line, "N passed, N failed", and exits 1 when anything failed. Builds lie in build/ and build-check/.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+jobs=$(nproc)
+
+quick=false
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=true ;;
+    -h | --help)
+      sed -n '2,7s/^# \{0,1\}//p' "$0"
+      exit 0
+      ;;
+    *)
+      echo "check: unknown argument '$argument' (there is --quick)" >&2
+      exit 2
+      ;;
+  esac
+done
+
+passed=0
+failed=0
+
+# stage NAME COMMAND...: runs a command that is one check; its output is shown when it fails.
+stage() {
+  local name=$1 start=$SECONDS
+  shift
+  mkdir -p build-check
+  if "$@" >build-check/stage.log 2>&1 </dev/null; then
+    passed=$((passed + 1))
+    printf 'check: %-34s ok      %4d s\n' "$name" $((SECONDS - start))
+    return 0
+  fi
+  failed=$((failed + 1))
+  cat build-check/stage.log
+  printf 'check: %-34s FAILED  %4d s\n' "$name" $((SECONDS - start))
+  return 1
+}
+
+# tests NAME FOLDER: runs the tests of a build; every test case counts.
+tests() {
+  local name=$1 folder=$2 start=$SECONDS counts status=0
+  meson test -C "$folder" --no-rebuild --print-errorlogs --num-processes "$jobs" >build-check/stage.log 2>&1 || status=$?
+  counts=$(python3 tools/count_tests.py "$folder/meson-logs/testlog.json") || counts='0 1'
+  passed=$((passed + ${counts% *}))
+  failed=$((failed + ${counts#* }))
+  if [ $status -ne 0 ] && [ "${counts#* }" -eq 0 ]; then failed=$((failed + 1)); fi
+  if [ $status -eq 0 ]; then
+    printf 'check: %-34s ok      %4d s  %d cases\n' "$name" $((SECONDS - start)) "${counts% *}"
+    return 0
+  fi
+  cat build-check/stage.log
+  printf 'check: %-34s FAILED  %4d s  %d of %d cases\n' "$name" $((SECONDS - start)) "${counts#* }" $((${counts% *} + ${counts#* }))
+  return 1
+}
+
+# build FOLDER [MESON OPTION...]: configures when that has not been done, then builds everything.
+build() {
+  local folder=$1
+  shift
+  if [ ! -e "$folder/build.ninja" ]; then meson setup "$folder" "$@"; fi
+  ninja -C "$folder"
+}
+
+# The distribution's clang: 14 by name where there is one, so that its warnings and clang-tidy's are everyone's.
+newest_of() {
+  local name
+  for name in "$@"; do
+    if command -v "$name" >/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  echo "$1"
+}
+
+clang_build() {
+  CC=$(newest_of clang-14 clang) CXX=$(newest_of clang++-14 clang++) build build-check/clang
+}
+
+sanitizer_build() {
+  build build-check/sanitize -Dbuildtype=debugoptimized -Db_ndebug=false -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dbench=disabled
+}
+
+sources() { git -c safe.directory='*' ls-files -- '*.cpp' '*.h' '*.hpp' '*.c'; }
+
+formatting() {
+  local clang_format
+  clang_format=$(newest_of clang-format-14 .deps/clang-format/clang-format)
+  sources | xargs -r -d '\n' "$clang_format" --dry-run -Werror
+}
+
+# Over the files of the clang build, whose flags clang-tidy understands.
+tidy() {
+  git -c safe.directory='*' ls-files -- 'graph/*.cpp' 'kernels/*.cpp' 'engine/*.cpp' 'tools/*.cpp' |
+    xargs -r -d '\n' -P "$jobs" -n 1 "$(newest_of clang-tidy-14 clang-tidy)" --quiet -p build-check/clang
+}
+
+# The quickstart from another folder, as a newcomer runs it: a table with ten kinds of things, a cat the likeliest.
+quickstart() {
+  local output
+  output=$(cd / && "$root/tools/quickstart.sh")
+  echo "$output"
+  grep -q cat <<<"$output"
+}
+
+start=$SECONDS
+mkdir -p build-check
+echo "check: installing what is missing"
+if $quick; then tools/setup.sh; else tools/setup.sh --with-checks; fi
+
+if stage "gcc build" build build; then tests "gcc tests" build || true; fi
+if ! $quick; then
+  stage "quickstart" quickstart || true
+  if stage "clang build" clang_build; then tests "clang tests" build-check/clang || true; fi
+  if stage "sanitizer build (gcc, asan, ubsan)" sanitizer_build; then
+    tests "sanitizer tests" build-check/sanitize || true
+  fi
+  stage "formatting (clang-format 14)" formatting || true
+  if [ -e build-check/clang/compile_commands.json ]; then stage "clang-tidy" tidy || true; fi
+fi
+
+echo "check: $((SECONDS - start)) s"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
