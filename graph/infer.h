@@ -20,8 +20,8 @@ Result<TensorType> infer(const Graph& graph, const Node& node);
 // graph has been built without output shapes.
 Result<Graph> infer_shapes(Graph graph);
 
-// `graph` with input 0 set to `input_shape` (fully static) and all shapes inferred again; an error where the network does
-// not take such an input.
+// `graph` with input 0 set to `input_shape` (fully static) and all shapes inferred again; an error where the network
+// does not take such an input.
 Result<Graph> with_input_shape(Graph graph, const Shape& input_shape);
 
 }  // namespace residua::graph

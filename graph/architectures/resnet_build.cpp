@@ -44,8 +44,8 @@ class Builder {
  public:
   Builder(const ResNetConfiguration& configuration, const Tensors& weights) : weights_(weights) {
     graph_.name = configuration.name;
-    graph_.inputs = {graph_.add(
-        {"input", ElementType::float32, {batch_dimension, 3, unknown_dimension, unknown_dimension}, {}})};
+    graph_.inputs = {
+        graph_.add({"input", ElementType::float32, {batch_dimension, 3, unknown_dimension, unknown_dimension}, {}})};
   }
 
   Graph build(const ResNetLayers& layers) && {

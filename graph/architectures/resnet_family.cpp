@@ -59,6 +59,9 @@ Status check_family(const std::map<std::string, Tensor>& tensors) {
   if (tensors.contains("conv1.weight") && first_norm != tensors.end() && !tensors.contains("bn1.weight")) {
     return refuse(first_norm->first, "a pre-activation network (no 'bn1.weight' follows 'conv1.weight')");
   }
+  if (tensors.contains("bn1.weight") && !tensors.contains("bn1.running_mean")) {
+    return refuse("bn1.weight", "a norm without running statistics (group norm, instance norm)");
+  }
   return {};
 }
 

@@ -57,7 +57,8 @@ Status check_configuration(const ResNetConfiguration& configuration) {
     const int added = channels - configuration.channels[stage - 1];
     if (added < 0 || added % 2 != 0) {
       return invalid(where + "a parameter-free shortcut cannot go from " +
-                     std::to_string(configuration.channels[stage - 1]) + " to " + std::to_string(channels) + " channels");
+                     std::to_string(configuration.channels[stage - 1]) + " to " + std::to_string(channels) +
+                     " channels");
     }
   }
   if (configuration.option_a_shortcut && configuration.bottleneck) {
@@ -85,7 +86,8 @@ ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNam
       block.stride = stage > 0 && index == 0 ? 2 : 1;
       const auto add = [&](const char* number, std::int64_t out, std::int64_t in, std::int64_t kernel,
                            std::int64_t stride, std::int64_t groups) {
-        block.branch.push_back({block.name + ".conv" + number, block.name + ".bn" + number, out, in, kernel, stride, groups});
+        block.branch.push_back(
+            {block.name + ".conv" + number, block.name + ".bn" + number, out, in, kernel, stride, groups});
       };
       if (configuration.bottleneck) {
         add("1", width, in_channels, 1, 1, 1);

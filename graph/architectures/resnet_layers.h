@@ -23,8 +23,8 @@ struct ConvolutionLayer {
 };
 
 struct ResidualBlock {
-  std::string name;                           // "layer1.0"
-  std::vector<ConvolutionLayer> branch;       // relu between them
+  std::string name;                            // "layer1.0"
+  std::vector<ConvolutionLayer> branch;        // relu between them
   std::optional<ConvolutionLayer> projection;  // on the shortcut
   // Without a projection a shortcut that changes shape (option A) takes every stride-th pixel and adds zero channels.
   std::int64_t in_channels = 0;

@@ -58,7 +58,8 @@ class Network {
   double layer(const ConvolutionLayer& layer, double square, float least_scale, float largest_scale) {
     const std::int64_t inputs = layer.in_channels / layer.groups;
     const auto fan_in = static_cast<double>(inputs * layer.kernel * layer.kernel);
-    const auto bound = static_cast<float>(std::sqrt(3 / fan_in));  // variance 1 / fan_in: the output's is the input's square
+    const auto bound =
+        static_cast<float>(std::sqrt(3 / fan_in));  // variance 1 / fan_in: the output's is the input's square
     const auto variance = static_cast<float>(square);
     const Shape channels{layer.out_channels};
     add(layer.convolution + ".weight", {layer.out_channels, inputs, layer.kernel, layer.kernel}, -bound, bound);
@@ -75,7 +76,8 @@ class Network {
     for (std::size_t i = 0; i < block.branch.size(); ++i) {
       const bool last = i + 1 == block.branch.size();
       // A trained network's residuals are small beside what they are added to.
-      branch = last ? layer(block.branch[i], branch, 0.2f, 0.5f) : after_relu(layer(block.branch[i], branch, 0.8f, 1.2f));
+      branch =
+          last ? layer(block.branch[i], branch, 0.2f, 0.5f) : after_relu(layer(block.branch[i], branch, 0.8f, 1.2f));
     }
     if (block.projection) return after_relu(layer(*block.projection, square, 0.8f, 1.2f) + branch);
     return square + branch;  // the shortcut holds nothing negative: relu takes little

@@ -15,13 +15,13 @@ using Tensors = std::map<std::string, Tensor>;
 Result<Shape> shape_of(const Tensors& tensors, const std::string& name, std::size_t rank) {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
-    return Error{ErrorCode::mismatch,
-                 "tensor '" + name + "' is missing: these " + std::to_string(tensors.size()) +
-                     " tensors are no residual network in torchvision's or timm's naming" +
-                     (tensors.empty() ? "" : " (the first is '" + tensors.begin()->first + "')")};
+    return Error{ErrorCode::mismatch, "tensor '" + name + "' is missing: these " + std::to_string(tensors.size()) +
+                                          " tensors are no residual network in torchvision's or timm's naming" +
+                                          (tensors.empty() ? "" : " (the first is '" + tensors.begin()->first + "')")};
   }
   const Shape& shape = found->second.shape;
-  const bool in_range = std::all_of(shape.begin(), shape.end(), [](Dimension d) { return d >= 1 && d <= largest_dimension; });
+  const bool in_range =
+      std::all_of(shape.begin(), shape.end(), [](Dimension d) { return d >= 1 && d <= largest_dimension; });
   if (shape.size() != rank || !in_range) {
     return Error{ErrorCode::mismatch, "tensor '" + name + "': found " + to_string(shape) + ", expected " +
                                           std::to_string(rank) + " positive dimensions"};
@@ -57,7 +57,8 @@ Status read_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
 
 Status read_stage(const Tensors& tensors, std::size_t stage, ResNetConfiguration& configuration) {
   const std::string block = block_name(stage, 0);
-  RESIDUA_ASSIGN(const Shape last, shape_of(tensors, block + (configuration.bottleneck ? ".conv3.weight" : ".conv2.weight"), 4));
+  RESIDUA_ASSIGN(const Shape last,
+                 shape_of(tensors, block + (configuration.bottleneck ? ".conv3.weight" : ".conv2.weight"), 4));
   const std::int64_t expansion = expansion_of(configuration.bottleneck);
   if (last[0] % expansion != 0) {
     return Error{ErrorCode::mismatch, "tensor '" + block + ".conv3.weight': " + std::to_string(last[0]) +
@@ -74,7 +75,8 @@ Status read_width(const Tensors& tensors, ResNetConfiguration& configuration) {
   const std::int64_t groups = width / middle[1];
   if (groups < 1 || width % middle[1] != 0 || width * 64 % (channels * groups) != 0) {
     return Error{ErrorCode::unsupported, "tensor 'layer1.0.conv2.weight': found " + to_string(middle) +
-                                             ", which is no grouping of a block of " + std::to_string(channels) + " channels"};
+                                             ", which is no grouping of a block of " + std::to_string(channels) +
+                                             " channels"};
   }
   configuration.groups = static_cast<int>(groups);
   configuration.width_per_group = static_cast<int>(width * 64 / (channels * groups));
@@ -100,7 +102,8 @@ std::string name_of(const ResNetConfiguration& found) {
   for (const std::string& name : known_architectures()) {
     const ResNetConfiguration known = *find_architecture(name);
     const auto structure = [](const ResNetConfiguration& c) {
-      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem, c.option_a_shortcut);
+      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem,
+                      c.option_a_shortcut);
     };
     if (structure(known) == structure(found)) return name;
   }

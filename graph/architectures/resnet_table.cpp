@@ -6,7 +6,8 @@
 namespace residua::graph {
 namespace {
 
-ResNetConfiguration imagenet(std::string name, bool bottleneck, std::vector<int> blocks, int groups = 1, int width = 64) {
+ResNetConfiguration imagenet(std::string name, bool bottleneck, std::vector<int> blocks, int groups = 1,
+                             int width = 64) {
   ResNetConfiguration configuration;
   configuration.name = std::move(name);
   configuration.bottleneck = bottleneck;

@@ -14,7 +14,8 @@ Result<ImportedModel> import_weights(WeightReader read, const char* format, cons
 }
 
 // The file has a graph; a name given for it only says which presets go with it.
-Result<ImportedModel> import_graph(const FileBytes& bytes, const std::filesystem::path& folder, const ImportOptions& options) {
+Result<ImportedModel> import_graph(const FileBytes& bytes, const std::filesystem::path& folder,
+                                   const ImportOptions& options) {
   RESIDUA_ASSIGN(ImportedModel model, import_onnx(bytes, folder));
   if (!options.architecture.empty()) {
     RESIDUA_ASSIGN(model.architecture, check_architecture(options.architecture, "the options"));
@@ -24,13 +25,18 @@ Result<ImportedModel> import_graph(const FileBytes& bytes, const std::filesystem
 
 }  // namespace
 
-Result<ImportedModel> import_bytes(const FileBytes& bytes, const std::filesystem::path& folder, const ImportOptions& options) {
+Result<ImportedModel> import_bytes(const FileBytes& bytes, const std::filesystem::path& folder,
+                                   const ImportOptions& options) {
   RESIDUA_ASSIGN(const FileFormat format, recognise(bytes.span()));
   switch (format) {
-    case FileFormat::onnx: return import_graph(bytes, folder, options);
-    case FileFormat::safetensors: return import_weights(read_safetensors, "safetensors", bytes, options);
-    case FileFormat::pth_zip: return import_weights(read_pth_zip, "pth (zip)", bytes, options);
-    case FileFormat::pth_legacy: return import_weights(read_pth_legacy, "pth (legacy)", bytes, options);
+    case FileFormat::onnx:
+      return import_graph(bytes, folder, options);
+    case FileFormat::safetensors:
+      return import_weights(read_safetensors, "safetensors", bytes, options);
+    case FileFormat::pth_zip:
+      return import_weights(read_pth_zip, "pth (zip)", bytes, options);
+    case FileFormat::pth_legacy:
+      return import_weights(read_pth_legacy, "pth (legacy)", bytes, options);
   }
   throw InternalError("a file format without an importer");
 }

@@ -25,7 +25,8 @@ Status check_tensor_name(std::string_view name) {
                                        " characters, more than the " + std::to_string(longest_name) + " allowed"};
   }
   if (!std::all_of(name.begin(), name.end(), is_printable)) {
-    return Error{ErrorCode::malformed, "the tensor name " + in_quotes(name) + " holds characters other than printable ASCII"};
+    return Error{ErrorCode::malformed,
+                 "the tensor name " + in_quotes(name) + " holds characters other than printable ASCII"};
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "graph/import/name.h"
+#include "graph/import/pickle_opcodes.h"
 
 namespace residua::graph {
 namespace {
@@ -16,19 +17,6 @@ constexpr std::size_t most_stack = 1u << 20;
 constexpr std::size_t most_marks = 1000;
 constexpr std::size_t most_instructions = 1u << 24;
 constexpr std::size_t longest_global = 256;
-
-// The opcodes of Python's pickletools that data needs; any other is refused.
-enum class Opcode : std::uint8_t {
-  mark = '(', stop = '.', pop = '0', pop_mark = '1', dup = '2',
-  binfloat = 'G', binint = 'J', binint1 = 'K', binint2 = 'M', none = 'N', binpersid = 'Q', reduce = 'R',
-  binstring = 'T', short_binstring = 'U', binunicode = 'X', append = 'a', build = 'b', global = 'c', dict = 'd',
-  appends = 'e', binget = 'h', long_binget = 'j', list = 'l', binput = 'q', long_binput = 'r', setitem = 's',
-  tuple = 't', setitems = 'u', empty_tuple = ')', empty_list = ']', empty_dict = '}', binbytes = 'B',
-  short_binbytes = 'C', proto = 0x80, newobj = 0x81, tuple1 = 0x85, tuple2 = 0x86, tuple3 = 0x87, newtrue = 0x88,
-  newfalse = 0x89, long1 = 0x8a, long4 = 0x8b, short_binunicode = 0x8c, binunicode8 = 0x8d, binbytes8 = 0x8e,
-  empty_set = 0x8f, additems = 0x90, frozenset = 0x91, stack_global = 0x93, memoize = 0x94, frame = 0x95,
-  bytearray8 = 0x96,
-};
 
 std::string hexadecimal(unsigned value) {
   static constexpr std::string_view digits = "0123456789abcdef";
@@ -45,7 +33,7 @@ class Machine {
       const auto code = take_number<std::uint8_t>();
       if (++instructions_ > most_instructions) fail("more than 16 million instructions", ErrorCode::limit);
       if (error_) break;
-      execute(static_cast<Opcode>(code));
+      execute(static_cast<PickleOpcode>(code));
     }
     if (error_) return *error_;
     return std::move(pickle_);
@@ -168,7 +156,8 @@ class Machine {
     const PickleGlobal* global = find_pickle_global(module, name);
     if (!global) {
       const std::string full = in_quotes(std::string(module) + "." + std::string(name));
-      return fail("it wants " + full + ", which is not on the list of what a state dict needs, and nothing else is read; " +
+      return fail("it wants " + full +
+                      ", which is not on the list of what a state dict needs, and nothing else is read; " +
                       "a file that holds a whole model must be saved again as model.state_dict()",
                   ErrorCode::unsupported);
     }
@@ -191,15 +180,18 @@ class Machine {
     switch ((*global)->role) {
       case PickleRole::storage:
         return fail("a call of the storage class " + in_quotes((*global)->name) + ", which no state dict makes");
-      case PickleRole::dictionary: return make_ordered_dictionary(*tuple);
-      default: push(PickleCall{*global, *arguments});
+      case PickleRole::dictionary:
+        return make_ordered_dictionary(*tuple);
+      default:
+        push(PickleCall{*global, *arguments});
     }
   }
   // OrderedDict(): empty, or (Python 2) from a list of [key, value] pairs. defaultdict's factory is no content.
   void make_ordered_dictionary(const PickleTuple& arguments) {
     std::vector<PickleId> items;
     const auto* pairs = arguments.items.empty() ? nullptr : pickle_.get<PickleList>(arguments.items[0]);
-    if (pairs && pairs->items.size() > most_values) return fail("an OrderedDict of more than a million pairs", ErrorCode::limit);
+    if (pairs && pairs->items.size() > most_values)
+      return fail("an OrderedDict of more than a million pairs", ErrorCode::limit);
     for (std::size_t i = 0; pairs && i < pairs->items.size(); ++i) {
       const auto* list = pickle_.get<PickleList>(pairs->items[i]);
       const auto* tuple = pickle_.get<PickleTuple>(pairs->items[i]);
@@ -214,8 +206,8 @@ class Machine {
     const auto state = pop(), target = top();
     if (!state || !target) return;
     const auto* called = pickle_.get<PickleCall>(*target);
-    const bool has_attributes = pickle_.get<PickleDictionary>(*target) ||
-                                (called && called->function->role == PickleRole::plain);
+    const bool has_attributes =
+        pickle_.get<PickleDictionary>(*target) || (called && called->function->role == PickleRole::plain);
     if (!has_attributes) fail("attributes are given to " + describe(pickle_, *target));
   }
 
@@ -260,13 +252,16 @@ class Machine {
     marks_.push_back(stack_.size());
   }
   void pop_any() {
-    if (!marks_.empty() && marks_.back() == stack_.size()) marks_.pop_back();
-    else pop();
+    if (!marks_.empty() && marks_.back() == stack_.size())
+      marks_.pop_back();
+    else
+      pop();
   }
   void frame() {
     const auto length = take_number<std::uint64_t>();
     if (length > bytes_.size() - position_) {
-      fail("a frame of " + std::to_string(length) + " bytes, " + std::to_string(bytes_.size() - position_) + " are left");
+      fail("a frame of " + std::to_string(length) + " bytes, " + std::to_string(bytes_.size() - position_) +
+           " are left");
     }
   }
   // Operands are big-endian here alone.
@@ -278,7 +273,7 @@ class Machine {
     if (const auto id = top()) push_id(*id);
   }
 
-  void execute(Opcode code);
+  void execute(PickleOpcode code);
 
   std::span<const std::byte> bytes_;
   std::size_t position_;
@@ -293,91 +288,119 @@ class Machine {
   std::vector<std::optional<PickleId>> memo_;
 };
 
-void Machine::execute(Opcode code) {
+void Machine::execute(PickleOpcode code) {
   switch (code) {
-    case Opcode::proto: return protocol();
-    case Opcode::frame: return frame();
-    case Opcode::mark: return mark();
-    case Opcode::stop: return stop();
-    case Opcode::pop: return pop_any();
-    case Opcode::pop_mark: pop_to_mark(); return;
-    case Opcode::dup: return push_top();
+    case PickleOpcode::proto:
+      return protocol();
+    case PickleOpcode::frame:
+      return frame();
+    case PickleOpcode::mark:
+      return mark();
+    case PickleOpcode::stop:
+      return stop();
+    case PickleOpcode::pop:
+      return pop_any();
+    case PickleOpcode::pop_mark:
+      pop_to_mark();
+      return;
+    case PickleOpcode::dup:
+      return push_top();
 
-    case Opcode::none: return push(PickleNone{});
-    case Opcode::newtrue: return push(true);
-    case Opcode::newfalse: return push(false);
-    case Opcode::binint: return push(std::int64_t{take_number<std::int32_t>()});
-    case Opcode::binint1: return push(std::int64_t{take_number<std::uint8_t>()});
-    case Opcode::binint2: return push(std::int64_t{take_number<std::uint16_t>()});
-    case Opcode::long1: return push_integer(take_counted<std::uint8_t>());
-    case Opcode::long4: return push_integer(take_counted<std::int32_t>());
-    case Opcode::binfloat: return push_float();
-    case Opcode::binstring: return push(take_counted<std::int32_t>());
-    case Opcode::short_binstring:
-    case Opcode::short_binunicode: return push(take_counted<std::uint8_t>());
-    case Opcode::binunicode: return push(take_counted<std::uint32_t>());
-    case Opcode::binunicode8: return push(take_counted<std::uint64_t>());
-    case Opcode::binbytes: return push(PickleBytes{take_counted<std::uint32_t>()});
-    case Opcode::short_binbytes: return push(PickleBytes{take_counted<std::uint8_t>()});
-    case Opcode::binbytes8:
-    case Opcode::bytearray8: return push(PickleBytes{take_counted<std::uint64_t>()});
+    case PickleOpcode::none:
+      return push(PickleNone{});
+    case PickleOpcode::newtrue:
+      return push(true);
+    case PickleOpcode::newfalse:
+      return push(false);
+    case PickleOpcode::binint:
+      return push(std::int64_t{take_number<std::int32_t>()});
+    case PickleOpcode::binint1:
+      return push(std::int64_t{take_number<std::uint8_t>()});
+    case PickleOpcode::binint2:
+      return push(std::int64_t{take_number<std::uint16_t>()});
+    case PickleOpcode::long1:
+      return push_integer(take_counted<std::uint8_t>());
+    case PickleOpcode::long4:
+      return push_integer(take_counted<std::int32_t>());
+    case PickleOpcode::binfloat:
+      return push_float();
+    case PickleOpcode::binstring:
+      return push(take_counted<std::int32_t>());
+    case PickleOpcode::short_binstring:
+    case PickleOpcode::short_binunicode:
+      return push(take_counted<std::uint8_t>());
+    case PickleOpcode::binunicode:
+      return push(take_counted<std::uint32_t>());
+    case PickleOpcode::binunicode8:
+      return push(take_counted<std::uint64_t>());
+    case PickleOpcode::binbytes:
+      return push(PickleBytes{take_counted<std::uint32_t>()});
+    case PickleOpcode::short_binbytes:
+      return push(PickleBytes{take_counted<std::uint8_t>()});
+    case PickleOpcode::binbytes8:
+    case PickleOpcode::bytearray8:
+      return push(PickleBytes{take_counted<std::uint64_t>()});
 
-    case Opcode::empty_tuple: return push(PickleTuple{});
-    case Opcode::tuple: return push(PickleTuple{pop_to_mark()});
-    case Opcode::tuple1: return push(PickleTuple{pop_count(1)});
-    case Opcode::tuple2: return push(PickleTuple{pop_count(2)});
-    case Opcode::tuple3: return push(PickleTuple{pop_count(3)});
-    case Opcode::empty_list:
-    case Opcode::empty_set: return push(PickleList{});
-    case Opcode::list:
-    case Opcode::frozenset: return push(PickleList{pop_to_mark()});
-    case Opcode::append: return append_items(pop_count(1));
-    case Opcode::appends:
-    case Opcode::additems: return append_items(pop_to_mark());
-    case Opcode::empty_dict: return push(PickleDictionary{});
-    case Opcode::dict: return make_dictionary(pop_to_mark());
-    case Opcode::setitem: return set_items(pop_count(2));
-    case Opcode::setitems: return set_items(pop_to_mark());
+    case PickleOpcode::empty_tuple:
+      return push(PickleTuple{});
+    case PickleOpcode::tuple:
+      return push(PickleTuple{pop_to_mark()});
+    case PickleOpcode::tuple1:
+      return push(PickleTuple{pop_count(1)});
+    case PickleOpcode::tuple2:
+      return push(PickleTuple{pop_count(2)});
+    case PickleOpcode::tuple3:
+      return push(PickleTuple{pop_count(3)});
+    case PickleOpcode::empty_list:
+    case PickleOpcode::empty_set:
+      return push(PickleList{});
+    case PickleOpcode::list:
+    case PickleOpcode::frozenset:
+      return push(PickleList{pop_to_mark()});
+    case PickleOpcode::append:
+      return append_items(pop_count(1));
+    case PickleOpcode::appends:
+    case PickleOpcode::additems:
+      return append_items(pop_to_mark());
+    case PickleOpcode::empty_dict:
+      return push(PickleDictionary{});
+    case PickleOpcode::dict:
+      return make_dictionary(pop_to_mark());
+    case PickleOpcode::setitem:
+      return set_items(pop_count(2));
+    case PickleOpcode::setitems:
+      return set_items(pop_to_mark());
 
-    case Opcode::global: {
+    case PickleOpcode::global: {
       const std::string_view module = take_line();
       return push_global(module, error_ ? std::string_view{} : take_line());
     }
-    case Opcode::stack_global: return stack_global();
-    case Opcode::reduce:
-    case Opcode::newobj: return call();
-    case Opcode::build: return build();
-    case Opcode::binpersid: return push_persistent();
+    case PickleOpcode::stack_global:
+      return stack_global();
+    case PickleOpcode::reduce:
+    case PickleOpcode::newobj:
+      return call();
+    case PickleOpcode::build:
+      return build();
+    case PickleOpcode::binpersid:
+      return push_persistent();
 
-    case Opcode::binput: return memo_put(take_number<std::uint8_t>());
-    case Opcode::long_binput: return memo_put(take_number<std::uint32_t>());
-    case Opcode::memoize: return memo_put(memo_.size());
-    case Opcode::binget: return memo_get(take_number<std::uint8_t>());
-    case Opcode::long_binget: return memo_get(take_number<std::uint32_t>());
+    case PickleOpcode::binput:
+      return memo_put(take_number<std::uint8_t>());
+    case PickleOpcode::long_binput:
+      return memo_put(take_number<std::uint32_t>());
+    case PickleOpcode::memoize:
+      return memo_put(memo_.size());
+    case PickleOpcode::binget:
+      return memo_get(take_number<std::uint8_t>());
+    case PickleOpcode::long_binget:
+      return memo_get(take_number<std::uint32_t>());
   }
-  fail("the opcode " + hexadecimal(static_cast<unsigned>(code)) + " is not one that data needs", ErrorCode::unsupported);
+  fail("the opcode " + hexadecimal(static_cast<unsigned>(code)) + " is not one that data needs",
+       ErrorCode::unsupported);
 }
 
 }  // namespace
-
-std::string describe(const Pickle& pickle, PickleId id) {
-  struct Describe {
-    std::string operator()(PickleNone) const { return "None"; }
-    std::string operator()(bool) const { return "a boolean"; }
-    std::string operator()(std::int64_t value) const { return "the integer " + std::to_string(value); }
-    std::string operator()(double) const { return "a number"; }
-    std::string operator()(PickleLong) const { return "an integer beyond 64 bits"; }
-    std::string operator()(std::string_view text) const { return "the text " + in_quotes(text); }
-    std::string operator()(PickleBytes) const { return "bytes"; }
-    std::string operator()(const PickleTuple&) const { return "a tuple"; }
-    std::string operator()(const PickleList&) const { return "a list"; }
-    std::string operator()(const PickleDictionary&) const { return "a dict"; }
-    std::string operator()(const PickleGlobal* global) const { return "the global " + in_quotes(global->name); }
-    std::string operator()(PickleCall call) const { return "an object of " + in_quotes(call.function->name); }
-    std::string operator()(PicklePersistent) const { return "a storage"; }
-  };
-  return std::visit(Describe{}, pickle.values[id]);
-}
 
 Result<Pickle> read_pickle(std::span<const std::byte> bytes, std::size_t& position) {
   Machine machine(bytes, position);

@@ -43,8 +43,9 @@ struct PicklePersistent {
   PickleId id = 0;
 };
 
-using PickleValue = std::variant<PickleNone, bool, std::int64_t, double, PickleLong, std::string_view, PickleBytes,
-                                 PickleTuple, PickleList, PickleDictionary, const PickleGlobal*, PickleCall, PicklePersistent>;
+using PickleValue =
+    std::variant<PickleNone, bool, std::int64_t, double, PickleLong, std::string_view, PickleBytes, PickleTuple,
+                 PickleList, PickleDictionary, const PickleGlobal*, PickleCall, PicklePersistent>;
 
 // All values that a pickle made, referring to each other by index: sharing costs nothing, a list that contains itself
 // leaks nothing, and depth needs no recursion. Texts point into the pickle's bytes, which must outlive it.
@@ -62,7 +63,8 @@ struct Pickle {
 std::string describe(const Pickle& pickle, PickleId id);
 
 // Reads the pickle that starts at `position` of `bytes` and moves `position` past it. Protocols 2 to 5.
-// Limits: a million values, dict, memo and stack entries, 1000 open marks, 16 million instructions. Errors name the byte offset in `bytes`.
+// Limits: a million values, dict, memo and stack entries, 1000 open marks, 16 million instructions. Errors name the
+// byte offset in `bytes`.
 Result<Pickle> read_pickle(std::span<const std::byte> bytes, std::size_t& position);
 
 }  // namespace residua::graph

@@ -1,5 +1,6 @@
-// PyTorch's format before 1.6 (and of _use_new_zipfile_serialization=False): pickles of a magic number, the protocol, facts
-// about the writer, the object and the storages' keys, then the storages, each as an int64 count and its elements.
+// PyTorch's format before 1.6 (and of _use_new_zipfile_serialization=False): pickles of a magic number, the protocol,
+// facts about the writer, the object and the storages' keys, then the storages, each as an int64 count and its
+// elements.
 #include <cstring>
 #include <map>
 #include <string>
@@ -28,7 +29,8 @@ Status check_preamble(std::span<const std::byte> bytes, std::size_t& position) {
   RESIDUA_ASSIGN(const Pickle second, read_pickle(bytes, position));
   const auto* version = second.get<std::int64_t>(second.root);
   if (!version || *version != protocol_version) {
-    return Error{ErrorCode::unsupported, "the PyTorch protocol is " + describe(second, second.root) + ", expected 1001"};
+    return Error{ErrorCode::unsupported,
+                 "the PyTorch protocol is " + describe(second, second.root) + ", expected 1001"};
   }
 
   RESIDUA_ASSIGN(const Pickle writer, read_pickle(bytes, position));
@@ -67,14 +69,16 @@ Result<std::map<std::string, ConstantData>> locate_storages(const FileBytes& byt
     std::memcpy(&count, bytes.data.get() + position, sizeof(count));
     position += sizeof(count);
     if (count != storage.elements) {
-      return malformed(where + " has " + std::to_string(count) + " elements, expected " + std::to_string(storage.elements));
+      return malformed(where + " has " + std::to_string(count) + " elements, expected " +
+                       std::to_string(storage.elements));
     }
     const auto size = static_cast<std::size_t>(count) * size_of(storage.type);
     if (size > bytes.size - position) {
       return malformed(where + " needs " + std::to_string(size) + " bytes, " + std::to_string(bytes.size - position) +
                        " are left in the file");
     }
-    if (!located.emplace(storage.key, bytes.piece(position, size)).second) return malformed(where + " stands there twice");
+    if (!located.emplace(storage.key, bytes.piece(position, size)).second)
+      return malformed(where + " stands there twice");
     position += size;
   }
   return located;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t highest_rank = 16;
 // How training scripts name the weights within a checkpoint, and how deep such levels go.
-constexpr std::array<std::string_view, 6> state_keys{"state_dict", "model_state_dict", "model_state",
-                                                     "model",      "net",              "network"};
+constexpr std::array<std::string_view, 6> state_keys{"state_dict", "model_state_dict", "model_state", "model",
+                                                     "net",        "network"};
 constexpr int most_levels = 4;
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message)}; }
@@ -58,7 +58,8 @@ Result<StorageReference> storage_of(const Pickle& pickle, PickleId id) {
   const auto* tag = pickle.get<std::string_view>(items[0]);
   const auto* type = pickle.get<const PickleGlobal*>(items[1]);
   const auto* key = pickle.get<std::string_view>(items[2]);
-  if (!tag || *tag != "storage") return malformed("a persistent id is of " + describe(pickle, items[0]) + ", expected 'storage'");
+  if (!tag || *tag != "storage")
+    return malformed("a persistent id is of " + describe(pickle, items[0]) + ", expected 'storage'");
   if (!type || (*type)->role != PickleRole::storage) {
     return malformed("a storage's class is " + describe(pickle, items[1]));
   }
@@ -74,7 +75,8 @@ Result<StorageReference> storage_of(const Pickle& pickle, PickleId id) {
   storage.view_elements = storage.elements;
   if (items.size() == 6 && !pickle.get<PickleNone>(items[5])) {
     const auto* view = pickle.get<PickleTuple>(items[5]);
-    if (!view || view->items.size() != 3) return malformed("the view of storage " + in_quotes(*key) + " is not a tuple of 3");
+    if (!view || view->items.size() != 3)
+      return malformed("the view of storage " + in_quotes(*key) + " is not a tuple of 3");
     RESIDUA_ASSIGN(storage.view_offset, count_of(pickle, view->items[1], "a view's offset"));
     RESIDUA_ASSIGN(storage.view_elements, count_of(pickle, view->items[2], "a view's size"));
     if (storage.view_offset > storage.elements || storage.view_elements > storage.elements - storage.view_offset) {
@@ -109,12 +111,14 @@ Result<TensorReference> tensor_of(const Pickle& pickle, const PickleCall& call) 
   RESIDUA_ASSIGN(tensor.sizes, counts_of(pickle, items[2], "sizes"));
   RESIDUA_ASSIGN(tensor.strides, counts_of(pickle, items[3], "strides"));
   if (tensor.sizes.size() != tensor.strides.size()) {
-    return malformed(std::to_string(tensor.sizes.size()) + " sizes and " + std::to_string(tensor.strides.size()) + " strides");
+    return malformed(std::to_string(tensor.sizes.size()) + " sizes and " + std::to_string(tensor.strides.size()) +
+                     " strides");
   }
   return tensor;
 }
 
-const PickleDictionary* dictionary_under(const Pickle& pickle, const PickleDictionary& dictionary, std::string_view key) {
+const PickleDictionary* dictionary_under(const Pickle& pickle, const PickleDictionary& dictionary,
+                                         std::string_view key) {
   for (const auto& [name, value] : dictionary.items) {
     const auto* text = pickle.get<std::string_view>(name);
     if (!text || *text != key) continue;
@@ -154,9 +158,9 @@ Result<std::vector<StorageReference>> storages_of(const Pickle& pickle) {
     RESIDUA_ASSIGN(StorageReference storage, storage_of(pickle, id));
     const auto [place, is_new] = storages.try_emplace(storage.key, storage);
     if (!is_new && (place->second.type != storage.type || place->second.elements != storage.elements)) {
-      return malformed("storage " + in_quotes(storage.key) + " is once " + std::to_string(place->second.elements) + " x " +
-                       std::string(name_of(place->second.type)) + ", once " + std::to_string(storage.elements) + " x " +
-                       std::string(name_of(storage.type)));
+      return malformed("storage " + in_quotes(storage.key) + " is once " + std::to_string(place->second.elements) +
+                       " x " + std::string(name_of(place->second.type)) + ", once " + std::to_string(storage.elements) +
+                       " x " + std::string(name_of(storage.type)));
     }
   }
   std::vector<StorageReference> list;

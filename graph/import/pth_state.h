@@ -30,8 +30,8 @@ struct TensorReference {
 // Every storage that the pickle mentions, once each, sorted by key; an error where two mentions disagree.
 Result<std::vector<StorageReference>> storages_of(const Pickle& pickle);
 
-// The state dict: the root, or what it holds under `state_dict`, `model`, ... Values beside the tensors (epoch, counters)
-// are passed over. Errors name the tensor.
+// The state dict: the root, or what it holds under `state_dict`, `model`, ... Values beside the tensors (epoch,
+// counters) are passed over. Errors name the tensor.
 Result<std::vector<TensorReference>> tensors_of(const Pickle& pickle);
 
 }  // namespace residua::graph

@@ -46,7 +46,8 @@ bool is_contiguous(const TensorReference& tensor) {
 }
 
 // Gathers the view's elements in row-major order. Every index was checked; `count` > 0.
-ConstantData gather(const TensorReference& tensor, const std::byte* first, std::int64_t count, std::size_t element_size) {
+ConstantData gather(const TensorReference& tensor, const std::byte* first, std::int64_t count,
+                    std::size_t element_size) {
   const std::size_t size = static_cast<std::size_t>(count) * element_size;
   const std::shared_ptr<std::byte[]> dense(new std::byte[size]);
   std::vector<std::int64_t> index(tensor.sizes.size(), 0);
@@ -76,8 +77,8 @@ class Maker {
     if (!end || *end > tensor.storage.view_offset + tensor.storage.view_elements) {
       return Error{ErrorCode::malformed, "a view of shape " + to_string(tensor.sizes) + ", strides " +
                                              to_string(tensor.strides) + ", offset " + std::to_string(tensor.offset) +
-                                             " leaves its storage of " +
-                                             std::to_string(tensor.storage.view_elements) + " elements"};
+                                             " leaves its storage of " + std::to_string(tensor.storage.view_elements) +
+                                             " elements"};
     }
     const std::size_t element_size = size_of(storage->type);
     const bool contiguous = count == 0 || is_contiguous(tensor);
@@ -87,10 +88,9 @@ class Maker {
 
     const std::int64_t start = count == 0 ? 0 : tensor.storage.view_offset + tensor.offset;
     const std::byte* first = storage->data.bytes.get() + static_cast<std::size_t>(start) * element_size;
-    ConstantData data = contiguous
-                            ? ConstantData{std::shared_ptr<const std::byte>(storage->data.bytes, first),
-                                           static_cast<std::size_t>(count) * element_size}
-                            : gather(tensor, first, count, element_size);
+    ConstantData data = contiguous ? ConstantData{std::shared_ptr<const std::byte>(storage->data.bytes, first),
+                                                  static_cast<std::size_t>(count) * element_size}
+                                   : gather(tensor, first, count, element_size);
     return widened(Tensor{tensor.name, storage->type, tensor.sizes, std::move(data)});
   }
 

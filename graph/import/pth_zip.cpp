@@ -16,8 +16,8 @@ namespace residua::graph {
 namespace {
 
 constexpr std::uint64_t largest_pickle = 64 << 20;
-// What all entries together may unpack to. PyTorch stores without compression; weights re-packed by hand rarely shrink to
-// less than half, pruned ones to a tenth. An archive beyond that is made to exhaust memory.
+// What all entries together may unpack to. PyTorch stores without compression; weights re-packed by hand rarely shrink
+// to less than half, pruned ones to a tenth. An archive beyond that is made to exhaust memory.
 constexpr std::uint64_t largest_expansion = 16;
 constexpr std::uint64_t free_expansion = 16 << 20;
 
@@ -58,7 +58,9 @@ class Archive {
                      (first ? ", the first " + in_quotes(first) : "") + ", without data.pkl: no PyTorch file");
   }
 
-  bool holds(const std::string& name) const { return zip_name_locate(archive_.get(), name.c_str(), ZIP_FL_ENC_RAW) >= 0; }
+  bool holds(const std::string& name) const {
+    return zip_name_locate(archive_.get(), name.c_str(), ZIP_FL_ENC_RAW) >= 0;
+  }
 
   // The whole entry, unpacked and its checksum compared; refused before any allocation where it is larger than `limit`.
   Result<ConstantData> read(const std::string& name, std::uint64_t limit) {
@@ -67,7 +69,8 @@ class Archive {
     if (index < 0) return malformed(entry + " is missing");
     zip_stat_t facts;
     zip_stat_init(&facts);
-    if (zip_stat_index(archive_.get(), static_cast<zip_uint64_t>(index), 0, &facts) != 0 || (facts.valid & ZIP_STAT_SIZE) == 0) {
+    if (zip_stat_index(archive_.get(), static_cast<zip_uint64_t>(index), 0, &facts) != 0 ||
+        (facts.valid & ZIP_STAT_SIZE) == 0) {
       return malformed(entry + " has no size");
     }
     if (facts.size > limit || facts.size > budget_) {
@@ -75,7 +78,8 @@ class Archive {
                                          std::to_string(limit < budget_ ? limit : budget_)};
     }
     budget_ -= facts.size;
-    const std::unique_ptr<zip_file_t, Discard> file(zip_fopen_index(archive_.get(), static_cast<zip_uint64_t>(index), 0));
+    const std::unique_ptr<zip_file_t, Discard> file(
+        zip_fopen_index(archive_.get(), static_cast<zip_uint64_t>(index), 0));
     if (!file) return malformed(entry + ": " + zip_error_strerror(zip_get_error(archive_.get())));
     const std::shared_ptr<std::byte[]> content(new std::byte[facts.size + 1]);
     // One byte more than promised is asked for: the end has to be met, and the checksum is compared there.
@@ -106,7 +110,8 @@ class Archive {
 
 Status check_kind(Archive& archive, const std::string& folder) {
   if (archive.holds(folder + "constants.pkl")) {
-    return Error{ErrorCode::unsupported, "a TorchScript archive, which holds a program; save model.state_dict() instead"};
+    return Error{ErrorCode::unsupported,
+                 "a TorchScript archive, which holds a program; save model.state_dict() instead"};
   }
   if (!archive.holds(folder + "byteorder")) return {};  // written before it was introduced
   RESIDUA_ASSIGN(const ConstantData order, archive.read(folder + "byteorder", 16));

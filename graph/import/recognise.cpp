@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
+constexpr std::size_t head_size = 512;  // enough to call a file text
 constexpr std::string_view pytorch_magic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;  // LONG1, 10 bytes
 
 bool is_safetensors(std::string_view bytes) {
@@ -23,7 +24,9 @@ bool is_safetensors(std::string_view bytes) {
   return header >= 2 && header <= longest_header;
 }
 
-bool is_pickle(std::string_view bytes) { return bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5; }
+bool is_pickle(std::string_view bytes) {
+  return bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+}
 
 // The magic number is the file's first value; newer protocols put a frame's header before it.
 bool is_pth_legacy(std::string_view bytes) {
@@ -44,8 +47,9 @@ std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
 // A field of ModelProto: its number and kind. 1 ir_version, 5 model_version are numbers; 2, 3, 4, 6 texts; 7 the graph;
 // 8, 14, 20, 25 further messages.
 bool is_model_field(std::uint64_t tag) {
-  static constexpr std::array<std::uint64_t, 11> tags{1 << 3,     2 << 3 | 2,  3 << 3 | 2,  4 << 3 | 2,  5 << 3,    6 << 3 | 2,
-                                                      7 << 3 | 2, 8 << 3 | 2, 14 << 3 | 2, 20 << 3 | 2, 25 << 3 | 2};
+  static constexpr std::array<std::uint64_t, 11> tags{1 << 3,      2 << 3 | 2,  3 << 3 | 2, 4 << 3 | 2,
+                                                      5 << 3,      6 << 3 | 2,  7 << 3 | 2, 8 << 3 | 2,
+                                                      14 << 3 | 2, 20 << 3 | 2, 25 << 3 | 2};
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
@@ -81,28 +85,34 @@ struct Lookalike {
 constexpr std::array lookalikes{
     Lookalike{0, "\x1f\x8b"sv, "a gzip archive: unpack it first"},
     Lookalike{0, "BZh"sv, "a bzip2 archive: unpack it first"},
-    Lookalike{0, "\xfd"
-                 "7zXZ"sv, "an xz archive: unpack it first"},
+    Lookalike{0,
+              "\xfd"
+              "7zXZ"sv,
+              "an xz archive: unpack it first"},
     Lookalike{0, "\x28\xb5\x2f\xfd"sv, "a zstd archive: unpack it first"},
     Lookalike{0, "PK\5\6"sv, "an empty zip archive"},
     Lookalike{0, "\x89HDF"sv, "an HDF5 file (Keras, MATLAB)"},
     Lookalike{0, "\x93NUMPY"sv, "a NumPy array"},
     Lookalike{0, "GGUF"sv, "a GGUF file"},
     Lookalike{4, "TFL3"sv, "a TensorFlow Lite model"},
-    Lookalike{257, "ustar"sv, "a tar archive, perhaps of PyTorch before 0.1.10: load and save it again with a newer one"},
+    Lookalike{257, "ustar"sv,
+              "a tar archive, perhaps of PyTorch before 0.1.10: load and save it again with a newer one"},
     Lookalike{0, "\x89PNG"sv, "an image (PNG)"},
     Lookalike{0, "\xff\xd8\xff"sv, "an image (JPEG)"},
     Lookalike{0, "GIF8"sv, "an image (GIF)"},
     Lookalike{8, "WEBP"sv, "an image (WebP)"},
     Lookalike{0, "%PDF"sv, "a PDF document"},
-    Lookalike{0, "\x7f"
-                 "ELF"sv, "a program (ELF)"},
+    Lookalike{0,
+              "\x7f"
+              "ELF"sv,
+              "a program (ELF)"},
     Lookalike{0, "version https://git-lfs"sv, "a Git LFS pointer: fetch the file itself with `git lfs pull`"},
 };
 
 bool is_text(std::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](char character) {
-    return static_cast<unsigned char>(character) >= 0x20 ? character != 0x7f : "\t\n\r\f"sv.find(character) != std::string_view::npos;
+    return static_cast<unsigned char>(character) >= 0x20 ? character != 0x7f
+                                                         : "\t\n\r\f"sv.find(character) != std::string_view::npos;
   });
 }
 
@@ -130,7 +140,7 @@ std::string looks_like(std::string_view bytes) {
   }
   if (is_saved_model(bytes)) return "a TensorFlow SavedModel";
   if (is_pickle(bytes)) return "a Python pickle that PyTorch did not write";
-  const std::string_view head = bytes.substr(0, 512);
+  const std::string_view head = bytes.substr(0, head_size);
   if (!is_text(head)) return first_bytes(bytes);
   const std::string start = lower(head.substr(std::min(head.find_first_not_of(" \t\r\n"), head.size())));
   if (start.starts_with("<!doctype html") || start.starts_with("<html")) {
@@ -147,9 +157,11 @@ Result<FileFormat> recognise(std::span<const std::byte> bytes) {
   if (text.starts_with("PK\3\4")) return FileFormat::pth_zip;
   if (is_pth_legacy(text)) return FileFormat::pth_legacy;
   if (is_safetensors(text)) return FileFormat::safetensors;
-  if (is_onnx(text) && !is_saved_model(text)) return FileFormat::onnx;
-  return Error{ErrorCode::unsupported,
-               "this is no model file that Residua reads (.onnx, .safetensors, .pth); it looks like " + looks_like(text)};
+  // Letters pass for protobuf tags, but no model is without a control character (ir_version's tag is one).
+  if (is_onnx(text) && !is_saved_model(text) && !is_text(text.substr(0, head_size))) return FileFormat::onnx;
+  return Error{
+      ErrorCode::unsupported,
+      "this is no model file that Residua reads (.onnx, .safetensors, .pth); it looks like " + looks_like(text)};
 }
 
 }  // namespace residua::graph

@@ -47,9 +47,10 @@ Status check_cover(const std::vector<SafetensorsEntry>& entries, std::uint64_t d
   std::uint64_t covered = 0;
   for (const SafetensorsEntry* entry : ordered) {
     if (entry->begin != covered) {
-      return malformed("tensor " + in_quotes(entry->name) + " begins at byte " + std::to_string(entry->begin) +
-                       " of the data, expected " + std::to_string(covered) +
-                       (entry->begin < covered ? ": it overlaps another tensor" : ": the bytes between belong to no tensor"));
+      return malformed(
+          "tensor " + in_quotes(entry->name) + " begins at byte " + std::to_string(entry->begin) +
+          " of the data, expected " + std::to_string(covered) +
+          (entry->begin < covered ? ": it overlaps another tensor" : ": the bytes between belong to no tensor"));
     }
     covered = entry->end;
   }

@@ -19,9 +19,11 @@ struct TypeName {
   ElementType type;
 };
 constexpr std::array type_names{
-    TypeName{"F32", ElementType::float32},   TypeName{"F16", ElementType::float16}, TypeName{"BF16", ElementType::bfloat16},
-    TypeName{"F64", ElementType::float64},   TypeName{"I64", ElementType::int64},   TypeName{"I32", ElementType::int32},
-    TypeName{"I8", ElementType::int8},       TypeName{"U8", ElementType::uint8},    TypeName{"BOOL", ElementType::boolean},
+    TypeName{"F32", ElementType::float32},   TypeName{"F16", ElementType::float16},
+    TypeName{"BF16", ElementType::bfloat16}, TypeName{"F64", ElementType::float64},
+    TypeName{"I64", ElementType::int64},     TypeName{"I32", ElementType::int32},
+    TypeName{"I8", ElementType::int8},       TypeName{"U8", ElementType::uint8},
+    TypeName{"BOOL", ElementType::boolean},
 };
 
 // Takes the parser's events one by one, so that no tree of JSON values is ever built from a hostile header.
@@ -29,10 +31,17 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool start_object(std::size_t) override {
     switch (place_) {
-      case Place::file: place_ = Place::root; return true;
-      case Place::tensor_value: place_ = Place::tensor; return true;
-      case Place::metadata_value: place_ = Place::metadata; return true;
-      default: return unexpected("an object");
+      case Place::file:
+        place_ = Place::root;
+        return true;
+      case Place::tensor_value:
+        place_ = Place::tensor;
+        return true;
+      case Place::metadata_value:
+        place_ = Place::metadata;
+        return true;
+      default:
+        return unexpected("an object");
     }
   }
 
@@ -55,8 +64,8 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
       place_ = Place::metadata_text;
       return true;
     }
-    static constexpr std::array<std::pair<std::string_view, Place>, 3> fields{{
-        {"dtype", Place::type}, {"shape", Place::shape_value}, {"data_offsets", Place::offsets_value}}};
+    static constexpr std::array<std::pair<std::string_view, Place>, 3> fields{
+        {{"dtype", Place::type}, {"shape", Place::shape_value}, {"data_offsets", Place::offsets_value}}};
     for (std::size_t i = 0; i < fields.size(); ++i) {
       if (name != fields[i].first) continue;
       if (std::exchange(seen_[i], true)) return fail(here() + " holds " + in_quotes(name) + " twice");
@@ -70,19 +79,27 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
     switch (place_) {
       case Place::tensor:
         if (!seen_[0] || !seen_[1] || !seen_[2]) return fail(here() + " lacks one of dtype, shape and data_offsets");
-        if (offsets_ != 2) return fail(here() + ": data_offsets has " + std::to_string(offsets_) + " numbers, expected 2");
+        if (offsets_ != 2)
+          return fail(here() + ": data_offsets has " + std::to_string(offsets_) + " numbers, expected 2");
         offsets_ = 0;
         place_ = Place::root;
         return true;
-      case Place::metadata: place_ = Place::root; return true;
-      default: place_ = Place::end; return true;
+      case Place::metadata:
+        place_ = Place::root;
+        return true;
+      default:
+        place_ = Place::end;
+        return true;
     }
   }
 
   bool start_array(std::size_t) override {
-    if (place_ == Place::shape_value) place_ = Place::shape;
-    else if (place_ == Place::offsets_value) place_ = Place::offsets;
-    else return unexpected("an array");
+    if (place_ == Place::shape_value)
+      place_ = Place::shape;
+    else if (place_ == Place::offsets_value)
+      place_ = Place::offsets;
+    else
+      return unexpected("an array");
     return true;
   }
 
@@ -104,7 +121,8 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
       header_.entries.back().type = known.type;
       return true;
     }
-    return fail(here() + " has the element type " + in_quotes(text) + ", which is not supported", ErrorCode::unsupported);
+    return fail(here() + " has the element type " + in_quotes(text) + ", which is not supported",
+                ErrorCode::unsupported);
   }
 
   bool number_unsigned(number_unsigned_t value) override {
@@ -139,24 +157,40 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   enum class Place {
-    file, root, tensor_value, tensor, type, shape_value, shape, offsets_value, offsets,
-    metadata_value, metadata, metadata_text, end
+    file,
+    root,
+    tensor_value,
+    tensor,
+    type,
+    shape_value,
+    shape,
+    offsets_value,
+    offsets,
+    metadata_value,
+    metadata,
+    metadata_text,
+    end
   };
 
   bool fail(std::string message, ErrorCode code = ErrorCode::malformed) {
     if (!error_) error_ = Error{code, "safetensors header: " + std::move(message)};
     return false;
   }
-  bool unexpected(std::string_view found) { return fail(here() + " holds " + std::string(found) + " where none is expected"); }
+  bool unexpected(std::string_view found) {
+    return fail(here() + " holds " + std::string(found) + " where none is expected");
+  }
   std::string here() const {
     switch (place_) {
       case Place::file:
       case Place::root:
-      case Place::end: return "the file";
+      case Place::end:
+        return "the file";
       case Place::metadata_value:
       case Place::metadata:
-      case Place::metadata_text: return "__metadata__ (a map of strings)";
-      default: return "tensor " + in_quotes(header_.entries.back().name);
+      case Place::metadata_text:
+        return "__metadata__ (a map of strings)";
+      default:
+        return "tensor " + in_quotes(header_.entries.back().name);
     }
   }
 

@@ -40,7 +40,8 @@ void strip_prefixes(Tensors& tensors) {
   }
 }
 
-Result<ResNetConfiguration> named_configuration(const std::string& name, const std::string& source, const Tensors& tensors) {
+Result<ResNetConfiguration> named_configuration(const std::string& name, const std::string& source,
+                                                const Tensors& tensors) {
   RESIDUA_ASSIGN(const std::string known, check_architecture(name, source));
   ResNetConfiguration configuration = *find_architecture(known);
   for (const char* classifier : {"fc.weight", "linear.weight"}) {
@@ -60,8 +61,8 @@ Result<std::string> check_architecture(const std::string& name, const std::strin
   if (const auto found = find_architecture(name)) return found->name;
   std::string known;
   for (const std::string& each : known_architectures()) known += (known.empty() ? "" : ", ") + each;
-  return Error{ErrorCode::unsupported, "the architecture " + in_quotes(name) + " from " + source +
-                                           " is not supported; known are " + known};
+  return Error{ErrorCode::unsupported,
+               "the architecture " + in_quotes(name) + " from " + source + " is not supported; known are " + known};
 }
 
 Result<ImportedModel> model_of_weights(WeightFile file, std::string format, const ImportOptions& options) {

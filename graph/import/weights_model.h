@@ -7,8 +7,8 @@
 
 namespace residua::graph {
 
-// The network is the one that `options` names, else metadata's `arch`, else what the tensors' names and shapes describe;
-// the number of classes comes from the tensors. A prefix that all names share ("module.") is taken off first.
+// The network is the one that `options` names, else metadata's `arch`, else what the tensors' names and shapes
+// describe; the number of classes comes from the tensors. A prefix that all names share ("module.") is taken off first.
 Result<ImportedModel> model_of_weights(WeightFile file, std::string format, const ImportOptions& options);
 
 // `name` as a known architecture; the error lists those there are. `source` says who named it.

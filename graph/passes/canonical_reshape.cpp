@@ -104,6 +104,7 @@ void settle_form(const Rewriter& rewriter, Node& node) {
 }  // namespace
 
 Graph canonical_reshape(Graph graph) {
+  const Graph original = graph;
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
     if (node.op == Op::transpose) {
@@ -119,7 +120,7 @@ Graph canonical_reshape(Graph graph) {
     skip_chain(rewriter, node);
     settle_form(rewriter, node);
   });
-  return std::move(rewriter).finish();
+  return std::move(rewriter).finish_or(original);
 }
 
 }  // namespace residua::graph

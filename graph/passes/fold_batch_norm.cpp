@@ -2,8 +2,10 @@
 //
 // All that follows one layer is composed in double first, so that each weight is rounded to float once.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <unordered_map>
 
 #include "graph/passes/channel_affine.h"
@@ -36,6 +38,15 @@ Node* open_layer(const Rewriter& rewriter, TensorId id) {
   return constant ? layer : nullptr;
 }
 
+// Infinity where there is a NaN. The bits of magnitudes are ordered as the magnitudes are, infinity and NaN last; as
+// integers, which compilers take many of at a time.
+double largest_magnitude(std::span<const float> values) {
+  std::int32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::int32_t>(value) & INT32_MAX);
+  const float magnitude = std::bit_cast<float>(largest);
+  return std::isnan(magnitude) ? std::numeric_limits<double>::infinity() : static_cast<double>(magnitude);
+}
+
 Pending untouched(const Rewriter& rewriter, Node& layer) {
   const Tensor& weight = rewriter.tensor(layer.inputs[weight_input]);
   const auto channels = static_cast<std::size_t>(weight.shape[0]);
@@ -47,12 +58,7 @@ Pending untouched(const Rewriter& rewriter, Node& layer) {
   const std::vector<float> values = read_floats(weight);
   const std::size_t row = values.size() / std::max<std::size_t>(channels, 1);
   for (std::size_t c = 0; c < channels; ++c) {
-    double largest = 0;
-    for (std::size_t i = 0; i < row; ++i) {
-      const double magnitude = std::fabs(static_cast<double>(values[c * row + i]));
-      largest = std::max(largest, std::isnan(magnitude) ? std::numeric_limits<double>::infinity() : magnitude);
-    }
-    pending.largest_weight.push_back(largest);
+    pending.largest_weight.push_back(largest_magnitude({values.data() + c * row, row}));
   }
   return pending;
 }
@@ -77,8 +83,10 @@ std::string bias_name(const std::string& weight_name) {
 Tensor scaled_weight(const Tensor& weight, const std::vector<double>& scale) {
   std::vector<float> values = read_floats(weight);
   const std::size_t row = values.size() / scale.size();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<float>(static_cast<double>(values[i]) * scale[i / row]);
+  for (std::size_t c = 0; c < scale.size(); ++c) {
+    for (std::size_t i = c * row; i < (c + 1) * row; ++i) {
+      values[i] = static_cast<float>(static_cast<double>(values[i]) * scale[c]);
+    }
   }
   return make_float_constant(weight.name, weight.shape, values);
 }

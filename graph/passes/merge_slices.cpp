@@ -28,6 +28,7 @@ std::map<std::int64_t, AxisRange> ranges_of(const Node& node, std::size_t rank) 
 }  // namespace
 
 Graph merge_slices(Graph graph) {
+  const Graph original = graph;
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
     if (node.op != Op::slice) return;
@@ -50,7 +51,7 @@ Graph merge_slices(Graph graph) {
     rewriter.set_inputs(node, {earlier->inputs[0]});
     node.attributes = std::move(merged);
   });
-  return std::move(rewriter).finish();
+  return std::move(rewriter).finish_or(original);
 }
 
 }  // namespace residua::graph

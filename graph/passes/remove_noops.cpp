@@ -131,12 +131,13 @@ TensorId handed_on(const Rewriter& rewriter, const Node& node) {
 }  // namespace
 
 Graph remove_noops(Graph graph) {
+  const Graph original = graph;
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
     const TensorId x = handed_on(rewriter, node);
     if (x != no_tensor) rewriter.bypass(node, x);
   });
-  return std::move(rewriter).finish();
+  return std::move(rewriter).finish_or(original);
 }
 
 }  // namespace residua::graph

@@ -16,9 +16,13 @@ std::vector<std::uint8_t> bytes_of(std::size_t index) {
 
 TEST_CASE("images come in order whatever each takes, failures in their places") {
   constexpr std::size_t count = 300;
-  for (const auto& [workers, capacity] : {std::pair<std::size_t, std::size_t>{1, 1}, {4, 1}, {3, 5}, {8, 1000}}) {
-    CAPTURE(workers);
-    CAPTURE(capacity);
+  struct Settings {
+    std::size_t workers;
+    std::size_t capacity;
+  };
+  for (const Settings& settings : {Settings{1, 1}, Settings{4, 1}, Settings{3, 5}, Settings{8, 1000}}) {
+    CAPTURE(settings.workers);
+    CAPTURE(settings.capacity);
     ImageQueue queue(
         count,
         [](std::size_t index) {
@@ -27,7 +31,7 @@ TEST_CASE("images come in order whatever each takes, failures in their places") 
           if (index % 100 == 50) throw std::bad_alloc();
           return bytes_of(index);
         },
-        workers, capacity);
+        settings.workers, settings.capacity);
     for (std::size_t i = 0; i < count; ++i) {
       const auto image = queue.next();
       REQUIRE(image.has_value());

@@ -30,6 +30,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace residua {
@@ -264,12 +265,12 @@ class Context {
   // Runs the network on normalised float32 images [batch, 3, height, width]; `output` gets its first output
   // [batch, classes]. A shape that this context has not run before is planned first.
   void run(std::span<const float> images, const InputShape& shape, std::span<float> output) {
-    run_any(RESIDUA_FLOAT32_NCHW, images.data(), images.size(), shape, output);
+    run_input(input_of(images, shape), output);
   }
 
   // The same on RGB pixels [batch, height, width, 3], which the library scales and normalises.
   void run(std::span<const std::uint8_t> images, const InputShape& shape, std::span<float> output) {
-    run_any(RESIDUA_UINT8_NHWC, images.data(), images.size(), shape, output);
+    run_input(input_of(images, shape), output);
   }
 
   // Both, with the output in a new vector.
@@ -305,26 +306,31 @@ class Context {
 
   template <class Value>
   std::vector<float> run_new(std::span<const Value> images, const InputShape& shape) {
+    const residua_input input = input_of(images, shape);  // judged before any memory is asked for
     std::vector<float> output(detail::count(shape.batch, info_.classes));
-    run(images, shape, output);
+    run_input(input, output);
     return output;
   }
 
-  void run_any(residua_input_format format, const void* data, std::size_t values, const InputShape& shape,
-               std::span<float> output) {
+  void run_input(const residua_input& input, std::span<float> output) {
+    detail::call(residua_context_run, get(), &input, output.data(), output.size());
+  }
+
+  template <class Value>
+  residua_input input_of(std::span<const Value> images, const InputShape& shape) const {
     auto input = detail::sized<residua_input>();
-    input.format = format;
-    input.data = data;
+    input.format = std::is_same_v<Value, float> ? RESIDUA_FLOAT32_NCHW : RESIDUA_UINT8_NHWC;
+    input.data = images.data();
     input.batch = shape.batch;
     input.height = shape.height == 0 ? info_.input_height : shape.height;
     input.width = shape.width == 0 ? info_.input_width : shape.width;
     const std::size_t expected = detail::count(input.batch, info_.channels, input.height, input.width);
-    if (values != expected) {
-      detail::invalid(std::to_string(values) + " input values: " + std::to_string(input.batch) + " x " +
+    if (images.size() != expected) {
+      detail::invalid(std::to_string(images.size()) + " input values: " + std::to_string(input.batch) + " x " +
                       std::to_string(info_.channels) + " x " + std::to_string(input.height) + " x " +
                       std::to_string(input.width) + " = " + std::to_string(expected) + " expected");
     }
-    detail::call(residua_context_run, get(), static_cast<const residua_input*>(&input), output.data(), output.size());
+    return input;
   }
 
   ModelInfo info_;

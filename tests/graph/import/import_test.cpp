@@ -24,10 +24,12 @@ TEST_CASE("each format is told from its first bytes") {
   CHECK(format(golden("option_a.safetensors")) == FileFormat::safetensors);
   CHECK(format(golden("option_a.pth")) == FileFormat::pth_zip);
   CHECK(format(golden("option_a.checkpoint.legacy.pth")) == FileFormat::pth_legacy);
-  CHECK(format("\x08\x08\x12\x07pytorch\x1a\x03" "2.1:\0"sv) == FileFormat::onnx);
+  CHECK(format("\x08\x08\x12\x07pytorch\x1a\x03"
+               "2.1:\0"sv) == FileFormat::onnx);
   CHECK(format("\x08\x01\x12\x07producer"sv) == FileFormat::onnx);
   CHECK(format("\x08\x07:\xff\xff\xff\x7f"sv) == FileFormat::onnx);  // truncated: the importer says so
-  CHECK(format("\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."sv) == FileFormat::pth_legacy);
+  CHECK(format("\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."sv) ==
+        FileFormat::pth_legacy);
 }
 
 TEST_CASE("any other file is refused by what it looks like") {
@@ -46,6 +48,7 @@ TEST_CASE("any other file is refused by what it looks like") {
       {"<html>", "a web page (HTML)"},
       {"{\"error\": 1}", "a JSON text"},
       {"Entry not found", "a text file"},
+      {"2" + std::string(200, '2'), "a text file"},  // digits that are protobuf tags too
       {"\x89PNG\r\n\x1a\n", "an image (PNG)"},
       {"\xff\xd8\xff\xe0", "an image (JPEG)"},
       {"RIFF....WEBPVP8 ", "an image (WebP)"},
@@ -72,7 +75,8 @@ TEST_CASE("a file is imported by its path, and errors start with it") {
   const auto missing = import_file(golden_weights() / "none.pth");
   REQUIRE_FALSE(missing.ok());
   CHECK(contains(missing.error().message, "none.pth"));
-  CHECK_FAILS(import_file(source_root() / "meson.build"), unsupported, "meson.build: this is no model file that Residua reads");
+  CHECK_FAILS(import_file(source_root() / "meson.build"), unsupported,
+              "meson.build: this is no model file that Residua reads");
 }
 
 // Channels-first pixels, scaled and normalised as CIFAR-10's networks here want it.

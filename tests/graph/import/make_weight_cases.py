@@ -132,7 +132,7 @@ def main():
         expected(net, f"option_a.{label}", 9)
 
     net = make(2, blocks=(1, 1), channels=(2, 4), classes=3, bottleneck=True, groups=2, width=32)
-    expected(net, "bottleneck", 21)
+    expected(net, "bottleneck", 15)
     strided = non_contiguous(OrderedDict((k, v) for k, v in net.float().state_dict().items() if "num_batches" not in k))
     torch.save(strided, OUT / "bottleneck.strided.pth")
     torch.save(strided, OUT / "bottleneck.strided.legacy.pth", _use_new_zipfile_serialization=False)

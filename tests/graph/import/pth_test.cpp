@@ -74,7 +74,8 @@ TEST_CASE("pth: views are made dense") {
   CHECK(values({.offset = 3, .sizes = {3}, .strides = {0}}) == Floats{3, 3, 3});
   CHECK(values({.offset = 5, .sizes = {}, .strides = {}}) == Floats{5});
   CHECK(values({.offset = 9, .sizes = {2, 0}, .strides = {5, 1}}).empty());
-  CHECK(values({.offset = 1, .sizes = {2}, .strides = {1}, .view = tuple({text("v"), integer(2), integer(4)})}) == Floats{3, 4});
+  CHECK(values({.offset = 1, .sizes = {2}, .strides = {1}, .view = tuple({text("v"), integer(2), integer(4)})}) ==
+        Floats{3, 4});
 }
 
 TEST_CASE("pth: views stay within their storage") {
@@ -83,17 +84,20 @@ TEST_CASE("pth: views stay within their storage") {
   CHECK_FAILS(read_tensor({.offset = 1, .sizes = {8}}), malformed, "leaves its storage");
   CHECK_FAILS(read_tensor({.sizes = {2, 2}, .strides = {7, 2}}), malformed, "leaves its storage");
   CHECK_FAILS(read_tensor({.offset = 2147483647, .sizes = {1}}), malformed, "leaves its storage");
-  CHECK_FAILS(read_tensor({.sizes = {2147483647, 2147483647}, .strides = {2147483647, 2147483647}}), malformed, "leaves its storage");
+  CHECK_FAILS(read_tensor({.sizes = {2147483647, 2147483647}, .strides = {2147483647, 2147483647}}), malformed,
+              "leaves its storage");
   CHECK_FAILS(read_tensor({.offset = 3, .sizes = {2}, .view = tuple({text("v"), integer(2), integer(4)})}), malformed,
               "leaves its storage of 4 elements");
-  CHECK_FAILS(read_tensor({.view = tuple({text("v"), integer(5), integer(4)})}), malformed, "lies outside storage '0' of 8");
+  CHECK_FAILS(read_tensor({.view = tuple({text("v"), integer(5), integer(4)})}), malformed,
+              "lies outside storage '0' of 8");
   CHECK_FAILS(read_tensor({.offset = -1}), malformed, "its offset is the integer -1, expected a count");
   CHECK_FAILS(read_tensor({.sizes = {-1}}), malformed, "one of its sizes is the integer -1");
   CHECK_FAILS(read_tensor({.sizes = {2}, .strides = {-1}}), malformed, "one of its strides is the integer -1");
   CHECK_FAILS(read_tensor({.sizes = {2, 2}, .strides = {1}}), malformed, "2 sizes and 1 strides");
-  CHECK_FAILS(read_tensor({.sizes = std::vector<std::int32_t>(17, 1), .strides = std::vector<std::int32_t>(17, 1)}), limit,
-              "17 dimensions");
-  CHECK_FAILS(read_tensor({.sizes = {100000, 100000}, .strides = {0, 0}}), limit, "many times larger than the storages");
+  CHECK_FAILS(read_tensor({.sizes = std::vector<std::int32_t>(17, 1), .strides = std::vector<std::int32_t>(17, 1)}),
+              limit, "17 dimensions");
+  CHECK_FAILS(read_tensor({.sizes = {100000, 100000}, .strides = {0, 0}}), limit,
+              "many times larger than the storages");
   const auto huge = read_tensor({.sizes = {2147483647, 2147483647, 2147483647}, .strides = {0, 0, 0}});
   CHECK_FALSE(huge.ok());
 }
@@ -110,9 +114,10 @@ TEST_CASE("pth: storages have the size that tensors say") {
   CHECK_FAILS(with({{"0", 4, data.substr(1)}}), malformed, "needs 16 bytes, 15 are left");
   CHECK_FAILS(with({{"0", 4, data}, {"1", 4, data}}), malformed, "storage '1' belongs to no tensor");
   CHECK_FAILS(with({{"0", 4, data}, {"0", 4, data}}), malformed, "stands there twice");
-  CHECK_FAILS(read_object(dictionary({{"t", tensor({})}, {"u", tensor({.storage_class = "DoubleStorage"})}})), malformed,
-              "storage '0' is once 4 x float32, once 4 x float64");
-  CHECK_FAILS(read_object(dictionary({{"t", tensor({.elements = -4})}})), malformed, "the size of storage '0' is the integer -4");
+  CHECK_FAILS(read_object(dictionary({{"t", tensor({})}, {"u", tensor({.storage_class = "DoubleStorage"})}})),
+              malformed, "storage '0' is once 4 x float32, once 4 x float64");
+  CHECK_FAILS(read_object(dictionary({{"t", tensor({.elements = -4})}})), malformed,
+              "the size of storage '0' is the integer -4");
 }
 
 TEST_CASE("pth: the state dict is found, and must be one") {
@@ -126,41 +131,53 @@ TEST_CASE("pth: the state dict is found, and must be one") {
   const std::string numpy_scalar = global("numpy.core.multiarray", "scalar") +
                                    tuple({global("numpy", "dtype") + tuple({text("f8"), "\x89", "\x88"}) + "R" +
                                               tuple({"K\x03", text("<"), "N", "N", "N", integer(0)}) + "b",
-                                          "C\x08" "12345678"}) +
+                                          "C\x08"
+                                          "12345678"}) +
                                    "R";
   CHECK(name_of_only(state) == "t");
   CHECK(name_of_only(dictionary({{"epoch", "K\x07"}, {"state_dict", state}, {"best", numpy_scalar}})) == "t");
   CHECK(name_of_only(dictionary({{"model", dictionary({{"state_dict", state}})}})) == "t");
-  CHECK(name_of_only(dictionary({{"p", global("torch._utils", "_rebuild_parameter") + tuple({tensor({}), "\x88", "N"}) + "R"}})) == "p");
-  CHECK(name_of_only(dictionary({{"state_dict", state}, {"args", global("argparse", "Namespace") + ")\x81" + dictionary({{"lr", "N"}}) + "b"},
+  CHECK(name_of_only(dictionary(
+            {{"p", global("torch._utils", "_rebuild_parameter") + tuple({tensor({}), "\x88", "N"}) + "R"}})) == "p");
+  CHECK(name_of_only(dictionary({{"state_dict", state},
+                                 {"args", global("argparse", "Namespace") + ")\x81" + dictionary({{"lr", "N"}}) + "b"},
                                  {"sizes", global("torch", "Size") + tuple({tuple({integer(2)})}) + "R"}})) == "t");
-  CHECK_FAILS(read_object(dictionary({{"t", tensor({})}, {"t", tensor({})}})), malformed, "tensor 't' stands there twice");
+  CHECK_FAILS(read_object(dictionary({{"t", tensor({})}, {"t", tensor({})}})), malformed,
+              "tensor 't' stands there twice");
   CHECK_FAILS(read_object("](" + tensor({}) + "e"), malformed, "the file holds a list, expected a dict of tensors");
   CHECK_FAILS(read_object(dictionary({{"epoch", "K\x07"}})), malformed, "holds no named tensors, but the text 'epoch'");
   CHECK_FAILS(read_object("}"), malformed, "holds no named tensors, but nothing");
   CHECK_FAILS(read_object("}(K\x01" + tensor({}) + "u"), malformed, "a tensor's name is the integer 1");
   CHECK_FAILS(read_object(dictionary({{"t\x1b", tensor({})}})), malformed, "the tensor name 't?'");
-  CHECK_FAILS(read_object(dictionary({{"state_dict", state}, {"hook", global("os", "system") + tuple({text("true")}) + "R"}})),
-              unsupported, "'os.system'");
-  CHECK_FAILS(read_object(dictionary({{"t", global("torch._utils", "_rebuild_tensor_v2") + ")R"}})), malformed, "fewer than 4 arguments");
+  CHECK_FAILS(
+      read_object(dictionary({{"state_dict", state}, {"hook", global("os", "system") + tuple({text("true")}) + "R"}})),
+      unsupported, "'os.system'");
+  CHECK_FAILS(read_object(dictionary({{"t", global("torch._utils", "_rebuild_tensor_v2") + ")R"}})), malformed,
+              "fewer than 4 arguments");
 }
 
 TEST_CASE("pth: a storage must be named as PyTorch names it") {
   const auto with = [](const std::string& persistent) {
-    return read_object(dictionary({{"t", global("torch._utils", "_rebuild_tensor_v2") +
-                                             tuple({persistent, integer(0), tuple({integer(4)}), tuple({integer(1)})}) + "R"}}));
+    return read_object(
+        dictionary({{"t", global("torch._utils", "_rebuild_tensor_v2") +
+                              tuple({persistent, integer(0), tuple({integer(4)}), tuple({integer(1)})}) + "R"}}));
   };
   const std::string type = global("torch", "FloatStorage");
   CHECK(with(tuple({text("storage"), type, text("0"), text("cpu"), integer(4)}) + "Q").ok());
   CHECK_FAILS(with("N"), malformed, "its storage is None");
   CHECK_FAILS(with("NQ"), malformed, "not the tuple of 5 or 6");
-  CHECK_FAILS(with(tuple({text("module"), type, text("0"), text("cpu"), integer(4)}) + "Q"), malformed, "of the text 'module'");
-  CHECK_FAILS(with(tuple({text("storage"), text("x"), text("0"), text("cpu"), integer(4)}) + "Q"), malformed, "class is the text 'x'");
-  CHECK_FAILS(with(tuple({text("storage"), global("collections", "OrderedDict"), text("0"), text("cpu"), integer(4)}) + "Q"),
-              malformed, "class is the global 'OrderedDict'");
-  CHECK_FAILS(with(tuple({text("storage"), type, "K\x01", text("cpu"), integer(4)}) + "Q"), malformed, "key is the integer 1");
+  CHECK_FAILS(with(tuple({text("module"), type, text("0"), text("cpu"), integer(4)}) + "Q"), malformed,
+              "of the text 'module'");
+  CHECK_FAILS(with(tuple({text("storage"), text("x"), text("0"), text("cpu"), integer(4)}) + "Q"), malformed,
+              "class is the text 'x'");
+  CHECK_FAILS(
+      with(tuple({text("storage"), global("collections", "OrderedDict"), text("0"), text("cpu"), integer(4)}) + "Q"),
+      malformed, "class is the global 'OrderedDict'");
+  CHECK_FAILS(with(tuple({text("storage"), type, "K\x01", text("cpu"), integer(4)}) + "Q"), malformed,
+              "key is the integer 1");
   const std::string enormous = "\x8a\x08" + raw(INT64_MAX);
-  CHECK_FAILS(with(tuple({text("storage"), type, text("0"), text("cpu"), enormous}) + "Q"), malformed, "claims 9223372036854775807 elements");
+  CHECK_FAILS(with(tuple({text("storage"), type, text("0"), text("cpu"), enormous}) + "Q"), malformed,
+              "claims 9223372036854775807 elements");
 }
 
 TEST_CASE("pth: the start of a legacy file") {
@@ -169,13 +186,15 @@ TEST_CASE("pth: the start of a legacy file") {
   CHECK_FAILS(read(whole("K\x01")), malformed, "magic number is missing");
   CHECK_FAILS(read(magic + whole("M\xe8\x03")), unsupported, "protocol is the integer 1000, expected 1001");
   CHECK_FAILS(read(magic + whole("M\xe9\x03") + whole("]")), malformed, "facts about the writer are a list");
-  CHECK_FAILS(read(magic + whole("M\xe9\x03") + whole(dictionary({{"little_endian", "\x89"}}))), unsupported, "big-endian");
+  CHECK_FAILS(read(magic + whole("M\xe9\x03") + whole(dictionary({{"little_endian", "\x89"}}))), unsupported,
+              "big-endian");
 }
 
 TEST_CASE("pth: zip archives, stored and deflated") {
   const std::string data = floats({1, 2, 3, 4});
   for (const bool deflate : {false, true}) {
-    const auto file = read_zip({{"a/data.pkl", one_tensor, deflate}, {"a/byteorder", "little"}, {"a/data/0", data, deflate}});
+    const auto file =
+        read_zip({{"a/data.pkl", one_tensor, deflate}, {"a/byteorder", "little"}, {"a/data/0", data, deflate}});
     REQUIRE_MESSAGE(file.ok(), message_of(file));
     CHECK(read_floats(file->tensors.at("t")) == std::vector<float>{1, 2, 3, 4});
   }
@@ -188,9 +207,13 @@ TEST_CASE("pth: zip archives that do not fit") {
   CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}}), malformed, "tensor 't': zip entry 'a/data/0' is missing");
   CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/data/0", data + "x"}}), malformed,
               "storage '0' has 17 bytes, expected 4 x float32 = 16");
-  CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/data/0", data}, {"a/byteorder", "big"}}), unsupported, "byte order is 'big'");
+  CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/data/0", data}, {"a/byteorder", "big"}}), unsupported,
+              "byte order is 'big'");
   CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/constants.pkl", one_tensor}}), unsupported, "TorchScript");
-  CHECK_FAILS(read_zip({{"a/data.pkl", "\x80\x02" "cos\nsystem\n."}}), unsupported, "'os.system'");
+  CHECK_FAILS(read_zip({{"a/data.pkl",
+                         "\x80\x02"
+                         "cos\nsystem\n."}}),
+              unsupported, "'os.system'");
   CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/data/0", std::string(100'000'000, '\0'), true}}), limit,
               "zip entry 'a/data/0' unpacks to 100000000 bytes, expected at most");
   std::string damaged = zip_of({{"a/data.pkl", one_tensor}, {"a/data/0", data}});

@@ -51,8 +51,10 @@ TEST_CASE("safetensors: what a header may not say") {
   CHECK_FAILS(read(std::string(100000, '[')), malformed, "the file holds an array");
   CHECK_FAILS(read("{\"t\":{\"shape\":" + std::string(100000, '{')), malformed, "tensor 't' holds an object");
   CHECK_FAILS(read(tensor(R"("dtype":"F32")")), malformed, "tensor 't' lacks one of dtype, shape and data_offsets");
-  CHECK_FAILS(read(tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0]})")), malformed, "data_offsets has 1 numbers, expected 2");
-  CHECK_FAILS(read(tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), four), malformed, "more than 2 numbers");
+  CHECK_FAILS(read(tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0]})")), malformed,
+              "data_offsets has 1 numbers, expected 2");
+  CHECK_FAILS(read(tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), four), malformed,
+              "more than 2 numbers");
   CHECK_FAILS(read(tensor(R"("dtype":"F32","dtype":"F32")")), malformed, "holds 'dtype' twice");
   CHECK_FAILS(read(tensor(R"("strides":[1])")), malformed, "unknown key 'strides'");
   CHECK_FAILS(read(tensor(R"("shape":[-1])")), malformed, "a negative number");
@@ -74,21 +76,33 @@ TEST_CASE("safetensors: what a header may not say") {
 TEST_CASE("safetensors: what tensors may not claim") {
   const std::string four(4, '\0'), eight(8, '\0');
   CHECK_FAILS(read_safetensors(file_of("1234567")), malformed, "7 bytes are too few");
-  CHECK_FAILS(read_safetensors(file_of(raw(std::uint64_t{3}) + "{}")), malformed, "claims 3 bytes, but the file has 2 left");
+  CHECK_FAILS(read_safetensors(file_of(raw(std::uint64_t{3}) + "{}")), malformed,
+              "claims 3 bytes, but the file has 2 left");
   CHECK_FAILS(read_safetensors(file_of(raw(UINT64_MAX) + "{}")), malformed, "claims 18446744073709551615 bytes");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four), malformed, "0 to 8 do not lie within the file's 4");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four), malformed, "4 to 0 do not lie within");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), malformed, "but float32 [3] needs 3 x 4");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]}})"), malformed, "needs 4611686018427387904 x 8");
+  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four), malformed,
+              "0 to 8 do not lie within the file's 4");
+  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four), malformed,
+              "4 to 0 do not lie within");
+  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), malformed,
+              "but float32 [3] needs 3 x 4");
+  CHECK_FAILS(read(R"({"t":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]}})"), malformed,
+              "needs 4611686018427387904 x 8");
   const auto huge = read(R"({"t":{"dtype":"F32","shape":[4611686018427387904,16],"data_offsets":[0,0]}})");
   CHECK_FALSE(huge.ok());
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four),
-              malformed, "tensor 'u' begins at byte 0 of the data, expected 4: it overlaps");
+  CHECK_FAILS(
+      read(
+          R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          four),
+      malformed, "tensor 'u' begins at byte 0 of the data, expected 4: it overlaps");
   CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight), malformed,
               "begins at byte 4 of the data, expected 0: the bytes between belong to no tensor");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", eight), malformed, "the last 4 of 8 bytes");
-  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight),
-              malformed, "'t' stands there twice");
+  CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", eight), malformed,
+              "the last 4 of 8 bytes");
+  CHECK_FAILS(
+      read(
+          R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+          eight),
+      malformed, "'t' stands there twice");
 }
 
 }  // namespace

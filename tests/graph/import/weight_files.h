@@ -108,7 +108,8 @@ inline std::string floats(const std::vector<float>& values) {
 // A legacy file around the pickled `object`.
 inline std::string legacy_file(std::string_view object, const std::vector<LegacyStorage>& storages) {
   using namespace pickle;
-  std::string bytes = whole(std::string_view("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12)) + whole("M\xe9\x03");
+  std::string bytes =
+      whole(std::string_view("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12)) + whole("M\xe9\x03");
   bytes += whole(dictionary({{"protocol_version", "M\xe9\x03"}, {"little_endian", "\x88"}}));
   bytes += whole(object);
   std::string keys = "](";
@@ -128,11 +129,11 @@ inline bool contains(const std::string& text, std::string_view part) { return te
 }  // namespace residua::tests
 
 // The result failed, with that code and words in its message.
-#define CHECK_FAILS(result, expected_code, words)                                 \
-  do {                                                                            \
-    const auto& failed_result = (result);                                         \
-    REQUIRE_FALSE(failed_result.ok());                                            \
-    CHECK(failed_result.error().code == residua::graph::ErrorCode::expected_code); \
-    const std::string failed_message = failed_result.error().message;             \
+#define CHECK_FAILS(result, expected_code, words)                                   \
+  do {                                                                              \
+    const auto& failed_result = (result);                                           \
+    REQUIRE_FALSE(failed_result.ok());                                              \
+    CHECK(failed_result.error().code == residua::graph::ErrorCode::expected_code);  \
+    const std::string failed_message = failed_result.error().message;               \
     CHECK_MESSAGE(residua::tests::contains(failed_message, words), failed_message); \
   } while (false)

@@ -31,7 +31,8 @@ const Case cases[] = {
      "resnet (custom: 1-1-1 basic blocks of 2-4-8 channels, 3x3 stem, parameter-free shortcuts)"},
     {"option_a.checkpoint.legacy.pth", "option_a", read_pth_legacy,
      "resnet (custom: 1-1-1 basic blocks of 2-4-8 channels, 3x3 stem, parameter-free shortcuts)"},
-    {"bottleneck.strided.pth", "bottleneck", read_pth_zip, "resnet (custom: 1-1 bottleneck blocks of 2-4 channels, 2x32)"},
+    {"bottleneck.strided.pth", "bottleneck", read_pth_zip,
+     "resnet (custom: 1-1 bottleneck blocks of 2-4 channels, 2x32)"},
     {"bottleneck.strided.legacy.pth", "bottleneck", read_pth_legacy,
      "resnet (custom: 1-1 bottleneck blocks of 2-4 channels, 2x32)"},
     {"projection.safetensors", "projection", read_safetensors,
@@ -93,7 +94,8 @@ TEST_CASE("metadata stays as the file holds it") {
   const auto model = model_of_weights(std::move(*file), "safetensors", {});
   REQUIRE_MESSAGE(model.ok(), message_of(model));
   CHECK(model->format == "safetensors");
-  CHECK(model->metadata == std::map<std::string, std::string>{{"labels", R"(["a", "b", "c", "d"])"}, {"mean", "[0.5, 0.5, 0.5]"}});
+  CHECK(model->metadata ==
+        std::map<std::string, std::string>{{"labels", R"(["a", "b", "c", "d"])"}, {"mean", "[0.5, 0.5, 0.5]"}});
 }
 
 TEST_CASE("the options name the network before the metadata, the metadata before the tensors") {
@@ -103,9 +105,11 @@ TEST_CASE("the options name the network before the metadata, the metadata before
     if (!metadata.empty()) file->metadata["arch"] = metadata;
     return model_of_weights(std::move(*file), "safetensors", ImportOptions{option});
   };
-  CHECK_FAILS(with("resnet18", ""), mismatch, "tensor 'conv1.weight': found [2, 3, 3, 3], expected [64, 3, 7, 7] for resnet18");
+  CHECK_FAILS(with("resnet18", ""), mismatch,
+              "tensor 'conv1.weight': found [2, 3, 3, 3], expected [64, 3, 7, 7] for resnet18");
   CHECK_FAILS(with("resnet18", "resnet34"), mismatch, "resnet34");
-  CHECK_FAILS(with("vgg16", ""), unsupported, "architecture 'vgg16' from the file's metadata is not supported; known are resnet101,");
+  CHECK_FAILS(with("vgg16", ""), unsupported,
+              "architecture 'vgg16' from the file's metadata is not supported; known are resnet101,");
   CHECK_FAILS(with("resnet18", "alexnet"), unsupported, "'alexnet' from the options");
 }
 
@@ -114,8 +118,9 @@ TEST_CASE("a truncated file is an error at every length") {
     const char* file;
     Reader read;
   };
-  for (const Truncated& each : {Truncated{"option_a.f16.safetensors", read_safetensors}, Truncated{"option_a.pth", read_pth_zip},
-                                Truncated{"option_a.checkpoint.legacy.pth", read_pth_legacy}}) {
+  for (const Truncated& each :
+       {Truncated{"option_a.f16.safetensors", read_safetensors}, Truncated{"option_a.pth", read_pth_zip},
+        Truncated{"option_a.checkpoint.legacy.pth", read_pth_legacy}}) {
     const std::string whole = golden(each.file);
     REQUIRE(each.read(file_of(whole)).ok());
     for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -132,8 +137,9 @@ TEST_CASE("a file with one changed byte is read or refused") {
     Reader read;
   };
   int refused = 0;
-  for (const Changed& each : {Changed{"option_a.f16.safetensors", read_safetensors}, Changed{"option_a.pth", read_pth_zip},
-                              Changed{"option_a.checkpoint.legacy.pth", read_pth_legacy}}) {
+  for (const Changed& each :
+       {Changed{"option_a.f16.safetensors", read_safetensors}, Changed{"option_a.pth", read_pth_zip},
+        Changed{"option_a.checkpoint.legacy.pth", read_pth_legacy}}) {
     std::string bytes = golden(each.file);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       const char before = bytes[i];
