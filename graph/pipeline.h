@@ -10,7 +10,7 @@
 namespace residua::graph {
 
 // A pass has no state and no side effect. It may assume a verified graph and must return one with the same outputs for
-// the same inputs (up to rounding).
+// the same inputs (up to rounding). One pass changes what an input looks like: canonical_input_layout, NHWC to NCHW.
 struct Pass {
   std::string_view name;
   std::string_view promise;  // one line: what holds afterwards

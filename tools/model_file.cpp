@@ -18,25 +18,26 @@ bool file_exists(const std::filesystem::path& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-}  // namespace
-
-Model open_model(const std::string& path, const LoadOptions& options) {
+template <class Open>
+Model or_model_error(const Open& open) {
   try {
-    return Model::load(path, options);
+    return open();
   } catch (const Error& error) {
     throw ModelError(error.what());
   }
 }
 
-Model open_model_or_architecture(const std::string& name, const LoadOptions& options) {
+}  // namespace
+
+Model open_model(const std::string& path, const LoadOptions& options) {
+  return or_model_error([&] { return Model::load(path, options); });
+}
+
+Model open_model_or_architecture(const std::string& name) {
+  if (file_exists(name)) return open_model(name);
   const std::vector<std::string_view> known = architectures();
-  if (file_exists(name)) return open_model(name, options);
   if (std::find(known.begin(), known.end(), name) != known.end()) {
-    try {
-      return Model::random(name);
-    } catch (const Error& error) {
-      throw ModelError(error.what());
-    }
+    return or_model_error([&] { return Model::random(name); });
   }
   std::string names;
   for (const std::string_view architecture : known) names += (names.empty() ? "" : ", ") + std::string(architecture);

@@ -228,6 +228,7 @@ class Machine {
   }
 
   void push_integer(std::string_view little_endian) {
+    if (error_) return;
     if (little_endian.size() > sizeof(std::int64_t)) return push(PickleLong{little_endian});
     const bool negative = !little_endian.empty() && (static_cast<unsigned char>(little_endian.back()) & 0x80) != 0;
     std::int64_t value = negative ? -1 : 0;

@@ -72,8 +72,8 @@ class Rewriter {
 
   // The graph without what is no longer used, all shapes inferred again (as far as that goes: verify() tells the rest).
   Graph finish() &&;
-  // The same for a pass by which more sizes become known than its input told: a network whose sizes then contradict each
-  // other, which no image can run through, is left as it was, for the planner to refuse.
+  // The same for a pass by which more sizes become known than its input told: a network whose sizes then contradict
+  // each other, which no image can run through, is left as it was, for the planner to refuse.
   Graph finish_or(Graph original) &&;
 
  private:

@@ -45,38 +45,41 @@ def answers(made, images):
         return made(torch.from_numpy(images)).float().numpy()
 
 
-def old_exporter(opset, dynamic, **settings):
+def old_exporter(opset, batch=None, **settings):
+    """`batch`: fixed in the file; None: left open."""
     def export(made, path):
-        axes = {"input": {0: "batch"}, "logits": {0: "batch"}} if dynamic else None
-        torch.onnx.export(made, torch.zeros(BATCH, 3, SIDE, SIDE), str(path), opset_version=opset, dynamo=False,
+        axes = None if batch else {"input": {0: "batch"}, "logits": {0: "batch"}}
+        torch.onnx.export(made, torch.zeros(batch or BATCH, 3, SIDE, SIDE), str(path), opset_version=opset, dynamo=False,
                           input_names=["input"], output_names=["logits"], dynamic_axes=axes, **settings)
     return export
 
 
-def new_exporter(opset, dynamic):
+def new_exporter(opset, batch=None):
     def export(made, path):
-        shapes = ({0: torch.export.Dim("batch", min=1, max=64)},) if dynamic else None
-        torch.onnx.export(made, (torch.zeros(BATCH, 3, SIDE, SIDE),), str(path), opset_version=opset, dynamo=True,
+        shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=64)},)
+        torch.onnx.export(made, (torch.zeros(batch or BATCH, 3, SIDE, SIDE),), str(path), opset_version=opset, dynamo=True,
                           dynamic_shapes=shapes, external_data=False, verbose=False)
     return export
 
 
 def weights_beside(made, path):
-    old_exporter(17, True)(made, path)
+    old_exporter(17)(made, path)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
 
 
 PRESERVE = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
 EXPORTS = {
-    "old, opset 9": old_exporter(9, True),
-    "old, opset 11, fixed batch": old_exporter(11, False),
-    "old, opset 13": old_exporter(13, True),
-    "old, opset 17": old_exporter(17, True),
-    "old, batch norm kept": old_exporter(13, True, **PRESERVE),
-    "old, weights are inputs too": old_exporter(9, True, keep_initializers_as_inputs=True, **PRESERVE),
-    "new, opset 18": new_exporter(18, True),
-    "new, opset 18, fixed batch": new_exporter(18, False),
-    "new, opset 20": new_exporter(20, True),
+    "old, opset 9": old_exporter(9),
+    "old, opset 9, batch 1 in the file": old_exporter(9, 1),
+    "old, opset 11, batch 3 in the file": old_exporter(11, BATCH),
+    "old, opset 13": old_exporter(13),
+    "old, opset 17": old_exporter(17),
+    "old, batch norm kept": old_exporter(13, **PRESERVE),
+    "old, weights are inputs too": old_exporter(9, keep_initializers_as_inputs=True, **PRESERVE),
+    "new, opset 18": new_exporter(18),
+    "new, opset 18, batch 1 in the file": new_exporter(18, 1),
+    "new, opset 18, batch 3 in the file": new_exporter(18, BATCH),
+    "new, opset 20": new_exporter(20),
     "old, weights in a file beside": weights_beside,
 }
 EXPORTED = ("torchvision/resnet18", "torchvision/resnext50_32x4d", "timm/resnet18d", "timm/resnet26t",
@@ -120,7 +123,9 @@ def quietly():
 
 
 def main():
-    options = oracle.arguments(__doc__).parse_args()
+    parser = oracle.arguments(__doc__)
+    parser.add_argument("--only", default="", help="what the network's name or the way it is saved must contain")
+    options = parser.parse_args()
     tool = oracle.Tool(options.tool)
     images = np.random.default_rng(3).standard_normal((BATCH, 3, SIDE, SIDE), np.float32)
     results = oracle.Results("network" + " " * 20, "saved as" + " " * 26, "difference", "verdict")
@@ -135,6 +140,8 @@ def main():
             made = network(name)
             expected = answers(made, images)
             for how, export in EXPORTS.items():
+                if options.only not in f"{name}, {how}":
+                    continue
                 path = Path(folder) / "network.onnx"
                 try:
                     with quietly():
@@ -145,6 +152,8 @@ def main():
                 compare(name, how, path, expected)
         for name in SAVED:
             for how, (suffix, save) in SAVES.items():
+                if options.only not in f"{name}, {how}":
+                    continue
                 for dtype in (torch.float32, torch.float16, torch.bfloat16):
                     made = network(name)
                     state = in_precision(made, dtype)

@@ -131,7 +131,7 @@ TEST_CASE("a truncated file is an error at every length") {
   }
 }
 
-TEST_CASE("a file with one changed byte is read or refused") {
+TEST_CASE("a file with one changed bit is read or refused") {
   struct Changed {
     const char* file;
     Reader read;
@@ -143,12 +143,9 @@ TEST_CASE("a file with one changed byte is read or refused") {
     std::string bytes = golden(each.file);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       const char before = bytes[i];
-      for (const int change : {1, 0x80}) {
-        bytes[i] = static_cast<char>(before ^ change);
-        auto file = each.read(file_of(bytes));
-        const bool ok = file.ok() && model_of_weights(std::move(*file), "test", {}).ok();
-        refused += ok ? 0 : 1;
-      }
+      bytes[i] = static_cast<char>(before ^ (1 << i % 8));
+      auto file = each.read(file_of(bytes));
+      refused += file.ok() && model_of_weights(std::move(*file), "test", {}).ok() ? 0 : 1;
       bytes[i] = before;
     }
   }

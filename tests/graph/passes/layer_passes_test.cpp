@@ -78,6 +78,18 @@ output %4
 )");
 }
 
+TEST_CASE("fully_connected flattens x itself") {
+  const std::string head = "input %0 \"\" float32 [N, 2, 3, 3]\nconst %1 \"\" float32 [5, 18] digest 1\n";
+  const Graph direct = graph_of(head + "node %2 \"\" float32 [] = fully_connected(%0, %1)\noutput %2\n");
+  check_equivalent(direct, graph_of(head + "node %2 \"\" float32 [] = flatten(%0)\n"
+                                           "node %3 \"\" float32 [] = fully_connected(%2, %1)\noutput %3\n"));
+  Graph wrong = direct;
+  wrong.tensor(wrong.inputs[0]).shape = {batch_dimension, 2, 3, 4};
+  const Status status = verify(wrong);
+  REQUIRE(!status.ok());
+  CHECK(status.error().code == ErrorCode::mismatch);
+}
+
 TEST_CASE("canonical_classifier leaves other products") {
   check_unchanged("canonical_classifier", R"(
 input %0 "" float32 [N, 4, 6]

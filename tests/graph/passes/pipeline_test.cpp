@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "graph/architectures/resnet.h"
+#include "graph/operators.h"
 #include "pass_testing.h"
 #include "tests/data.h"
 
@@ -42,10 +43,9 @@ ResNetConfiguration small(bool bottleneck, bool option_a) {
 
 void check_counts(const Graph& graph, const std::vector<std::pair<Op, std::size_t>>& expected) {
   std::size_t total = 0;
-  for (const auto& [op, count] : expected) {
-    CAPTURE(static_cast<int>(op));
-    CHECK(count_of(graph, op) == count);
-    total += count;
+  for (const auto& entry : expected) {
+    CHECK_MESSAGE(count_of(graph, entry.first) == entry.second, info_of(entry.first).name);
+    total += entry.second;
   }
   CHECK(graph.nodes.size() == total);
 }
