@@ -17,11 +17,12 @@ class Uniform {
     for (const Dimension dimension : shape) count *= dimension;  // check_configuration bounds it
     const auto size = static_cast<std::size_t>(count);
     const std::shared_ptr<float[]> values(new float[size]);
+    float* const value = values.get();
     const float scale = (high - low) / 0x1p24f;
     for (std::size_t i = 0; i < size; i += 2) {
       const std::uint64_t bits = engine_();
-      values[i] = low + static_cast<float>(bits >> 40) * scale;
-      if (i + 1 < size) values[i + 1] = low + static_cast<float>(bits & 0xffffff) * scale;
+      value[i] = low + static_cast<float>(bits >> 40) * scale;
+      if (i + 1 < size) value[i + 1] = low + static_cast<float>(bits & 0xffffff) * scale;
     }
     const auto* bytes = reinterpret_cast<const std::byte*>(values.get());
     return {name, ElementType::float32, shape, {std::shared_ptr<const std::byte>(values, bytes), size * sizeof(float)}};

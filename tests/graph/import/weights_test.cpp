@@ -79,7 +79,9 @@ TEST_CASE("the ways of saving one network give one network") {
   REQUIRE(plain.ok());
   REQUIRE(zip.ok());
   REQUIRE(legacy.ok());
-  for (const auto& [name, tensor] : plain->tensors) {
+  for (const auto& entry : plain->tensors) {  // no structured binding: CAPTURE's lambda cannot hold one
+    const std::string& name = entry.first;
+    const Tensor& tensor = entry.second;
     CAPTURE(name);
     CHECK(read_floats(zip->tensors.at(name)) == read_floats(tensor));
     CHECK(read_floats(legacy->tensors.at("module." + name)) == read_floats(tensor));
