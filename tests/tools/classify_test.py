@@ -229,7 +229,10 @@ class Endings(ToolCase):
 
     def test_progress_is_for_terminals_and_leaves_no_trace(self):
         paths = [self.image("%d.png" % i, i % 8) for i in range(40)]
-        master, terminal = pty.openpty()
+        try:
+            master, terminal = pty.openpty()
+        except OSError as error:  # a container without /dev/pts
+            self.skipTest("no terminal to be had here: %s" % error)
         process = subprocess.run([TOOL, "classify", "--model", MODEL, "--json", *paths], cwd=self.folder, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=terminal, env=dict(os.environ, TERM="xterm"), timeout=60)
         os.close(terminal)
