@@ -6,8 +6,6 @@
 namespace residua::engine {
 namespace {
 
-std::size_t rounded(std::size_t bytes) { return (bytes + cache_line - 1) / cache_line * cache_line; }
-
 bool alive_together(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
 
 // Places one tensor after the other in the given order.
@@ -16,7 +14,7 @@ ArenaPlan place(const std::vector<Lifetime>& lifetimes, const std::vector<std::s
   plan.offsets.assign(lifetimes.size(), 0);
   std::vector<std::size_t> placed;
   for (std::size_t index : order) {
-    const std::size_t bytes = rounded(lifetimes[index].bytes);
+    const std::size_t bytes = whole_cache_lines(lifetimes[index].bytes);
     std::vector<std::size_t> neighbours;
     for (std::size_t other : placed)
       if (alive_together(lifetimes[index], lifetimes[other])) neighbours.push_back(other);
@@ -32,7 +30,7 @@ ArenaPlan place(const std::vector<Lifetime>& lifetimes, const std::vector<std::s
           best_gap = gap;
         }
       }
-      end = std::max(end, plan.offsets[other] + rounded(lifetimes[other].bytes));
+      end = std::max(end, plan.offsets[other] + whole_cache_lines(lifetimes[other].bytes));
     }
     plan.offsets[index] = best_gap == static_cast<std::size_t>(-1) ? end : best;
     plan.bytes = std::max(plan.bytes, plan.offsets[index] + bytes);
@@ -46,7 +44,7 @@ std::size_t largest_sum_alive(const std::vector<Lifetime>& lifetimes) {
   for (const Lifetime& moment : lifetimes) {  // a maximum is reached where some tensor begins
     std::size_t sum = 0;
     for (const Lifetime& other : lifetimes)
-      if (other.first <= moment.first && moment.first <= other.last) sum += rounded(other.bytes);
+      if (other.first <= moment.first && moment.first <= other.last) sum += whole_cache_lines(other.bytes);
     largest = std::max(largest, sum);
   }
   return largest;

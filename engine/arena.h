@@ -8,6 +8,10 @@ namespace residua::engine {
 
 inline constexpr std::size_t cache_line = 64;
 
+inline constexpr std::size_t whole_cache_lines(std::size_t bytes) {
+  return (bytes + cache_line - 1) / cache_line * cache_line;
+}
+
 // A tensor that must exist from step `first` to step `last`, both included.
 struct Lifetime {
   std::size_t bytes;

@@ -32,8 +32,6 @@ namespace engine = residua::engine;
 namespace graph = residua::graph;
 namespace kernels = residua::kernels;
 
-constexpr std::int32_t largest_image_side = 1 << 15;
-
 residua_status status_of(graph::ErrorCode code) {
   switch (code) {
     case graph::ErrorCode::invalid_argument:
@@ -135,14 +133,19 @@ engine::Schedule schedule_of(residua_schedule schedule) {
   throw Refusal{{graph::ErrorCode::invalid_argument, "unknown schedule"}};
 }
 
-engine::ContextOptions context_options_of(const residua_context_options* options) {
-  const auto given = read_struct(options, "residua_context_options.struct_size is not set");
-  require(given.threads >= 0, "residua_context_options.threads is negative");
-  require(given.profile == 0 || given.profile == 1, "residua_context_options.profile is neither 0 nor 1");
-  return {.threads = given.threads, .schedule = schedule_of(given.schedule), .profile = given.profile == 1};
+void require_within(std::int64_t value, const char* name, std::int64_t least, std::int64_t most) {
+  if (value >= least && value <= most) return;
+  throw Refusal{{graph::ErrorCode::invalid_argument, std::string(name) + " is " + std::to_string(value) +
+                                                         ", expected " + std::to_string(least) + " to " +
+                                                         std::to_string(most)}};
 }
 
-void require_side(std::int32_t side, const char* message) { require(side >= 1 && side <= largest_image_side, message); }
+engine::ContextOptions context_options_of(const residua_context_options* options) {
+  const auto given = read_struct(options, "residua_context_options.struct_size is not set");
+  require_within(given.threads, "residua_context_options.threads", 0, INT32_MAX);
+  require_within(given.profile, "residua_context_options.profile", 0, 1);
+  return {.threads = given.threads, .schedule = schedule_of(given.schedule), .profile = given.profile == 1};
+}
 
 }  // namespace
 
@@ -172,27 +175,33 @@ residua_status residua_get_version(residua_version_info* info, residua_error* er
 }
 
 const char* const* residua_architectures(void) {
-  static const std::vector<std::string> names = graph::known_architectures();
-  static const std::vector<const char*> pointers = [] {
-    std::vector<const char*> list;
-    for (const std::string& name : names) list.push_back(name.c_str());
-    list.push_back(nullptr);
-    return list;
-  }();
-  return pointers.data();
+  const char* const* list = nullptr;
+  static_cast<void>(guarded(nullptr, [&] {
+    static const std::vector<std::string> names = graph::known_architectures();
+    static const std::vector<const char*> pointers = [] {
+      std::vector<const char*> texts;
+      for (const std::string& name : names) texts.push_back(name.c_str());
+      texts.push_back(nullptr);
+      return texts;
+    }();
+    list = pointers.data();
+  }));
+  return list;
 }
 
 residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error) {
   return guarded(error, [&] {
-    require(threads >= 0, "threads is negative");
+    require_within(threads, "threads", 0, INT32_MAX);
     require(gflops_per_second != nullptr, "gflops_per_second is NULL");
     *gflops_per_second = engine::measure_peak(engine::threads_within_budget(threads));
   });
 }
 
 void residua_set_log_callback(residua_log_callback callback, void* user) {
-  engine::set_log_callback(callback, user);
-  if (!engine::environment().complaint.empty()) engine::log(engine::environment().complaint);
+  static_cast<void>(guarded(nullptr, [&] {
+    engine::set_log_callback(callback, user);
+    if (!engine::environment().complaint.empty()) engine::log(engine::environment().complaint);
+  }));
 }
 
 residua_status residua_model_load(const char* path, const residua_load_options* options, residua_model** model,
@@ -258,7 +267,9 @@ residua_status residua_model_describe(const residua_model* model, residua_stage 
     require(model != nullptr, "model is NULL");
     require(text != nullptr, "text is NULL");
     *text = nullptr;
-    require(batch >= 0 && height >= 0 && width >= 0, "batch, height or width is negative");
+    require_within(batch, "batch", 0, INT32_MAX);
+    require_within(height, "height", 0, engine::largest_image_side);
+    require_within(width, "width", 0, engine::largest_image_side);
     require(format == RESIDUA_TEXT || format == RESIDUA_JSON || format == RESIDUA_DOT, "unknown text format");
     const auto wanted = static_cast<engine::TextFormat>(format);
     const engine::Model& m = *model->model;
@@ -271,7 +282,9 @@ residua_status residua_model_describe(const residua_model* model, residua_stage 
       require(stage == RESIDUA_PLANNED, "unknown stage");
       const engine::RunShape shape{batch > 0 ? batch : 1, height > 0 ? height : m.card().input_height,
                                    width > 0 ? width : m.card().input_width};
-      const engine::PlanKey key = engine::choose_plan(shape, context_options_of(context_options)).key;
+      engine::ContextOptions options = context_options_of(context_options);
+      options.threads = engine::threads_within_budget(options.threads);
+      const engine::PlanKey key = engine::choose_plan(shape, options).key;
       result = engine::describe(*value_or_refuse(m.plan(key)), wanted);
     }
     char* copy = static_cast<char*>(std::malloc(result.size() + 1));
@@ -288,7 +301,8 @@ residua_status residua_preprocess(const residua_model* model, const uint8_t* pix
   return guarded(error, [&] {
     require(model != nullptr, "model is NULL");
     require(pixels != nullptr && output != nullptr, "pixels or output is NULL");
-    require(width >= 1 && height >= 1, "an image without pixels");
+    require_within(width, "width", 1, INT32_MAX);
+    require_within(height, "height", 1, INT32_MAX);
     require(row_stride >= static_cast<std::size_t>(width) * 3, "row_stride is smaller than a row of RGB pixels");
     const engine::ModelCard& card = model->model->card();
     const kernels::PreprocessPlan plan = kernels::make_preprocess_plan({width, height}, card.resize, card.interpolation,
@@ -318,9 +332,9 @@ residua_status residua_context_run(residua_context* context, const residua_input
     require(output != nullptr, "output is NULL");
     const residua_input given = read_struct(input, "residua_input.struct_size is not set");
     require(given.data != nullptr, "residua_input.data is NULL");
-    require(given.batch >= 1, "residua_input.batch is less than 1");
-    require_side(given.height, "residua_input.height is not within 1 to 32768");
-    require_side(given.width, "residua_input.width is not within 1 to 32768");
+    require_within(given.batch, "residua_input.batch", 1, INT32_MAX);
+    require_within(given.height, "residua_input.height", 1, engine::largest_image_side);
+    require_within(given.width, "residua_input.width", 1, engine::largest_image_side);
     require(given.format == RESIDUA_FLOAT32_NCHW || given.format == RESIDUA_UINT8_NHWC, "unknown residua_input.format");
     engine::Input images{.planes = nullptr, .pixels = nullptr, .shape = {given.batch, given.height, given.width}};
     if (given.format == RESIDUA_FLOAT32_NCHW)

@@ -21,7 +21,7 @@ double now_milliseconds() {
 }  // namespace
 
 PlanChoice choose_plan(const RunShape& shape, const ContextOptions& options) {
-  PlanChoice choice{.schedule = options.schedule, .threads = threads_within_budget(options.threads), .key = {}};
+  PlanChoice choice{.schedule = options.schedule, .threads = options.threads, .key = {}};
   if (choice.schedule == Schedule::automatic) {
     // Whole images a thread need no barriers and keep activations in that core's cache, but leave cores idle at the
     // end unless the images come out even or are many.
@@ -37,7 +37,9 @@ PlanChoice choose_plan(const RunShape& shape, const ContextOptions& options) {
 }
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
-    : model_(std::move(model)), options_(options) {}
+    : model_(std::move(model)), options_(options) {
+  options_.threads = threads_within_budget(options.threads);
+}
 
 void Context::prepare(Worker& worker, const std::shared_ptr<const Plan>& plan) {
   if (worker.plan == plan) return;
@@ -113,7 +115,10 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
                                                                 " channels; give it float32 planes"};
   const PlanChoice choice = choose_plan(input.shape, options_);
   const std::int64_t group = choice.key.batch;
-  RESIDUA_ASSIGN(const std::shared_ptr<const Plan> plan, model_->plan(choice.key));
+  std::shared_ptr<const Plan> plan = info_.plan;  // a run of the same shape asks nobody and takes no lock
+  if (!plan || plan->key != choice.key) {
+    RESIDUA_ASSIGN(plan, model_->plan(choice.key));
+  }
 
   const graph::Shape& shape = plan->graph.tensor(plan->graph.outputs[0]).shape;
   if (shape.empty() || shape[0] != group)
@@ -121,10 +126,11 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
                                                            " for " + std::to_string(group) +
                                                            " images, expected one row an image"};
   const auto values = static_cast<std::int64_t>(float_count(shape)) / group;
-  const std::int64_t needed = values * input.shape.batch;
-  if (static_cast<std::int64_t>(output.size()) < needed)
+  std::int64_t needed = 0;
+  if (__builtin_mul_overflow(values, input.shape.batch, &needed) || static_cast<std::int64_t>(output.size()) < needed)
     return graph::Error{graph::ErrorCode::invalid_argument, "the output has room for " + std::to_string(output.size()) +
-                                                                " values, " + std::to_string(needed) + " are needed"};
+                                                                " values, " + std::to_string(values) +
+                                                                " an image are needed"};
 
   const bool alone = choice.schedule == Schedule::throughput;
   const int workers = alone ? static_cast<int>(std::min<std::int64_t>(choice.threads, input.shape.batch)) : 1;
@@ -155,18 +161,18 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
     }
   }
 
-  info_ = {.threads = choice.threads,
-           .schedule = choice.schedule,
-           .workers = workers,
-           .plan = plan,
-           .layer_milliseconds = {},
-           .layer_scale = static_cast<double>(input.shape.batch) / static_cast<double>(group)};
-  info_.layer_milliseconds.assign(plan->steps.size(), 0);
+  RunInfo info{.threads = choice.threads,
+               .schedule = choice.schedule,
+               .workers = workers,
+               .plan = plan,
+               .layer_milliseconds = std::vector<double>(plan->steps.size(), 0),
+               .layer_scale = static_cast<double>(input.shape.batch) / static_cast<double>(group)};
   for (int index = 0; index < workers; ++index) {
     const Worker& worker = workers_[static_cast<std::size_t>(index)];
     for (std::size_t i = 0; i < std::min(worker.milliseconds.size(), plan->steps.size()); ++i)
-      info_.layer_milliseconds[i] += worker.milliseconds[i] / workers;
+      info.layer_milliseconds[i] += worker.milliseconds[i] / workers;
   }
+  info_ = std::move(info);
   if (environment().verbose_profile && log_wanted())
     for (std::size_t i = 0; i < plan->steps.size(); ++i)
       log("profile: " + plan->steps[i].name + " " + plan->steps[i].implementation + " " +

@@ -33,6 +33,7 @@ struct PlanChoice {
   int threads = 1;  // in all
   PlanKey key;
 };
+// `options.threads`: within the CPU budget, at least 1.
 PlanChoice choose_plan(const RunShape& shape, const ContextOptions& options);
 
 // Dense images of one size, either float32 NCHW as the network wants them or RGB bytes NHWC, which are normalised on

@@ -18,7 +18,7 @@ Environment read_environment() {
     if (const auto set = kernels::parse_instruction_set(cap))
       result.max_instruction_set = *set;
     else
-      result.complaint += "RESIDUA_MAX_ISA is '" + std::string(cap) + "', expected sse2, avx2 or avx512; ";
+      result.complaint += "RESIDUA_MAX_ISA is '" + std::string(cap) + "', expected sse2, avx2 or avx512\n";
   }
   for (std::string_view rest = variable("RESIDUA_VERBOSE"); !rest.empty();) {
     const auto comma = rest.find(',');
@@ -29,8 +29,9 @@ Environment read_environment() {
     else if (word == "profile")
       result.verbose_profile = true;
     else if (!word.empty())
-      result.complaint += "RESIDUA_VERBOSE holds '" + std::string(word) + "', expected dispatch, profile or both; ";
+      result.complaint += "RESIDUA_VERBOSE holds '" + std::string(word) + "', expected dispatch, profile or both\n";
   }
+  if (!result.complaint.empty()) result.complaint.pop_back();
   result.dump_graph = variable("RESIDUA_DUMP_GRAPH");
   return result;
 }

@@ -13,7 +13,7 @@ struct Environment {
   bool verbose_dispatch = false;                                                  // RESIDUA_VERBOSE contains "dispatch"
   bool verbose_profile = false;                                                   // RESIDUA_VERBOSE contains "profile"
   std::filesystem::path dump_graph;  // RESIDUA_DUMP_GRAPH: a folder; empty: off
-  std::string complaint;             // what a variable holds that means nothing; "" when all is well
+  std::string complaint;             // values that mean nothing, one a line; "" when all is well
 };
 
 const Environment& environment();

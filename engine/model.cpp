@@ -28,6 +28,8 @@ constexpr std::size_t kept_plans = 8;
 // RESIDUA_DUMP_GRAPH: one text file a stage, numbered in the order of the passes.
 graph::PassObserver dump_observer(const std::string& model) {
   if (environment().dump_graph.empty()) return {};
+  std::error_code failure;  // a folder that cannot be made shows in the first file that cannot be written
+  std::filesystem::create_directories(environment().dump_graph, failure);
   return [model, number = 0](std::string_view stage, const Graph& graph) mutable {
     std::string index = std::to_string(number++);
     if (index.size() < 2) index.insert(0, "0");
@@ -46,6 +48,10 @@ Status check_interface(const Graph& graph) {
   if (input.shape.size() != 4 || !graph::is_static(input.shape[1]) || input.shape[1] < 1)
     return Error{ErrorCode::unsupported, "input '" + input.name + "' has shape " + graph::to_string(input.shape) +
                                              ", expected [N, channels, height, width] with a known number of channels"};
+  for (const graph::Dimension side : {input.shape[2], input.shape[3]})
+    if (graph::is_static(side) && (side < 1 || side > largest_image_side))
+      return Error{ErrorCode::limit, "input '" + input.name + "' has shape " + graph::to_string(input.shape) +
+                                         ", expected sides of 1 to " + std::to_string(largest_image_side)};
   if (!graph::is_floating_point(input.type))
     return Error{ErrorCode::unsupported, "input '" + input.name + "' holds integers, expected floating-point pixels"};
   return {};
@@ -98,7 +104,6 @@ Result<std::shared_ptr<const Model>> Model::random(const std::string& architectu
 }
 
 Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
-  RESIDUA_RETURN_IF_ERROR(check_interface(imported.graph));
   const std::shared_ptr<Model> model(new Model());
   const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
@@ -120,7 +125,8 @@ Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported
                  "the first output has shape " + graph::to_string(output) + " for one image, expected [1, classes]"};
   model->ends_in_softmax_ = output_is_softmax(model->optimized_);
   if (!card.labels.empty() && static_cast<std::int64_t>(card.labels.size()) != model->classes_) {
-    const std::string source = sources.labels.empty() ? sources.model.string() : sources.labels.string();
+    const std::string source =
+        sources.labels.empty() ? sources.model.string() + " or its sidecar" : sources.labels.string();
     return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
                                           std::to_string(model->classes_) + " classes"};
   }
@@ -136,7 +142,7 @@ std::int64_t Model::parameters() const {
 }
 
 Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
-  const std::lock_guard lock(plans_mutex_);
+  std::unique_lock lock(plans_mutex_);
   const auto known = std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
   if (known != plans_.end()) {
     std::rotate(known, known + 1, plans_.end());
@@ -144,6 +150,10 @@ Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
   }
   const ThreadCountScope scope(key.threads);
   RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(optimized_, key, kernel_table(), packed_));
+  if (plans_.size() == kept_plans) plans_.erase(plans_.begin());
+  plans_.push_back(plan);
+  // A callback may itself ask this model for a plan.
+  lock.unlock();
   if (environment().verbose_dispatch && log_wanted()) {
     for (std::size_t i = 0; i < plan->steps.size(); ++i) {
       const Step& step = plan->steps[i];
@@ -154,8 +164,6 @@ Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
       log(line);
     }
   }
-  if (plans_.size() == kept_plans) plans_.erase(plans_.begin());
-  plans_.push_back(plan);
   return plan;
 }
 

@@ -19,7 +19,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_sidecar_bytes = 64u << 20;
-constexpr std::int64_t max_image_side = 1 << 15;
 
 Error bad(const std::string& source, const std::string& key, const json& found, const std::string& expected) {
   std::string text = found.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -68,7 +67,7 @@ json object_of(const std::map<std::string, std::string>& metadata) {
 std::optional<std::int64_t> side(const json& value) {
   if (!value.is_number_integer()) return std::nullopt;
   const auto number = value.get<std::int64_t>();
-  return number >= 1 && number <= max_image_side ? std::optional(number) : std::nullopt;
+  return number >= 1 && number <= largest_image_side ? std::optional(number) : std::nullopt;
 }
 
 Status apply_input_size(const json& value, const std::string& source, ModelCard& card) {

@@ -10,6 +10,9 @@
 
 namespace residua::engine {
 
+// Images beyond this many pixels a side are refused, so that sizes of tensors stay far from what 64 bits hold.
+inline constexpr std::int64_t largest_image_side = 1 << 15;
+
 // The preset is ImageNet's evaluation: shorter side to 256, centre crop of 224, the training set's mean and deviation.
 struct ModelCard {
   std::string architecture;

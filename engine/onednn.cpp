@@ -1,5 +1,6 @@
 #include "engine/onednn.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -17,8 +18,7 @@ const dnnl::engine& cpu_engine() {
 }
 
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
-  const std::size_t rounded = (bytes + cache_line - 1) / cache_line * cache_line;
-  void* memory = std::aligned_alloc(cache_line, rounded == 0 ? cache_line : rounded);
+  void* memory = std::aligned_alloc(cache_line, whole_cache_lines(std::max<std::size_t>(bytes, 1)));
   if (memory == nullptr) throw std::bad_alloc();
   return {static_cast<std::byte*>(memory), [](std::byte* pointer) { std::free(pointer); }};
 }
@@ -31,6 +31,13 @@ dnnl::memory::desc activation_desc(const graph::Shape& shape) {
 
 dnnl::memory::desc row_major_desc(const graph::Shape& shape) {
   return {dims_of(shape), dnnl::memory::data_type::f32, row_major_strides(shape)};
+}
+
+dnnl::primitive_attr make_attributes() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);
+  return attributes;
 }
 
 void OnednnCall::add(int argument, const dnnl::memory::desc& desc, const void* address) {

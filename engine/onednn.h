@@ -22,6 +22,10 @@ dnnl::memory::dims dims_of(const graph::Shape& shape);
 dnnl::memory::desc activation_desc(const graph::Shape& shape);
 dnnl::memory::desc row_major_desc(const graph::Shape& shape);
 
+// Attributes every primitive of ours starts from: scratch memory comes from the arena's owner, and float32 means
+// float32 whatever ONEDNN_DEFAULT_FPMATH_MODE says in the host's environment.
+dnnl::primitive_attr make_attributes();
+
 // A primitive with its arguments bound to addresses. Calling it allocates nothing of ours.
 class OnednnCall {
  public:

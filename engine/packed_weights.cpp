@@ -10,8 +10,10 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
                                                     const dnnl::memory::desc& packed) {
   const std::lock_guard lock(mutex_);
   std::vector<Entry>& entries = entries_[constant.constant.bytes.get()];
+  std::erase_if(entries, [](const Entry& entry) { return entry.data.expired(); });
   for (const Entry& entry : entries)
-    if (entry.layout == packed) return entry.data;
+    if (entry.layout == packed)
+      if (auto data = entry.data.lock()) return data;
 
   const std::vector<float> values = graph::read_floats(constant);
   const std::shared_ptr<std::byte> data = allocate_aligned(packed.get_size());
@@ -27,13 +29,16 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
     stream.wait();
   }
   entries.push_back({constant.constant, packed, data});
-  bytes_ += packed.get_size();
   return data;
 }
 
 std::size_t PackedWeights::bytes() const {
   const std::lock_guard lock(mutex_);
-  return bytes_;
+  std::size_t sum = 0;
+  for (const auto& [address, entries] : entries_)
+    for (const Entry& entry : entries)
+      if (!entry.data.expired()) sum += entry.layout.get_size();
+  return sum;
 }
 
 }  // namespace residua::engine

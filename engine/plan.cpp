@@ -18,6 +18,7 @@ using graph::TensorId;
 
 // Whether the output is the input's memory under another shape: then the node needs no step.
 bool is_view(const Graph& graph, const Node& node) {
+  if (graph.tensor(node.inputs[0]).is_constant()) return false;  // constants do not live in the arena
   if (node.op == Op::identity) return true;
   if (node.op != Op::flatten && node.op != Op::reshape) return false;
   return is_row_major(graph.tensor(node.inputs[0]).shape) && is_row_major(graph.tensor(node.output).shape);
@@ -118,6 +119,26 @@ graph::Result<Graph> specialize(const Graph& optimized, const PlanKey& key) {
   return graph;
 }
 
+// Outputs that a run computes, and activations whose bytes, and sums of bytes, stay far from what 64 bits hold.
+graph::Status check_plannable(const Graph& graph) {
+  constexpr std::int64_t most_elements = std::int64_t{1} << 36;
+  for (TensorId id : graph.outputs)
+    if (graph.tensor(id).is_constant())
+      return graph::Error{graph::ErrorCode::unsupported,
+                          "output '" + graph.tensor(id).name + "' is a constant: it does not depend on the image"};
+  std::int64_t total = 0;
+  for (const graph::Tensor& tensor : graph.tensors) {
+    if (tensor.is_constant()) continue;
+    RESIDUA_ASSIGN(const std::int64_t elements, graph::element_count(tensor.shape));
+    total += std::min(elements, most_elements + 1);
+    if (total > most_elements)
+      return graph::Error{graph::ErrorCode::limit,
+                          "tensor '" + tensor.name + "' of shape " + graph::to_string(tensor.shape) +
+                              ": the activations together pass " + std::to_string(most_elements) + " elements"};
+  }
+  return {};
+}
+
 }  // namespace
 
 graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, const PlanKey& key,
@@ -125,10 +146,7 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
   const auto plan = std::make_shared<Plan>();
   plan->key = key;
   RESIDUA_ASSIGN(plan->graph, specialize(optimized, key));
-  for (const graph::Tensor& tensor : plan->graph.tensors) {
-    if (tensor.is_constant()) continue;
-    RESIDUA_ASSIGN([[maybe_unused]] const std::int64_t elements, graph::element_count(tensor.shape));
-  }
+  RESIDUA_RETURN_IF_ERROR(check_plannable(plan->graph));
   Storages storages(plan->graph);
   for (std::size_t i = 0; i < plan->graph.nodes.size(); ++i) {
     const Node& node = plan->graph.nodes[i];

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/arena.h"
 #include "engine/onednn.h"
 #include "engine/steps/step.h"
 #include "engine/threads.h"
@@ -41,19 +42,18 @@ Step copy_step(const StepRequest& request, std::vector<Copy> copies, const float
     dnnl::reorder primitive;
     std::function<const float*(const Binding&)> locate;
   };
-  dnnl::primitive_attr attr;
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   Step step = request.make_step("onednn reorder");
   std::vector<Prepared> prepared;
   std::size_t pad_bytes = 0;
   for (Copy& copy : copies) {
     if (copy.from.empty()) continue;
-    const dnnl::reorder::primitive_desc description(cpu_engine(), copy.from.desc(), cpu_engine(), copy.to.desc(), attr);
+    const dnnl::reorder::primitive_desc description(cpu_engine(), copy.from.desc(), cpu_engine(), copy.to.desc(),
+                                                    make_attributes());
     pad_bytes = std::max(pad_bytes, description.scratchpad_desc().get_size());
     prepared.push_back({copy, description, dnnl::reorder(description), request.locate(copy.input)});
   }
   // Scratch memory: the intermediate tensor first, oneDNN's own behind it.
-  const std::size_t middle_bytes = (scratch_floats * sizeof(float) + 63) / 64 * 64;
+  const std::size_t middle_bytes = whole_cache_lines(scratch_floats * sizeof(float));
   step.scratch_bytes = middle_bytes + pad_bytes;
   const std::int64_t floats = static_cast<std::int64_t>(float_count(request.output().shape));
   const bool filled = fill != nullptr;
@@ -118,10 +118,12 @@ Step make_pad(const StepRequest& request) {
   const auto& pad = graph::attributes_of<graph::PadAttributes>(request.node);
   View from = whole(request.input(0).shape), to = whole(request.output().shape);
   for (std::size_t a = 0; a < pad.before.size(); ++a) {  // a negative count crops x instead
-    const std::int64_t crop_before = std::max<std::int64_t>(-pad.before[a], 0);
-    const std::int64_t crop_after = std::max<std::int64_t>(-pad.after[a], 0);
+    // Beyond these bounds nothing of x is left to copy, and products would overflow.
+    const std::int64_t before = std::clamp(pad.before[a], -from.dims[a], to.dims[a]);
+    const std::int64_t crop_before = std::max<std::int64_t>(-before, 0);
+    const std::int64_t crop_after = std::max<std::int64_t>(-std::max(pad.after[a], -from.dims[a]), 0);
     from.offset += crop_before * from.strides[a];
-    to.offset += std::max<std::int64_t>(pad.before[a], 0) * to.strides[a];
+    to.offset += std::max<std::int64_t>(before, 0) * to.strides[a];
     from.dims[a] = std::max<std::int64_t>(from.dims[a] - crop_before - crop_after, 0);
   }
   to.dims = from.dims;

@@ -21,9 +21,8 @@ dnnl::primitive_attr attributes_of(const OnednnConvolution& convolution, Residua
   if (residual == Residual::in_place) operations.append_sum(1.0f);
   if (residual == Residual::beside) operations.append_binary(dnnl::algorithm::binary_add, convolution.destination);
   if (convolution.relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-  dnnl::primitive_attr attributes;
+  dnnl::primitive_attr attributes = make_attributes();
   attributes.set_post_ops(operations);
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attributes;
 }
 
@@ -68,7 +67,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
       call.add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, destination, locate_residual(binding));
     call.add(DNNL_ARG_DST, destination, binding.address(output));
     call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
-    return [call, packed, packed_bias, locate_residual] { call(); };
+    return [call, packed, packed_bias, locate_source, locate_residual] { call(); };
   };
   return step;
 }

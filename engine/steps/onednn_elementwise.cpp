@@ -13,12 +13,6 @@ using dnnl::memory;
 
 std::string accept(const StepRequest&) { return ""; }
 
-dnnl::primitive_attr user_scratchpad() {
-  dnnl::primitive_attr attr;
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attr;
-}
-
 // A primitive of one source of the output's own layout; it may work in place.
 template <class Primitive>
 Step unary_step(const StepRequest& request, const typename Primitive::primitive_desc& description) {
@@ -31,7 +25,7 @@ Step unary_step(const StepRequest& request, const typename Primitive::primitive_
     call.add(DNNL_ARG_SRC, description.src_desc(), locate(binding));
     call.add(DNNL_ARG_DST, description.dst_desc(), binding.address(output));
     call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
-    return call;
+    return [call, locate] { call(); };
   };
   return step;
 }
@@ -48,7 +42,7 @@ Step make_activation(const StepRequest& request) {
   }
   const memory::desc layout = activation_desc(request.output().shape);
   return unary_step<dnnl::eltwise_forward>(request, {cpu_engine(), dnnl::prop_kind::forward_inference, kind, layout,
-                                                     layout, alpha, beta, user_scratchpad()});
+                                                     layout, alpha, beta, make_attributes()});
 }
 
 Step make_softmax(const StepRequest& request) {
@@ -58,7 +52,7 @@ Step make_softmax(const StepRequest& request) {
   const memory::desc layout = activation_desc(request.output().shape);
   return unary_step<dnnl::softmax_forward>(
       request, {cpu_engine(), dnnl::prop_kind::forward_inference, algorithm::softmax_accurate, layout, layout,
-                static_cast<int>(axis), user_scratchpad()});
+                static_cast<int>(axis), make_attributes()});
 }
 
 struct Arithmetic {
@@ -107,7 +101,7 @@ Step make_arithmetic(const StepRequest& request) {
   const memory::desc first = activation_desc(request.output().shape);
   const memory::desc second = aligned_desc(request.input(other).shape, rank);
   const dnnl::binary::primitive_desc description(cpu_engine(), arithmetic_of(request.node.op).kind, first, second,
-                                                 first, user_scratchpad());
+                                                 first, make_attributes());
   Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
   step.scratch_bytes = description.scratchpad_desc().get_size();
   if (request.may_overwrite(request.node.input(whole))) step.overwrites = request.node.input(whole);

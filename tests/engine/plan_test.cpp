@@ -250,3 +250,25 @@ TEST_CASE("shapes that the network cannot take") {
   REQUIRE_FALSE(plan.ok());
   CHECK(plan.error().message.find("9") != std::string::npos);
 }
+
+TEST_CASE("an output that is a constant, and tensors that no memory holds") {
+  PackedWeights packed;
+  const PlanKey key{.batch = 1, .height = 9, .width = 7, .threads = 1};
+  const auto error = [&](const graph::Graph& g) {
+    const auto plan = make_plan(g, key, kernel_table(), packed);
+    REQUIRE_FALSE(plan.ok());
+    return plan.error().message;
+  };
+  graph::Graph constant = network({"const %1 \"c\" float32 [1, 6] digest 1", "node %2 \"y\" float32 [] = relu(%0)"});
+  constant.outputs = {1};
+  CHECK(error(constant).find("constant") != std::string::npos);
+  const std::string huge =
+      error(network({"node %1 \"y\" float32 [] = pad(%0) before=[0, 0, 4611686018427387, 0] after=[0, 0, 0, 0]"}));
+  CHECK_MESSAGE(huge.find("elements") != std::string::npos, huge);
+}
+
+TEST_CASE("padding by more than fits an int64 product copies nothing") {
+  CHECK(difference(network({"node %1 \"y\" float32 [] = pad(%0) before=[0, 0, 4611686018427387904, 0] after=[0, 0, "
+                            "-4611686018427387904, 0] value=2"}),
+                   {.batch = 1, .height = 9, .width = 7, .threads = 1}) < 1e-6);
+}

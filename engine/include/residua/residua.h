@@ -63,7 +63,8 @@ typedef struct residua_version_info {
 /* Fills `info`. The texts are static. Thread-safe; fails only on a NULL or too small `info`. */
 RESIDUA_API residua_status residua_get_version(residua_version_info* info, residua_error* error);
 
-/* The architectures that residua_model_create_random takes, NULL-terminated, sorted. Static. */
+/* The architectures that residua_model_create_random takes, NULL-terminated, sorted. Static; NULL without
+ * memory. */
 RESIDUA_API const char* const* residua_architectures(void);
 
 /* The rate of fused multiply-adds in float32 that `threads` threads reach together without touching memory, in GFLOP/s
@@ -134,7 +135,7 @@ typedef enum residua_stage {
 typedef enum residua_text_format { RESIDUA_TEXT = 0, RESIDUA_JSON = 1, RESIDUA_DOT = 2 } residua_text_format;
 
 typedef enum residua_schedule {
-  RESIDUA_AUTO = 0,      /* latency for one image, throughput from as many images as threads */
+  RESIDUA_AUTO = 0, /* throughput where images divide evenly among threads or are at least 4 a thread, else latency */
   RESIDUA_LATENCY = 1,   /* all threads work on each step together */
   RESIDUA_THROUGHPUT = 2 /* each thread runs whole images alone */
 } residua_schedule;
@@ -218,6 +219,7 @@ typedef struct residua_run_info {
 RESIDUA_API residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
                                                         residua_error* error);
 
+/* The texts live until the context's next run. */
 typedef struct residua_layer_info {
   size_t struct_size;
   const char* name;
