@@ -7,15 +7,12 @@
 //
 // Rules that hold for everything here:
 // - A failure throws residua::Error, which carries the status and the message of the C interface. Nothing else is
-// thrown
-//   but std::bad_alloc, where a vector or string of ours finds no memory.
+//   thrown but std::bad_alloc, where a vector or string of ours finds no memory.
 // - Model and Context own what they hold and give it back when they end. They can be moved, not copied; one that has
-// been
-//   moved from may only be assigned to or destroyed. A Context keeps what it needs of its Model alive by itself.
+//   been moved from may only be assigned to or destroyed. A Context keeps what it needs of its Model alive by itself.
 // - A Model is immutable: any number of threads may use it at once. A Context serves one thread at a time.
 // - Structs of information (residua_model_info and so on) are those of residua.h, where their fields are described.
-// Their
-//   texts live as long as the Model or Context they came from.
+//   Their texts live as long as the Model they came from; those of a LayerInfo until its Context's next run.
 // - Images are dense: [batch, 3, height, width] for float32, [batch, height, width, 3] for bytes.
 #pragma once
 
@@ -89,8 +86,7 @@ std::size_t count(Sizes... sizes) {
 
 }  // namespace detail
 
-// ---- What this library is
-// --------------------------------------------------------------------------------------------
+// ---- What this library is -------------------------------------------------------------------------------------------
 
 // Version, compiler, oneDNN and instruction sets. The texts are static.
 inline VersionInfo version() {
@@ -120,8 +116,7 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
   residua_set_log_callback(callback, user);
 }
 
-// ---- Models
-// ----------------------------------------------------------------------------------------------------------
+// ---- Models ---------------------------------------------------------------------------------------------------------
 
 struct LoadOptions {
   std::string architecture;  // overrides what the file says; empty: tell from the file
@@ -242,8 +237,7 @@ class Model {
   std::unique_ptr<residua_model, Release> model_;
 };
 
-// ---- Running
-// ---------------------------------------------------------------------------------------------------------
+// ---- Running --------------------------------------------------------------------------------------------------------
 
 // The shape of the images given to Context::run.
 struct InputShape {
@@ -337,8 +331,7 @@ class Context {
   std::unique_ptr<residua_context, Release> context_;
 };
 
-// ---- Reading the output
-// ----------------------------------------------------------------------------------------------
+// ---- Reading the output ---------------------------------------------------------------------------------------------
 
 // Softmax over each row of `values` [rows, classes], in place. Sums in double.
 inline void softmax(std::span<float> values, std::size_t classes) {
