@@ -16,13 +16,13 @@ namespace residua::graph {
 
 // Shape of a residual network of the v1 / v1.5 family.
 struct ResNetConfiguration {
-  std::string name;             // "resnet50"
+  std::string name;  // "resnet50"
   bool bottleneck = true;
-  std::vector<int> blocks;      // per stage
-  std::vector<int> channels;    // planes per stage before expansion: 64, 128, 256, 512
+  std::vector<int> blocks;    // per stage
+  std::vector<int> channels;  // planes per stage before expansion: 64, 128, 256, 512
   int groups = 1;
   int width_per_group = 64;
-  bool cifar_stem = false;      // 3x3 stride 1 and no max-pool, else 7x7 stride 2 and max-pool
+  bool cifar_stem = false;         // 3x3 stride 1 and no max-pool, else 7x7 stride 2 and max-pool
   bool option_a_shortcut = false;  // parameter-free: every second pixel, new channels zero
   int classes = 1000;
   int input_size = 224;
@@ -35,8 +35,8 @@ std::optional<ResNetConfiguration> find_architecture(std::string_view name);
 // The configuration that the tensors' names and shapes describe; the error says which tensor spoils it.
 Result<ResNetConfiguration> recognise_resnet(const std::map<std::string, Tensor>& tensors);
 
-// The network with these weights. Every tensor must be there, have the expected shape and be used; `num_batches_tracked`
-// may be present and is dropped. Prefixes ("module.", "state_dict") are already stripped.
+// The network with these weights. Every tensor must be there, have the expected shape and be used;
+// `num_batches_tracked` may be present and is dropped. Prefixes ("module.", "state_dict") are already stripped.
 Result<Graph> build_resnet(const ResNetConfiguration& configuration, const std::map<std::string, Tensor>& tensors);
 
 // Weights for `configuration`, seeded and scaled so that activations stay of order one: for benchmarks and tests.

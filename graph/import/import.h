@@ -28,7 +28,7 @@ struct FileBytes {
 Result<FileBytes> map_file(const std::filesystem::path& path);
 
 struct ImportedModel {
-  Graph graph;  // verified
+  Graph graph;               // verified
   std::string format;        // "onnx", "safetensors", "pth (zip)", "pth (legacy)"
   std::string architecture;  // "resnet50" where it could be told, else empty
   // Keys of the model card (arch, labels, input_size, resize, interpolation, mean, std) as the file holds them:

@@ -8,8 +8,8 @@
  * - A function that can fail returns a residua_status and, when `error` is not NULL, fills it. Nothing is ever printed;
  *   the library neither aborts nor exits.
  * - Every option, input and information struct starts with `struct_size`: zero the struct, then set it to sizeof of the
- *   struct. Fields beyond the size given keep their defaults, so programs built against an older header keep working with
- *   a newer library. In option structs zero means the default.
+ *   struct. Fields beyond the size given keep their defaults, so programs built against an older header keep working
+ * with a newer library. In option structs zero means the default.
  * - Text is UTF-8. Pointers to text and arrays that a function returns belong to the object they came from and live as
  *   long as it does, unless the function says otherwise.
  * - A model is immutable: any number of threads may use it at once. A context serves one thread at a time; contexts
