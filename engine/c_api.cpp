@@ -180,6 +180,7 @@ const char* const* residua_architectures(void) {
     static const std::vector<std::string> names = graph::known_architectures();
     static const std::vector<const char*> pointers = [] {
       std::vector<const char*> texts;
+      texts.reserve(names.size() + 1);
       for (const std::string& name : names) texts.push_back(name.c_str());
       texts.push_back(nullptr);
       return texts;

@@ -35,7 +35,7 @@ struct Copy {
 };
 
 // `fill`: the output is set to this value first.
-Step copy_step(const StepRequest& request, std::vector<Copy> copies, const float* fill, std::size_t scratch_floats) {
+Step copy_step(const StepRequest& request, const std::vector<Copy>& copies, const float* fill, std::size_t scratch_floats) {
   struct Prepared {
     Copy copy;
     dnnl::reorder::primitive_desc description;
@@ -45,7 +45,7 @@ Step copy_step(const StepRequest& request, std::vector<Copy> copies, const float
   Step step = request.make_step("onednn reorder");
   std::vector<Prepared> prepared;
   std::size_t pad_bytes = 0;
-  for (Copy& copy : copies) {
+  for (const Copy& copy : copies) {
     if (copy.from.empty()) continue;
     const dnnl::reorder::primitive_desc description(cpu_engine(), copy.from.desc(), cpu_engine(), copy.to.desc(),
                                                     make_attributes());
@@ -146,7 +146,7 @@ Step make_concat(const StepRequest& request) {
     position += x[a];
     copies.push_back({.from = whole(x), .to = to, .input = i});
   }
-  return copy_step(request, std::move(copies), nullptr, 0);
+  return copy_step(request, copies, nullptr, 0);
 }
 
 Step make_transpose(const StepRequest& request) {

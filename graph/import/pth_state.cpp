@@ -164,6 +164,7 @@ Result<std::vector<StorageReference>> storages_of(const Pickle& pickle) {
     }
   }
   std::vector<StorageReference> list;
+  list.reserve(storages.size());
   for (auto& [key, storage] : storages) list.push_back(std::move(storage));
   return list;
 }

@@ -40,6 +40,7 @@ Status check_size(const SafetensorsEntry& entry, std::uint64_t data_size) {
 // The format wants every byte of data to belong to exactly one tensor.
 Status check_cover(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_size) {
   std::vector<const SafetensorsEntry*> ordered;
+  ordered.reserve(entries.size());
   for (const SafetensorsEntry& entry : entries) ordered.push_back(&entry);
   std::sort(ordered.begin(), ordered.end(), [](const SafetensorsEntry* a, const SafetensorsEntry* b) {
     return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
