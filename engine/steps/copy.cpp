@@ -35,7 +35,8 @@ struct Copy {
 };
 
 // `fill`: the output is set to this value first.
-Step copy_step(const StepRequest& request, const std::vector<Copy>& copies, const float* fill, std::size_t scratch_floats) {
+Step copy_step(const StepRequest& request, const std::vector<Copy>& copies, const float* fill,
+               std::size_t scratch_floats) {
   struct Prepared {
     Copy copy;
     dnnl::reorder::primitive_desc description;

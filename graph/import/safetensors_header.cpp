@@ -126,16 +126,16 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool number_unsigned(number_unsigned_t value) override {
-    SafetensorsEntry* entry = header_.entries.empty() ? nullptr : &header_.entries.back();
+    if (place_ != Place::shape && place_ != Place::offsets) return unexpected("a number");
+    SafetensorsEntry& entry = header_.entries.back();  // both places lie inside a tensor
     if (place_ == Place::shape) {
       if (value > static_cast<std::uint64_t>(INT64_MAX)) return unexpected("a dimension beyond 64 bits");
-      if (entry->shape.size() == highest_rank) return fail(here() + " has more than 16 dimensions", ErrorCode::limit);
-      entry->shape.push_back(static_cast<std::int64_t>(value));
+      if (entry.shape.size() == highest_rank) return fail(here() + " has more than 16 dimensions", ErrorCode::limit);
+      entry.shape.push_back(static_cast<std::int64_t>(value));
       return true;
     }
-    if (place_ != Place::offsets) return unexpected("a number");
-    if (offsets_ == 0) entry->begin = value;
-    if (offsets_ == 1) entry->end = value;
+    if (offsets_ == 0) entry.begin = value;
+    if (offsets_ == 1) entry.end = value;
     if (++offsets_ > 2) return fail(here() + ": data_offsets has more than 2 numbers");
     return true;
   }
