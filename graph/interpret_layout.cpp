@@ -84,6 +84,7 @@ Result<Value> interpret_transpose(const Invocation& call) {
   RESIDUA_ASSIGN(const auto permutation, permutation_of(call.view));
   const std::vector<std::int64_t> own = strides_of(call.input(0).shape);
   std::vector<std::int64_t> strides;
+  strides.reserve(permutation.size());
   for (const std::size_t dimension : permutation) strides.push_back(own[dimension]);
   return of_same_kind(call, call.input(0),
                       [&](const auto& source) { return strided_read(source, call.output_shape, 0, strides); });
