@@ -103,6 +103,7 @@ void apply(Rewriter& rewriter, const Pending& pending) {
   const std::string name =
       inputs[bias_input] == no_tensor ? bias_name(weight.name) : rewriter.tensor(inputs[bias_input]).name;
   std::vector<float> bias;
+  bias.reserve(shift.size());
   for (const double value : shift) bias.push_back(static_cast<float>(value));
   inputs[bias_input] = rewriter.add(make_float_constant(name, {weight.shape[0]}, bias));
   rewriter.set_inputs(layer, std::move(inputs));
