@@ -47,7 +47,7 @@ Result<Shape> read_shape(Cursor& cursor) {
 }
 
 Result<ElementType> read_element_type(Cursor& cursor) {
-  const Result<ElementType> type = parse_element_type(cursor.word());
+  Result<ElementType> type = parse_element_type(cursor.word());
   if (!type) return cursor.error(type.error().message);
   return type;
 }

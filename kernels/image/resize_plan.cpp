@@ -68,8 +68,11 @@ ResizeAxis make_axis(std::int64_t source, std::int64_t resized, std::int64_t beg
   std::vector<double> weights;
   for (std::int64_t output = begin; output < end; ++output) {
     const double center = (static_cast<double>(output) + 0.5) * scale;
+    // Truncated, not rounded: Pillow's bounds, to which the coefficients belong.
+    // NOLINTBEGIN(bugprone-incorrect-roundings)
     const auto first = std::max(static_cast<std::int64_t>(center - support + 0.5), std::int64_t{0});
     const auto last = std::min(static_cast<std::int64_t>(center + support + 0.5), source);
+    // NOLINTEND(bugprone-incorrect-roundings)
     weights.clear();
     double total = 0;
     for (std::int64_t position = first; position < last; ++position) {

@@ -1,5 +1,6 @@
 #include <xsimd/xsimd.hpp>
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/tiers.h"

@@ -19,11 +19,12 @@ Taps taps_inside(std::int64_t output, std::int64_t stride, std::int64_t padding,
 
 // NaN wins over every number: PyTorch's and ONNX's rule for max pooling, which the bare instruction does not keep.
 Vector larger(Vector best, Vector value) noexcept {
-  return xsimd::select(xsimd::isnan(best), best,
-                       xsimd::select(value > best, value, xsimd::select(value == value, best, value)));
+  const auto wins = xsimd::isnan(value) || value > best;
+  return xsimd::select(xsimd::isnan(best), best, xsimd::select(wins, value, best));
 }
 float larger(float best, float value) noexcept {
-  return best != best ? best : (value > best || value != value ? value : best);
+  const bool wins = std::isnan(value) || value > best;
+  return std::isnan(best) || !wins ? best : value;
 }
 
 void max_pool_row(const float* image, const PoolGeometry& g, std::int64_t y, float* output_row) noexcept {
