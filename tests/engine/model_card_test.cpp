@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
 
 #include "graph/text.h"
+#include "tests/temporary_folder.h"
 
 using namespace residua::engine;
 namespace graph = residua::graph;
@@ -12,23 +12,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A folder of its own, gone at the end.
-class Folder {
+// A folder that models, sidecars and label files are written into.
+class Folder : public residua::tests::TemporaryFolder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "residua-card-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
   fs::path write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
+    residua::tests::write_content(path() / name, text);
+    return path() / name;
   }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
 };
 
 graph::ImportedModel imported(const std::string& input_shape, std::map<std::string, std::string> metadata = {}) {
@@ -109,7 +99,8 @@ TEST_CASE("a value that makes no sense names its source and key") {
     CHECK_FALSE(read_model_card(imported("[N, 3, ?, ?]"), {.model = model, .labels = {}}).ok());
   }
   folder.write("m.onnx.json", "{}");
-  CHECK_FALSE(read_model_card(imported("[N, 3, ?, ?]"), {.model = model, .labels = folder / "missing.txt"}).ok());
+  CHECK_FALSE(
+      read_model_card(imported("[N, 3, ?, ?]"), {.model = model, .labels = folder.path() / "missing.txt"}).ok());
   CHECK_FALSE(read_labels(folder.write("empty.txt", "\n\n")).ok());
 }
 

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "tests/tools/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace residua::tool {
 namespace {

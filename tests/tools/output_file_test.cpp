@@ -8,7 +8,7 @@
 
 #include <csignal>
 
-#include "tests/tools/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace residua::tool {
 namespace {

@@ -1,12 +1,11 @@
 // Damaged and malicious ONNX files: an error or an equal graph, never a crash (run under ASan and UBSan, too).
-#include <unistd.h>
 
-#include <fstream>
 #include <limits>
 
 #include "graph/text.h"
 #include "tests/data.h"
 #include "tests/graph/import/onnx_model.h"
+#include "tests/temporary_folder.h"
 
 namespace residua::tests::onnx {
 namespace {
@@ -136,23 +135,13 @@ TEST_CASE("wrong wire types are refused") {
   CHECK(result.error().message == "byte 2 (model): field 7 has wire type 0, expected 2");
 }
 
-// A folder that goes with the test.
-class Folder {
+// A folder that files of zeros are written into.
+class Folder : public TemporaryFolder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("residua-onnx-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_ / "model" / "inner");
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
   std::filesystem::path write(const std::string& name, std::size_t size) const {
-    std::ofstream(path_ / name, std::ios::binary) << std::string(size, '\0');
-    return path_ / name;
+    write_content(path() / name, std::string(size, '\0'));
+    return path() / name;
   }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 TEST_CASE("external data stays in the model's folder and inside its file") {
