@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-
 #include "graph/text.h"
 #include "tests/temporary_folder.h"
 
