@@ -8,6 +8,8 @@
 #include <cstdint>
 
 #include "kernels/cpu.h"
+#include "kernels/products/products.h"
+#include "kernels/winograd/winograd.h"
 
 namespace residua::kernels {
 
@@ -51,6 +53,10 @@ struct KernelTable {
   // output[i * channels + c] = input[i * channels + c] * scale[c] + shift[c]; output may be input.
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float* output) noexcept;
+
+  // 3x3 convolution, stride 1: products of transformed tiles.
+  ProductKernels products;
+  WinogradKernels winograd_4x4, winograd_2x2;
 
   // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so
   // that none can be left out, and writes how many floating-point operations it did.

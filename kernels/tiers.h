@@ -17,6 +17,14 @@ void fill_elementwise_sse2(KernelTable& table) noexcept;
 void fill_elementwise_avx2(KernelTable& table) noexcept;
 void fill_elementwise_avx512(KernelTable& table) noexcept;
 
+void fill_products_sse2(KernelTable& table) noexcept;
+void fill_products_avx2(KernelTable& table) noexcept;
+void fill_products_avx512(KernelTable& table) noexcept;
+
+void fill_winograd_sse2(KernelTable& table) noexcept;
+void fill_winograd_avx2(KernelTable& table) noexcept;
+void fill_winograd_avx512(KernelTable& table) noexcept;
+
 void fill_peak_sse2(KernelTable& table) noexcept;
 void fill_peak_avx2(KernelTable& table) noexcept;
 void fill_peak_avx512(KernelTable& table) noexcept;

@@ -1,0 +1,44 @@
+// Matrix products on packed panels: the inner loop of our convolutions, direct and Winograd.
+//
+// A product multiplies `rows` rows of factors (pixels, or tiles) by the weights of one block of output channels:
+//
+//   sums[r][k] = sum over d of panel[r][d] * weights[d][k]
+//
+//   panel    [chunks][rows][lanes]     factor (r, d) at ((d / lanes) * rows + r) * lanes + d % lanes
+//   weights  [chunks * lanes][width]   width = `vectors` * lanes output channels
+//
+// Depths that are no multiple of `lanes` are filled up with zeros on both sides. Each sum is one chain of fused
+// multiply-adds in the order of d, whatever the rows and the width: equal inputs give equal bits in any blocking.
+#pragma once
+
+#include <cstdint>
+
+namespace residua::kernels {
+
+// Where the sums of a convolution go, and what is added on the way.
+//
+//   output[r * stride + k] = activation(sums[r][k] + bias[k] + residual[r * stride + k])   for k < channels
+struct ProductTarget {
+  float* output;
+  const float* residual;  // nullptr: none; may be `output`
+  const float* bias;      // `vectors` * lanes floats, filled up with zeros
+  std::int64_t stride;    // of output and residual, in floats
+  std::int64_t channels;  // 1 .. vectors * lanes
+  bool relu;              // NaN stays NaN
+};
+
+// The kernels of one tier with the sizes that panels and weights must be packed for.
+struct ProductKernels {
+  int rows;     // the most rows of a panel
+  int lanes;    // floats of a vector: the depth's unit
+  int vectors;  // the most vectors of a block of output channels
+
+  // Writes the bare sums: output[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors; chunks >= 1.
+  void (*multiply)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
+                   float* output) noexcept;
+  // Writes convolution outputs, all of `target.channels`.
+  void (*convolve)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
+                   const ProductTarget& target) noexcept;
+};
+
+}  // namespace residua::kernels

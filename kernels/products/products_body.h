@@ -1,0 +1,127 @@
+// Bodies of the matrix products, included once by each instruction set's file inside its anonymous namespace, after
+// `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor.
+
+using Vector = xsimd::batch<float>;
+constexpr int lanes = static_cast<int>(Vector::size);
+constexpr int most_vectors = 2;
+
+// The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
+// weights is loaded once a depth and serves all rows; each factor is broadcast once and serves all vectors: 28 fused
+// multiply-adds for 16 loads with AVX-512.
+template <int rows, int vectors>
+[[gnu::always_inline]] inline void accumulate(const float* panel, const float* weights, std::int64_t chunks,
+                                              Vector (&sums)[rows][vectors]) noexcept {
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+#pragma GCC unroll 4
+    for (int lane = 0; lane < lanes; ++lane) {
+      Vector weight[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) weight[v] = Vector::load_unaligned(weights + (lane * vectors + v) * lanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+        const Vector factor(panel[r * lanes + lane]);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) sums[r][v] = xsimd::fma(factor, weight[v], sums[r][v]);
+      }
+    }
+    panel += rows * lanes;
+    weights += lanes * vectors * lanes;
+  }
+}
+
+template <int rows, int vectors>
+void multiply_rows(const float* panel, const float* weights, std::int64_t chunks, float* output) noexcept {
+  Vector sums[rows][vectors];
+  accumulate(panel, weights, chunks, sums);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(output + (r * vectors + v) * lanes);
+}
+
+// The outputs of rows that are not whole vectors of channels, from sums on the stack.
+template <int vectors>
+void finish_part(const float* sums, int rows, const ProductTarget& target) noexcept {
+  for (int r = 0; r < rows; ++r)
+    for (std::int64_t k = 0; k < target.channels; ++k) {
+      float value = sums[r * vectors * lanes + k] + target.bias[k];
+      if (target.residual != nullptr) value += target.residual[r * target.stride + k];
+      target.output[r * target.stride + k] = target.relu && value < 0 ? 0 : value;
+    }
+}
+
+template <int rows, int vectors>
+void convolve_rows(const float* panel, const float* weights, std::int64_t chunks,
+                   const ProductTarget& target) noexcept {
+  Vector sums[rows][vectors];
+  accumulate(panel, weights, chunks, sums);
+  if (target.channels < vectors * lanes) {
+    float values[rows * vectors * lanes];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(values + (r * vectors + v) * lanes);
+    finish_part<vectors>(values, rows, target);
+    return;
+  }
+  Vector bias[vectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) bias[v] = Vector::load_unaligned(target.bias + v * lanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sums[r][v] += bias[v];
+  if (target.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v)
+        sums[r][v] += Vector::load_unaligned(target.residual + r * target.stride + v * lanes);
+  }
+  if (target.relu) {
+    // In this order the instruction hands a NaN on.
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sums[r][v] = xsimd::max(Vector(0.0f), sums[r][v]);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(target.output + r * target.stride + v * lanes);
+}
+
+// Calls run.template operator()<rows>() for 1 <= rows <= most_rows.
+template <int candidate, class Run>
+[[gnu::always_inline]] inline void with_rows(int rows, const Run& run) noexcept {
+  if (rows == candidate)
+    run.template operator()<candidate>();
+  else if constexpr (candidate > 1)
+    with_rows<candidate - 1>(rows, run);
+}
+
+void multiply(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
+              float* output) noexcept {
+  with_rows<most_rows>(rows, [&]<int count>() noexcept {
+    if (vectors == 2)
+      multiply_rows<count, 2>(panel, weights, chunks, output);
+    else
+      multiply_rows<count, 1>(panel, weights, chunks, output);
+  });
+}
+
+void convolve(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
+              const ProductTarget& target) noexcept {
+  with_rows<most_rows>(rows, [&]<int count>() noexcept {
+    if (vectors == 2)
+      convolve_rows<count, 2>(panel, weights, chunks, target);
+    else
+      convolve_rows<count, 1>(panel, weights, chunks, target);
+  });
+}
+
+constexpr ProductKernels product_kernels{most_rows, lanes, most_vectors, multiply, convolve};

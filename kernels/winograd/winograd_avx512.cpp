@@ -1,0 +1,18 @@
+#include <xsimd/xsimd.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/tiers.h"
+
+namespace residua::kernels {
+namespace {
+#include "kernels/winograd/winograd_body.h"
+}  // namespace
+
+void fill_winograd_avx512(KernelTable& table) noexcept {
+  table.winograd_4x4 = winograd_kernels<F4>;
+  table.winograd_2x2 = winograd_kernels<F2>;
+}
+
+}  // namespace residua::kernels
