@@ -1,9 +1,18 @@
 #include "engine/arena.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 #include <numeric>
 
 namespace residua::engine {
+
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+  void* memory = std::aligned_alloc(cache_line, whole_cache_lines(std::max<std::size_t>(bytes, 1)));
+  if (memory == nullptr) throw std::bad_alloc();
+  return {static_cast<std::byte*>(memory), [](std::byte* pointer) { std::free(pointer); }};
+}
+
 namespace {
 
 bool alive_together(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }

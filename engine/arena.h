@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace residua::engine {
@@ -11,6 +12,9 @@ inline constexpr std::size_t cache_line = 64;
 inline constexpr std::size_t whole_cache_lines(std::size_t bytes) {
   return (bytes + cache_line - 1) / cache_line * cache_line;
 }
+
+// 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0.
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
 
 // A tensor that must exist from step `first` to step `last`, both included.
 struct Lifetime {

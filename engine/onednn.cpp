@@ -1,13 +1,28 @@
 #include "engine/onednn.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <new>
+#include <cstring>
 
-#include "engine/arena.h"
 #include "engine/environment.h"
 
 namespace residua::engine {
+namespace {
+
+// Everything that tells one blocked layout from another.
+std::string name_of(const dnnl::memory::desc& desc) {
+  std::string name = "onednn";
+  const auto list = [&](const char* what, const dnnl::memory::dims& values) {
+    name += what;
+    for (const auto value : values) name += " " + std::to_string(value);
+  };
+  list(", dims", desc.get_dims());
+  list(", padded", desc.get_padded_dims());
+  list(", strides", desc.get_strides());
+  list(", inner", desc.get_inner_blks());
+  list(" of", desc.get_inner_idxs());
+  return name;
+}
+
+}  // namespace
 
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine engine = [] {
@@ -15,12 +30,6 @@ const dnnl::engine& cpu_engine() {
     return dnnl::engine(dnnl::engine::kind::cpu, 0);
   }();
   return engine;
-}
-
-std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
-  void* memory = std::aligned_alloc(cache_line, whole_cache_lines(std::max<std::size_t>(bytes, 1)));
-  if (memory == nullptr) throw std::bad_alloc();
-  return {static_cast<std::byte*>(memory), [](std::byte* pointer) { std::free(pointer); }};
 }
 
 dnnl::memory::dims dims_of(const graph::Shape& shape) { return {shape.begin(), shape.end()}; }
@@ -31,6 +40,21 @@ dnnl::memory::desc activation_desc(const graph::Shape& shape) {
 
 dnnl::memory::desc row_major_desc(const graph::Shape& shape) {
   return {dims_of(shape), dnnl::memory::data_type::f32, row_major_strides(shape)};
+}
+
+std::shared_ptr<const std::byte> pack_for_onednn(PackedWeights& packed, const graph::Tensor& constant,
+                                                 const dnnl::memory::desc& plain, const dnnl::memory::desc& wanted) {
+  return packed.get(constant, {name_of(wanted), wanted.get_size()}, [&](std::span<const float> values, std::byte* to) {
+    if (plain == wanted) {
+      std::memcpy(to, values.data(), values.size_bytes());
+      return;
+    }
+    const dnnl::stream stream(cpu_engine());
+    OnednnCall call(dnnl::reorder(dnnl::reorder::primitive_desc(cpu_engine(), plain, cpu_engine(), wanted)), stream);
+    call.add(DNNL_ARG_FROM, plain, values.data());
+    call.add(DNNL_ARG_TO, wanted, to);
+    call();
+  });
 }
 
 dnnl::primitive_attr make_attributes() {

@@ -7,20 +7,22 @@
 #include <vector>
 
 #include "engine/layout.h"
+#include "engine/packed_weights.h"
 
 namespace residua::engine {
 
 // The one CPU engine of the process. The first call applies RESIDUA_MAX_ISA to oneDNN.
 const dnnl::engine& cpu_engine();
 
-// 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0.
-std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
-
 dnnl::memory::dims dims_of(const graph::Shape& shape);
 
 // Our layouts (engine/layout.h) as descriptors of float32 memory.
 dnnl::memory::desc activation_desc(const graph::Shape& shape);
 dnnl::memory::desc row_major_desc(const graph::Shape& shape);
+
+// `constant`, whose values lie as `plain` says, in the layout `wanted`.
+std::shared_ptr<const std::byte> pack_for_onednn(PackedWeights& packed, const graph::Tensor& constant,
+                                                 const dnnl::memory::desc& plain, const dnnl::memory::desc& wanted);
 
 // Attributes every primitive of ours starts from: scratch memory comes from the arena's owner, and float32 means
 // float32 whatever ONEDNN_DEFAULT_FPMATH_MODE says in the host's environment.

@@ -51,8 +51,8 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
   step.scratch_bytes = description.scratchpad_desc().get_size();
   if (residual == Residual::in_place) step.overwrites = request.node.input(residual_input);
 
-  const auto packed = request.packed.get(weight, convolution.plain_weights, description.weights_desc());
-  const auto packed_bias = has_bias ? request.packed.get(request.input(bias_input), bias, bias) : nullptr;
+  const auto packed = pack_for_onednn(request.packed, weight, convolution.plain_weights, description.weights_desc());
+  const auto packed_bias = has_bias ? pack_for_onednn(request.packed, request.input(bias_input), bias, bias) : nullptr;
   const auto locate_source = request.locate(0);
   const auto locate_residual =
       residual == Residual::beside ? request.locate(residual_input) : std::function<const float*(const Binding&)>();

@@ -9,7 +9,7 @@ std::function<const float*(const Binding&)> StepRequest::locate(std::size_t inde
   const graph::TensorId id = node.input(index);
   const graph::Tensor& tensor = graph.tensor(id);
   if (!tensor.is_constant()) return [id](const Binding& binding) -> const float* { return binding.address(id); };
-  auto data = packed.get(tensor, row_major_desc(tensor.shape), activation_desc(tensor.shape));
+  auto data = pack_for_onednn(packed, tensor, row_major_desc(tensor.shape), activation_desc(tensor.shape));
   return [data](const Binding&) { return reinterpret_cast<const float*>(data.get()); };
 }
 
