@@ -11,7 +11,7 @@
 #include "engine/log.h"
 #include "engine/peak.h"
 #include "engine/scores.h"
-#include "engine/threads.h"
+#include "engine/cpu_budget.h"
 #include "engine/version.h"
 #include "graph/architectures/resnet.h"
 #include "graph/operators.h"

@@ -1,11 +1,11 @@
 #include "engine/context.h"
 
-#include <atomic>
 #include <chrono>
 
+#include "engine/cpu_budget.h"
 #include "engine/environment.h"
+#include "engine/layout.h"
 #include "engine/log.h"
-#include "engine/onednn.h"
 #include "engine/threads.h"
 
 namespace residua::engine {
@@ -41,45 +41,29 @@ Context::Context(std::shared_ptr<const Model> model, const ContextOptions& optio
   options_.threads = threads_within_budget(options.threads);
 }
 
-void Context::prepare(Worker& worker, const std::shared_ptr<const Plan>& plan) {
-  if (worker.plan == plan) return;
-  worker.plan = nullptr;
-  worker.steps.clear();
-  if (worker.arena_capacity < plan->arena_bytes) {
-    worker.arena = nullptr;  // the old one goes before the new one comes
-    worker.arena_capacity = 0;
-    worker.arena = allocate_aligned(plan->arena_bytes);
-    worker.arena_capacity = plan->arena_bytes;
-  }
-  if (worker.scratch_capacity < plan->scratch_bytes) {
-    worker.scratch = nullptr;
-    worker.scratch_capacity = 0;
-    worker.scratch = allocate_aligned(plan->scratch_bytes);
-    worker.scratch_capacity = plan->scratch_bytes;
-  }
-  Binding binding{worker.arena.get(), worker.scratch.get(), &plan->offsets, dnnl::stream(cpu_engine())};
-  for (const Step& step : plan->steps) worker.steps.push_back(step.bind(binding));
-  worker.plan = plan;
-}
+bool Context::profiles() const { return options_.profile || environment().verbose_profile; }
 
-void Context::convert_input(const Plan& plan, const Input& input, std::int64_t first, float* activation) const {
-  const kernels::KernelTable& kernels = kernel_table();
-  const std::int64_t channels = model_->channels(), pixels = input.shape.height * input.shape.width;
-  const ModelCard& card = model_->card();
-  float scale[3], shift[3];
+Phase Context::convert_input(const Plan& plan, const Input& input, std::int64_t first, float* activation) const {
+  struct Coefficients {
+    float scale[3], shift[3];
+  } coefficients;
   for (int c = 0; c < 3; ++c) {
-    scale[c] = 1.0f / (255.0f * card.standard_deviation[c]);
-    shift[c] = -card.mean[c] / card.standard_deviation[c];
+    coefficients.scale[c] = 1.0f / (255.0f * model_->card().standard_deviation[c]);
+    coefficients.shift[c] = -model_->card().mean[c] / model_->card().standard_deviation[c];
   }
+  const std::int64_t channels = model_->channels(), height = input.shape.height, width = input.shape.width;
   // Items are image rows.
-  parallel_ranges(plan.key.threads, plan.key.batch * input.shape.height, [&](std::int64_t begin, std::int64_t end) {
+  return in_ranges(plan.key.threads, plan.key.batch * height, [=](std::int64_t begin, std::int64_t end) {
+    const kernels::KernelTable& kernels = kernel_table();
+    const std::int64_t pixels = height * width;
     while (begin < end) {
-      const std::int64_t image = begin / input.shape.height, row = begin % input.shape.height;
-      const std::int64_t rows = std::min(end - begin, input.shape.height - row);
-      const std::int64_t position = row * input.shape.width, count = rows * input.shape.width;
+      const std::int64_t image = begin / height, row = begin % height;
+      const std::int64_t rows = std::min(end - begin, height - row);
+      const std::int64_t position = row * width, count = rows * width;
       float* target = activation + (image * pixels + position) * channels;
       if (input.pixels)
-        kernels.normalize_pixels(input.pixels + ((first + image) * pixels + position) * 3, count, scale, shift, target);
+        kernels.normalize_pixels(input.pixels + ((first + image) * pixels + position) * 3, count, coefficients.scale,
+                                 coefficients.shift, target);
       else
         kernels.interleave_planes(input.planes + (first + image) * channels * pixels + position, pixels, channels,
                                   count, target);
@@ -88,24 +72,41 @@ void Context::convert_input(const Plan& plan, const Input& input, std::int64_t f
   });
 }
 
-void Context::run_images(Worker& worker, const Input& input, std::int64_t first, float* output, std::int64_t values) {
-  const Plan& plan = *worker.plan;
-  const auto address = [&](graph::TensorId id) {
-    return reinterpret_cast<float*>(worker.arena.get() + plan.offsets[static_cast<std::size_t>(id)]);
-  };
-  convert_input(plan, input, first, address(plan.graph.inputs[0]));
-  if (options_.profile || environment().verbose_profile) {
-    worker.milliseconds.resize(worker.steps.size());
-    for (std::size_t i = 0; i < worker.steps.size(); ++i) {
+void Context::run_together(const std::shared_ptr<const Plan>& plan, const Input& input, std::int64_t first,
+                           float* output, int threads) {
+  Worker& worker = workers_[0];
+  BoundPlan& bound = worker.bound;
+  if (bound.plan() != plan) bound.bind(plan, threads);
+  const Phase convert = convert_input(*plan, input, first, bound.input());
+  run_phases({&convert, 1}, threads);
+  if (profiles()) {
+    worker.milliseconds.resize(plan->steps.size());
+    for (std::size_t i = 0; i < plan->steps.size(); ++i) {
       const double start = now_milliseconds();
-      worker.steps[i]();
+      run_phases(bound.phases_of(i), threads);
       worker.milliseconds[i] += now_milliseconds() - start;
     }
   } else {
-    for (const auto& step : worker.steps) step();
+    run_phases(bound.phases(), threads);
   }
-  const graph::TensorId result = plan.graph.outputs[0];
-  to_row_major(plan.graph.tensor(result).shape, address(result), output + first * values);
+  to_row_major(plan->graph.tensor(plan->graph.outputs[0]).shape, bound.output(), output);
+}
+
+void Context::run_alone(Worker& worker, const Input& input, std::int64_t image, float* output) {
+  const Plan& plan = *worker.bound.plan();
+  const Phase convert = convert_input(plan, input, image, worker.bound.input());
+  engine::run_alone({&convert, 1}, 0);
+  if (profiles()) {
+    worker.milliseconds.resize(plan.steps.size());
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+      const double start = now_milliseconds();
+      engine::run_alone(worker.bound.phases_of(i), 0);
+      worker.milliseconds[i] += now_milliseconds() - start;
+    }
+  } else {
+    engine::run_alone(worker.bound.phases(), 0);
+  }
+  to_row_major(plan.graph.tensor(plan.graph.outputs[0]).shape, worker.bound.output(), output);
 }
 
 graph::Status Context::run(const Input& input, std::span<float> output) {
@@ -137,16 +138,14 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
   if (workers_.size() < static_cast<std::size_t>(workers)) workers_.resize(static_cast<std::size_t>(workers));
   for (Worker& worker : workers_) worker.milliseconds.clear();
 
-  const ThreadCountScope scope(choice.key.threads);
   if (alone) {
-    // Images are dealt out one by one: a thread that is held up takes fewer.
-    std::atomic<std::int64_t> next{0};
-    run_workers(workers, [&](int index) {
-      Worker& worker = workers_[static_cast<std::size_t>(index)];
-      prepare(worker, plan);
-      for (std::int64_t image = next++; image < input.shape.batch; image = next++)
-        run_images(worker, input, image, output.data(), values);
-    });
+    // Images are dealt out one by one.
+    const Phase images{input.shape.batch, [&](std::int64_t image, int index) {
+                         Worker& worker = workers_[static_cast<std::size_t>(index)];
+                         if (worker.bound.plan() != plan) worker.bound.bind(plan, 1);
+                         run_alone(worker, input, image, output.data() + image * values);
+                       }};
+    run_phases({&images, 1}, workers);
   } else {
     for (std::int64_t first = 0; first < input.shape.batch; first += group) {
       const std::int64_t images = std::min(group, input.shape.batch - first);
@@ -156,8 +155,7 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
         rest.batch = images;
         RESIDUA_ASSIGN(piece, model_->plan(rest));
       }
-      prepare(workers_[0], piece);
-      run_images(workers_[0], input, first, output.data(), values);
+      run_together(piece, input, first, output.data() + first * values, choice.key.threads);
     }
   }
 

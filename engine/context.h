@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/bound_plan.h"
 #include "engine/model.h"
 
 namespace residua::engine {
@@ -64,17 +65,17 @@ class Context {
   const RunInfo& last_run() const { return info_; }
 
  private:
+  // One worker of the throughput schedule, or all together in the latency schedule.
   struct Worker {
-    std::shared_ptr<const Plan> plan;
-    std::shared_ptr<std::byte> arena, scratch;
-    std::size_t arena_capacity = 0, scratch_capacity = 0;
-    std::vector<std::function<void()>> steps;
-    std::vector<double> milliseconds;
+    BoundPlan bound;
+    std::vector<double> milliseconds;  // one a step, with profile
   };
 
-  void prepare(Worker& worker, const std::shared_ptr<const Plan>& plan);
-  void run_images(Worker& worker, const Input& input, std::int64_t first, float* output, std::int64_t values);
-  void convert_input(const Plan& plan, const Input& input, std::int64_t first, float* activation) const;
+  void run_together(const std::shared_ptr<const Plan>& plan, const Input& input, std::int64_t first, float* output,
+                    int threads);
+  void run_alone(Worker& worker, const Input& input, std::int64_t image, float* output);
+  Phase convert_input(const Plan& plan, const Input& input, std::int64_t first, float* activation) const;
+  bool profiles() const;
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;

@@ -6,7 +6,6 @@
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/log.h"
-#include "engine/threads.h"
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
 #include "graph/operators.h"
@@ -148,7 +147,6 @@ Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
     std::rotate(known, known + 1, plans_.end());
     return plans_.back();
   }
-  const ThreadCountScope scope(key.threads);
   RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(optimized_, key, kernel_table(), packed_));
   if (plans_.size() == kept_plans) plans_.erase(plans_.begin());
   plans_.push_back(plan);

@@ -28,12 +28,12 @@ struct Plan {
   std::vector<std::size_t> offsets;                // of each tensor in the arena
   std::size_t arena_bytes = 0;
   std::size_t arena_lower_bound = 0;  // largest set of tensors alive together
-  std::size_t scratch_bytes = 0;      // the largest any step asks for
+  std::size_t scratch_bytes = 0;         // the largest any step asks for, for each worker
+  std::size_t shared_scratch_bytes = 0;  // the largest any step asks for, for all together
   double gflop = 0;                   // of the whole batch
 };
 
-// Plans `optimized` for `key`. Errors where the network does not take such images. Call it with oneDNN's thread count
-// set (ThreadCountScope): primitives keep it.
+// Plans `optimized` for `key`. Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& optimized, const PlanKey& key,
                                                      const kernels::KernelTable& kernels, PackedWeights& packed);
 
