@@ -6,12 +6,12 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/context.h"
+#include "engine/cpu_budget.h"
 #include "engine/describe.h"
 #include "engine/environment.h"
 #include "engine/log.h"
 #include "engine/peak.h"
 #include "engine/scores.h"
-#include "engine/cpu_budget.h"
 #include "engine/version.h"
 #include "graph/architectures/resnet.h"
 #include "graph/operators.h"

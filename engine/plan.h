@@ -27,10 +27,10 @@ struct Plan {
   std::vector<std::vector<Rejection>> rejections;  // one list a step
   std::vector<std::size_t> offsets;                // of each tensor in the arena
   std::size_t arena_bytes = 0;
-  std::size_t arena_lower_bound = 0;  // largest set of tensors alive together
+  std::size_t arena_lower_bound = 0;     // largest set of tensors alive together
   std::size_t scratch_bytes = 0;         // the largest any step asks for, for each worker
   std::size_t shared_scratch_bytes = 0;  // the largest any step asks for, for all together
-  double gflop = 0;                   // of the whole batch
+  double gflop = 0;                      // of the whole batch
 };
 
 // Plans `optimized` for `key`. Errors where the network does not take such images.

@@ -13,12 +13,15 @@ constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
 
 std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
 
-// How the rows are cut.
+// How the rows are cut. Group i holds blocks blocks * i / groups and following.
 struct Blocking {
-  std::int64_t rows_per_block, blocks, blocks_per_group, groups;
+  std::int64_t rows_per_block, blocks, groups;
   // All panels are gathered first, for all threads, and each block of weights is then read by one thread; otherwise a
   // thread gathers a group and reads all weights for it.
   bool shared;
+
+  std::int64_t first_block(std::int64_t group) const { return blocks * group / groups; }
+  std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
 };
 
 std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.positions * convolution.depth; }
@@ -36,17 +39,17 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
   const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
   const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
-  blocking.blocks_per_group = std::clamp<std::int64_t>(room / block_floats, 1, blocking.blocks);
+  blocking.groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
   const auto weights = static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float);
   blocking.shared = convolution.channels.groups == 1 && weights > caches().level2 * 3 / 4;
+  if (threads == 1) return blocking;
 
-  // Enough parts that a thread which is held up leaves the others something to take, and an even number for each.
-  constexpr std::int64_t parts_a_thread = 6;
+  // Parts so small that threads which start together end together, and that one which is held up leaves the others
+  // something to take.
+  constexpr std::int64_t parts_a_thread = 12;
   const std::int64_t columns = blocking.shared ? convolution.channels.count() : 1;
-  if (threads > 1)
-    blocking.blocks_per_group =
-        std::clamp<std::int64_t>(blocking.blocks * columns / (parts_a_thread * threads), 1, blocking.blocks_per_group);
-  blocking.groups = divided_up(blocking.blocks, blocking.blocks_per_group);
+  blocking.groups = std::max(blocking.groups, divided_up(parts_a_thread * threads, columns));
+  blocking.groups = std::min(divided_up(blocking.groups, threads) * threads, blocking.blocks);
   return blocking;
 }
 
@@ -65,8 +68,7 @@ struct Work {
   }
   // The blocks of a group, their panels side by side from `panels` on.
   std::vector<RowBlock>& blocks_of_group(std::int64_t group, float* panels, std::vector<RowBlock>& blocks) const {
-    const std::int64_t first = group * blocking.blocks_per_group;
-    const std::int64_t end = std::min(first + blocking.blocks_per_group, blocking.blocks);
+    const std::int64_t first = blocking.first_block(group), end = blocking.first_block(group + 1);
     blocks.clear();
     for (std::int64_t i = first; i < end; ++i) blocks.push_back(block(i, panels + (i - first) * floats_of_block()));
     return blocks;
@@ -83,7 +85,7 @@ struct Work {
 // Each worker's list of blocks, made once, so that a run allocates nothing.
 std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
   std::vector<std::vector<RowBlock>> lists(static_cast<std::size_t>(workers));
-  for (auto& list : lists) list.reserve(static_cast<std::size_t>(work.blocking.blocks_per_group));
+  for (auto& list : lists) list.reserve(static_cast<std::size_t>(work.blocking.most_blocks()));
   return lists;
 }
 
@@ -91,10 +93,10 @@ float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                      const Binding& binding) {
-  return {work->blocking.groups, [=, lists = block_lists(*work, binding.workers())](std::int64_t part,
-                                                                                    int worker) mutable {
+  return {work->blocking.groups,
+          [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
             float* const panels = floats(binding.scratch_of(worker));
-            float* const sums = panels + work->blocking.blocks_per_group * work->floats_of_block();
+            float* const sums = panels + work->blocking.most_blocks() * work->floats_of_block();
             const auto& blocks = work->blocks_of_group(part, panels, lists[static_cast<std::size_t>(worker)]);
             const ChannelBlocks& channels = work->convolution.channels;
             for (std::int64_t channel_block = 0; channel_block < channels.count(); ++channel_block) {
@@ -109,15 +111,13 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
                                         const Binding& binding) {
   float* const panels = floats(binding.shared_scratch);
   const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
-                       work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()),
-                                                0);
+                       work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
                      }};
   const std::int64_t groups = work->blocking.groups;
   const Phase multiply{groups * work->convolution.channels.count(),
                        [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
                          const std::int64_t group = part % groups;
-                         float* const first =
-                             panels + group * work->blocking.blocks_per_group * work->floats_of_block();
+                         float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
                          work->finish(tensors,
                                       work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
                                       part / groups, floats(binding.scratch_of(worker)));
@@ -167,14 +167,13 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
   const ChannelBlocks& channels = convolution.channels;
   const std::int64_t block_floats = panel_floats(convolution) * channels.width;
-  work->weights = request.packed.get(
-      request.input(weight_input),
-      {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
-       static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float)},
-      [&](std::span<const float> values, std::byte* packed) {
-        for (std::int64_t block = 0; block < channels.count(); ++block)
-          convolution.pack(values, block, floats(packed) + block * block_floats);
-      });
+  work->weights = request.packed.get(request.input(weight_input),
+                                     {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
+                                      static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float)},
+                                     [&](std::span<const float> values, std::byte* packed) {
+                                       for (std::int64_t block = 0; block < channels.count(); ++block)
+                                         convolution.pack(values, block, floats(packed) + block * block_floats);
+                                     });
   if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
   work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
 
@@ -186,9 +185,9 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
     return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
   };
   const Blocking& blocking = work->blocking;
-  const std::int64_t sums = blocking.blocks_per_group * blocking.rows_per_block * convolution.sums;
+  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.sums;
   const std::int64_t block_panels = blocking.rows_per_block * panel_floats(convolution);
-  step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.blocks_per_group * block_panels));
+  step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
   if (blocking.shared) step.shared_scratch_bytes = bytes(blocking.blocks * block_panels);
   work->convolution = std::move(convolution);
 

@@ -36,8 +36,7 @@ std::vector<Band> bands_of(const OnednnConvolution& convolution) {
   const std::int64_t pixels = outputs * convolution.destination[3];
   const std::int64_t count = std::clamp<std::int64_t>(pixels / fewest_pixels, 1, std::min(most_bands, outputs));
   const std::int64_t stride = convolution.strides[0], padding = convolution.padding_before[0];
-  const std::int64_t reach =
-      (convolution.plain_weights.get_dims().end()[-2] - 1) * (convolution.dilations[0] + 1) + 1;
+  const std::int64_t reach = (convolution.plain_weights.get_dims().end()[-2] - 1) * (convolution.dilations[0] + 1) + 1;
   std::vector<Band> bands;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = outputs * i / count, end = outputs * (i + 1) / count;
@@ -108,10 +107,9 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
         std::find_if(shapes.begin(), shapes.end(), [&](const Band& shape) { return shape.same_shape(band); });
     description_of.push_back(static_cast<std::size_t>(known - shapes.begin()));
     if (known != shapes.end()) continue;
-    const memory::desc weights =
-        descriptions.empty()
-            ? memory::desc(convolution.plain_weights.get_dims(), memory::data_type::f32, memory::format_tag::any)
-            : descriptions.front().weights_desc();
+    const memory::desc weights = descriptions.empty() ? memory::desc(convolution.plain_weights.get_dims(),
+                                                                     memory::data_type::f32, memory::format_tag::any)
+                                                      : descriptions.front().weights_desc();
     shapes.push_back(band);
     descriptions.push_back(describe(convolution, band, residual, weights, bias));
   }
@@ -123,8 +121,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
 
   const auto packed =
       pack_for_onednn(request.packed, weight, convolution.plain_weights, descriptions.front().weights_desc());
-  const auto packed_bias =
-      has_bias ? pack_for_onednn(request.packed, request.input(bias_input), bias, bias) : nullptr;
+  const auto packed_bias = has_bias ? pack_for_onednn(request.packed, request.input(bias_input), bias, bias) : nullptr;
   const auto locate_source = request.locate(0);
   const auto locate_residual =
       residual == Residual::beside ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
@@ -144,8 +141,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
         OnednnCall call(primitives[i], binding.streams[static_cast<std::size_t>(worker)]);
         call.add(DNNL_ARG_SRC, description.src_desc(), input);
         call.add(DNNL_ARG_DST, description.dst_desc(), output);
-        if (beside)
-          call.add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, description.dst_desc(), beside);
+        if (beside) call.add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, description.dst_desc(), beside);
         call.add(DNNL_ARG_WEIGHTS, description.weights_desc(), packed.get());
         if (packed_bias) call.add(DNNL_ARG_BIAS, bias, packed_bias.get());
         call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch_of(worker));

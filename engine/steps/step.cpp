@@ -17,7 +17,8 @@ std::function<const float*(const Binding&)> StepRequest::locate(std::size_t inde
 
 Phase in_ranges(int threads, std::int64_t count, std::function<void(std::int64_t begin, std::int64_t end)> work) {
   constexpr std::int64_t ranges_a_thread = 4;
-  const std::int64_t parts = threads == 1 ? std::min<std::int64_t>(count, 1) : std::min(count, ranges_a_thread * threads);
+  const std::int64_t parts =
+      threads == 1 ? std::min<std::int64_t>(count, 1) : std::min(count, ranges_a_thread * threads);
   return {parts, [parts, count, work = std::move(work)](std::int64_t part, int) {
             work(count * part / parts, count * (part + 1) / parts);
           }};

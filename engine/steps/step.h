@@ -20,7 +20,7 @@ struct Binding {
   std::byte* arena = nullptr;
   std::byte* shared_scratch = nullptr;
   std::byte* scratch = nullptr;
-  std::size_t scratch_bytes = 0;  // of one worker
+  std::size_t scratch_bytes = 0;                      // of one worker
   const std::vector<std::size_t>* offsets = nullptr;  // into the arena, one a tensor
   std::vector<dnnl::stream> streams;                  // one a worker
 

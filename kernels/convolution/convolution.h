@@ -18,8 +18,8 @@ struct ConvolutionGeometry {
 struct ConvolutionKernels {
   // Gathers what output pixels [first_pixel, first_pixel + rows), counted row by row, image after image, read of input
   // channels [first_channel, first_channel + channels) into one panel for the products. Depth runs over the kernel's
-  // taps and, within a tap, over the channels: d = (ky * kernel_width + kx) * channels + c. What lies outside the image,
-  // and the last chunk behind the depth, are zeros.
+  // taps and, within a tap, over the channels: d = (ky * kernel_width + kx) * channels + c. What lies outside the
+  // image, and the last chunk behind the depth, are zeros.
   //
   //   panel[((d / lanes) * rows + r) * lanes + d % lanes]
   void (*gather_pixels)(const float* images, const ConvolutionGeometry& geometry, std::int64_t first_pixel, int rows,

@@ -37,22 +37,60 @@ void gather_vectors(const float* images, const ConvolutionGeometry& g, const Ori
     }
 }
 
-// Any number of channels (three, in a stem): one float after the other.
+// Copies floats by vectors; the last one overlaps the one before.
+[[gnu::always_inline]] inline void copy_floats(const float* from, std::int64_t count, float* to) noexcept {
+  if (count < lanes) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+    return;
+  }
+  for (std::int64_t i = 0; i + lanes < count; i += lanes) Vector::load_unaligned(from + i).store_unaligned(to + i);
+  Vector::load_unaligned(from + count - lanes).store_unaligned(to + count - lanes);
+}
+
+// Any number of channels (three, in a stem). A row of taps without dilation is one run of floats in the image. Runs
+// that start inside a vector are put together in a small buffer first, a piece of the depth at a time.
 void gather_floats(const float* images, const ConvolutionGeometry& g, const Origin& origin, int rows,
                    std::int64_t first_channel, std::int64_t channels, float* panel) noexcept {
-  int lane = 0;
-  const auto put = [&](float value) noexcept {
-    panel[lane] = value;
-    if (++lane < lanes) return;
-    lane = 0;
-    panel += rows * lanes;
+  constexpr std::int64_t room = 512;
+  float buffer[room];
+  std::int64_t filled = 0;
+  const auto flush_vectors = [&]() noexcept {
+    std::int64_t done = 0;
+    for (; done + lanes <= filled; done += lanes) {
+      Vector::load_unaligned(buffer + done).store_unaligned(panel);
+      panel += rows * lanes;
+    }
+    for (std::int64_t i = done; i < filled; ++i) buffer[i - done] = buffer[i];
+    filled -= done;
   };
-  for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
+  const auto put = [&](const float* from, std::int64_t count) noexcept {  // nullptr: zeros
+    while (count > 0) {
+      if (filled == room) flush_vectors();
+      const std::int64_t piece = count < room - filled ? count : room - filled;
+      if (from != nullptr) {
+        copy_floats(from, piece, buffer + filled);
+        from += piece;
+      } else {
+        for (std::int64_t i = 0; i < piece; ++i) buffer[filled + i] = 0.0f;
+      }
+      filled += piece;
+      count -= piece;
+    }
+  };
+  const bool runs = channels == g.channels && g.dilation_width == 1;
+  for (std::int64_t ky = 0; ky < g.kernel_height; ++ky) {
+    const float* first = pixel_under(images, g, origin, ky, 0);
+    if (runs && first != nullptr && origin.x + g.kernel_width <= g.width) {
+      put(first, g.kernel_width * channels);
+      continue;
+    }
     for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) {
       const float* pixel = pixel_under(images, g, origin, ky, kx);
-      for (std::int64_t c = 0; c < channels; ++c) put(pixel ? pixel[first_channel + c] : 0.0f);
+      put(pixel != nullptr ? pixel + first_channel : nullptr, channels);
     }
-  while (lane != 0) put(0.0f);
+  }
+  if (filled % lanes != 0) put(nullptr, lanes - filled % lanes);
+  flush_vectors();
 }
 
 void gather_pixels(const float* images, const ConvolutionGeometry& g, std::int64_t first_pixel, int rows,
