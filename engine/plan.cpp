@@ -156,6 +156,7 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
         select({.graph = plan->graph,
                 .node = node,
                 .threads = key.threads,
+                .run_batch = key.run_batch,
                 .kernels = kernels,
                 .packed = packed,
                 .may_overwrite = [&](TensorId id) { return may_overwrite(plan->graph, storages, i, id); }});

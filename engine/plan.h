@@ -15,7 +15,8 @@ struct PlanKey {
   std::int64_t batch = 1;
   std::int64_t height = 224;
   std::int64_t width = 224;
-  int threads = 1;  // that work on each step together
+  int threads = 1;             // that work on each step together
+  std::int64_t run_batch = 1;  // images of the whole run, of which this plan may take a part at a time
   friend bool operator==(const PlanKey&, const PlanKey&) = default;
 };
 

@@ -45,10 +45,11 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   if (threads == 1) return blocking;
 
   // Parts so small that threads which start together end together, and that one which is held up leaves the others
-  // something to take.
-  constexpr std::int64_t parts_a_thread = 12;
+  // something to take; but each block of weights that comes from memory comes once.
+  const std::int64_t parts_a_thread = blocking.shared ? 4 : 12;
   const std::int64_t columns = blocking.shared ? convolution.channels.count() : 1;
   blocking.groups = std::max(blocking.groups, divided_up(parts_a_thread * threads, columns));
+  if (blocking.groups == 1) return blocking;
   blocking.groups = std::min(divided_up(blocking.groups, threads) * threads, blocking.blocks);
   return blocking;
 }

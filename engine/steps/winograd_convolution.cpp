@@ -1,5 +1,7 @@
 // 3x3 convolutions with stride 1 on our Winograd kernels (kernels/winograd/winograd.h).
 
+#include "engine/caches.h"
+#include "engine/layout.h"
 #include "engine/steps/blocked_convolution.h"
 #include "engine/steps/onednn_convolution_step.h"
 
@@ -88,13 +90,26 @@ Step make(const StepRequest& request, const WinogradKernels& winograd) {
   return make_blocked_step(request, std::move(convolution));
 }
 
+// 4x4 has 36 transformed weights where 2x2 has 16. With few tiles an image reading them from memory takes longer than
+// the products that they save.
+std::string reject_4x4(const StepRequest& request) {
+  constexpr std::int64_t fewest_tiles = 8;
+  if (std::string reason = reject(request); !reason.empty()) return reason;
+  const WinogradGeometry g = geometry_of(request, request.kernels.winograd_4x4.tile);
+  const std::int64_t tiles = g.tiles_down * g.tiles_across * request.run_batch;
+  const std::size_t bytes = float_count(request.input(1).shape) * 4 * sizeof(float);  // 36 for every 9
+  if (tiles < fewest_tiles && bytes > caches().level2)
+    return std::to_string(tiles) + " tiles are too few for " + std::to_string(bytes >> 20) + " MiB of weights";
+  return "";
+}
+
 Step make_4x4(const StepRequest& request) { return make(request, request.kernels.winograd_4x4); }
 Step make_2x2(const StepRequest& request) { return make(request, request.kernels.winograd_2x2); }
 
 }  // namespace
 
 std::vector<Implementation> winograd_convolution_implementations() {
-  return {{graph::Op::convolution, "winograd 4x4", reject, make_4x4},
+  return {{graph::Op::convolution, "winograd 4x4", reject_4x4, make_4x4},
           {graph::Op::convolution, "winograd 2x2", reject, make_2x2}};
 }
 
