@@ -2,7 +2,7 @@
 
 For each model and batch, each engine is tried in the ways it offers (all threads together, a stream for each core, ...),
 its fastest way goes into the rounds. Writes SLUG.json, SLUG.md and SLUG.svg, SLUG from the CPU's name, after every model.
-Exit code 1 where an engine failed or its logits differ.
+Exit code 1 where an engine is missing, failed or gives other logits.
 """
 import argparse
 import datetime

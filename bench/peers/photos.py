@@ -126,15 +126,15 @@ def compare(options, model, onnx, files):
 
 
 def markdown(data):
-    rows = [[one["model"], f"OpenVINO {one['openvino']}, {one['workers']} of Pillow", f"{one['residua_images_per_second']:.1f}",
-             f"{one['python_images_per_second']:.1f} ",
+    rows = [[one["model"], f"OpenVINO {one['openvino']}, Pillow in {one['workers']}", f"{one['residua_images_per_second']:.1f}",
+             f"{one['python_images_per_second']:.1f}",
              f"{one['ratio']['median']:.2f}", str(one["first_classes_different"])] for one in data["results"]]
     lines = [f"# From photo files to classes: {machine.title(data['machine'])}", "", *report.table(
         ["model", "beside", "`residua classify`, images/s", "Pillow and OpenVINO, images/s", "ratio", "first classes that differ"],
         rows), "",
         f"{data['count']} JPEG files, longer side {SIDE} pixels, batch {data['batch']}, {data['rounds']} rounds in turns, measured "
         f"{data['date'][:10]} by `bench/peers/run.sh photos`. Residua's time is that of the whole command, start and loading "
-        "included; Python's is without them. Its best number of worker processes for Pillow is taken. Ratio: median over rounds."]
+        "included; Python's is without them. Pillow has its best number of worker processes. Ratio: median over rounds."]
     return "\n".join(lines) + "\n"
 
 
