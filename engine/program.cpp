@@ -83,16 +83,14 @@ graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const 
   const Stretch whole{0, optimized.nodes.size(), key.whole_images ? 1 : key.batch};
   if (!key.whole_images || key.batch == 1 || !is_plain(optimized)) return std::vector{whole};
   const graph::Shape& declared = optimized.tensor(optimized.inputs.at(0)).shape;
-  RESIDUA_ASSIGN(const Graph one_image,
-                 graph::with_input_shape(optimized, {1, declared.at(1), key.height, key.width}));
+  RESIDUA_ASSIGN(const Graph one_image, graph::with_input_shape(optimized, {1, declared.at(1), key.height, key.width}));
   return cut(one_image, key);
 }
 
 }  // namespace
 
 graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimized, const ProgramKey& key,
-                                                           const kernels::KernelTable& kernels,
-                                                           PackedWeights& packed) {
+                                                           const kernels::KernelTable& kernels, PackedWeights& packed) {
   const auto program = std::make_shared<Program>();
   program->key = key;
   RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(optimized, key));
