@@ -30,6 +30,17 @@ std::int64_t weight_floats(const BlockedConvolution& convolution) {
   return convolution.channels.count() * panel_floats(convolution) * convolution.channels.width;
 }
 
+// Bytes that come from beyond a core's own caches, in each way of working. Weights count twice: they are many, and come
+// from memory where panels come from a cache.
+bool sharing_moves_less(const BlockedConvolution& convolution, std::int64_t groups) {
+  const auto weights = static_cast<double>(weight_floats(convolution));
+  const auto panels = static_cast<double>(convolution.rows * panel_floats(convolution));
+  const auto columns = static_cast<double>(convolution.channels.count());
+  const double shared = 2 * weights + (columns + 2) * panels;  // written once, read for the first time by another core
+  const double apart = 2 * weights * static_cast<double>(groups) + panels;
+  return shared < apart;
+}
+
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, most_rows);
@@ -39,18 +50,18 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
   const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
   const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
-  blocking.groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
-  const auto weights = static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float);
-  blocking.shared = convolution.channels.groups == 1 && weights > caches().level2 * 3 / 4;
-  if (threads == 1) return blocking;
-
+  const std::int64_t fewest_groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
+  const auto in_parts = [&](std::int64_t parts_a_thread, std::int64_t columns) {
+    if (threads == 1) return fewest_groups;
+    const std::int64_t groups = std::max(fewest_groups, divided_up(parts_a_thread * threads, columns));
+    return groups == 1 ? 1 : std::min(divided_up(groups, threads) * threads, blocking.blocks);
+  };
   // Parts so small that threads which start together end together, and that one which is held up leaves the others
-  // something to take; but each block of weights that comes from memory comes once.
-  const std::int64_t parts_a_thread = blocking.shared ? 4 : 12;
-  const std::int64_t columns = blocking.shared ? convolution.channels.count() : 1;
-  blocking.groups = std::max(blocking.groups, divided_up(parts_a_thread * threads, columns));
-  if (blocking.groups == 1) return blocking;
-  blocking.groups = std::min(divided_up(blocking.groups, threads) * threads, blocking.blocks);
+  // something to take; but weights that come from memory should come seldom.
+  const bool kept = static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float) <= caches().level2 * 3 / 4;
+  blocking.groups = in_parts(kept ? 12 : 4, 1);
+  blocking.shared = convolution.channels.groups == 1 && !kept && sharing_moves_less(convolution, blocking.groups);
+  if (blocking.shared) blocking.groups = in_parts(4, convolution.channels.count());
   return blocking;
 }
 
