@@ -7,6 +7,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/tensor.h"
@@ -19,6 +20,8 @@ struct PackedLayout {
   std::size_t bytes = 0;
 };
 
+// The constants themselves are not needed in memory once packed: those that are pieces of a mapped file leave it.
+//
 // Thread-safe. Plans hold what they use; what none holds any longer is forgotten, so that many shapes leave nothing
 // behind. A plan for another shape finds the packed weights of the first one again as long as its steps ask for the
 // same layout.
@@ -34,12 +37,14 @@ class PackedWeights {
 
  private:
   struct Entry {
-    graph::ConstantData source;  // held, so that its address stays a valid key
+    graph::ConstantData source;  // held, so that its addresses stay a valid key
     PackedLayout layout;
     std::weak_ptr<const std::byte> data;
   };
+  // Where a constant's bytes and its row factors lie.
+  using Key = std::pair<const std::byte*, const std::vector<double>*>;
   mutable std::mutex mutex_;
-  std::map<const std::byte*, std::vector<Entry>> entries_;
+  std::map<Key, std::vector<Entry>> entries_;
 };
 
 }  // namespace residua::engine
