@@ -6,12 +6,12 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/context.h"
+#include "engine/cpu_budget.h"
 #include "engine/describe.h"
 #include "engine/environment.h"
 #include "engine/log.h"
 #include "engine/peak.h"
 #include "engine/scores.h"
-#include "engine/threads.h"
 #include "engine/version.h"
 #include "graph/architectures/resnet.h"
 #include "graph/operators.h"
@@ -285,8 +285,7 @@ residua_status residua_model_describe(const residua_model* model, residua_stage 
                                    width > 0 ? width : m.card().input_width};
       engine::ContextOptions options = context_options_of(context_options);
       options.threads = engine::threads_within_budget(options.threads);
-      const engine::PlanKey key = engine::choose_plan(shape, options).key;
-      result = engine::describe(*value_or_refuse(m.plan(key)), wanted);
+      result = engine::describe(*value_or_refuse(m.program(engine::choose_program(shape, options))), wanted);
     }
     char* copy = static_cast<char*>(std::malloc(result.size() + 1));
     if (copy == nullptr) throw std::bad_alloc();
@@ -361,17 +360,20 @@ residua_status residua_context_get_run_info(const residua_context* context, resi
   return guarded(error, [&] {
     require(context != nullptr, "context is NULL");
     const engine::RunInfo& run = context->context.last_run();
-    require(run.plan != nullptr, "the context has not run yet");
+    require(run.program != nullptr, "the context has not run yet");
     residua_run_info filled{};
-    filled.threads = run.threads;
-    filled.schedule = run.schedule == engine::Schedule::latency ? RESIDUA_LATENCY : RESIDUA_THROUGHPUT;
-    filled.arena_bytes = run.plan->arena_bytes;
-    filled.arena_lower_bound = run.plan->arena_lower_bound;
-    filled.scratch_bytes = run.plan->scratch_bytes;
-    filled.workers = run.workers;
+    const engine::Program& program = *run.program;
+    filled.threads = program.key.threads;
+    filled.schedule = program.key.whole_images ? RESIDUA_THROUGHPUT : RESIDUA_LATENCY;
+    for (const engine::Segment& segment : program.segments) {
+      filled.arena_bytes += segment.plan->arena_bytes;
+      filled.arena_lower_bound += segment.plan->arena_lower_bound;
+      filled.scratch_bytes = std::max(filled.scratch_bytes, segment.plan->scratch_bytes);
+    }
+    filled.workers = program.key.whole_images ? program.key.threads : 1;
     filled.packed_weight_bytes = context->context.model().packed_weight_bytes();
-    filled.gflop_per_image = run.plan->gflop / static_cast<double>(run.plan->key.batch);
-    filled.layer_count = static_cast<int32_t>(run.plan->steps.size());
+    filled.gflop_per_image = program.gflop / static_cast<double>(program.key.batch);
+    filled.layer_count = static_cast<int32_t>(run.program->layers.size());
     write_struct(info, filled, "info is NULL or its struct_size is not set");
   });
 }
@@ -381,16 +383,17 @@ residua_status residua_context_get_layer(const residua_context* context, int32_t
   return guarded(error, [&] {
     require(context != nullptr, "context is NULL");
     const engine::RunInfo& run = context->context.last_run();
-    require(run.plan != nullptr, "the context has not run yet");
-    require(index >= 0 && static_cast<std::size_t>(index) < run.plan->steps.size(), "no layer of that index");
-    const engine::Step& step = run.plan->steps[static_cast<std::size_t>(index)];
+    require(run.program != nullptr, "the context has not run yet");
+    require(index >= 0 && static_cast<std::size_t>(index) < run.program->layers.size(), "no layer of that index");
+    const engine::Layer& layer = run.program->layers[static_cast<std::size_t>(index)];
+    const engine::Step& step = *layer.step;
     write_struct(info,
                  {.struct_size = 0,
                   .name = step.name.c_str(),
                   .op = graph::info_of(step.op).name.data(),
                   .implementation = step.implementation.c_str(),
                   .milliseconds = run.layer_milliseconds[static_cast<std::size_t>(index)],
-                  .gflop = step.gflop * run.layer_scale},
+                  .gflop = step.gflop * layer.runs * run.scale},
                  "info is NULL or its struct_size is not set");
   });
 }

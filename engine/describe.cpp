@@ -217,4 +217,26 @@ std::string describe(const Plan& plan, TextFormat format) {
   throw graph::InternalError("unknown text format");
 }
 
+std::string describe(const Program& program, TextFormat format) {
+  if (format == TextFormat::json) {
+    json segments = json::array();
+    for (const Segment& segment : program.segments) {
+      json plan = plan_to_json(*segment.plan);
+      plan["alone"] = segment.alone;
+      segments.push_back(std::move(plan));
+    }
+    return dump({{"batch", program.key.batch},
+                 {"threads", program.key.threads},
+                 {"schedule", program.key.whole_images ? "throughput" : "latency"},
+                 {"gflop", program.gflop},
+                 {"segments", std::move(segments)}});
+  }
+  std::string text;
+  for (const Segment& segment : program.segments) {
+    if (!text.empty()) text += "\n";
+    text += describe(*segment.plan, format);
+  }
+  return text;
+}
+
 }  // namespace residua::engine

@@ -6,7 +6,6 @@
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/log.h"
-#include "engine/threads.h"
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
 #include "graph/operators.h"
@@ -22,8 +21,9 @@ using graph::Graph;
 using graph::Result;
 using graph::Status;
 
-// A service that sees many shapes must not grow with each: plans beyond this many are made again when they come back.
-constexpr std::size_t kept_plans = 8;
+// A service that sees many shapes must not grow with each: programs beyond this many are made again when they come
+// back.
+constexpr std::size_t kept_programs = 8;
 
 // RESIDUA_DUMP_GRAPH: one text file a stage, numbered in the order of the passes.
 graph::PassObserver dump_observer(const std::string& model) {
@@ -55,6 +55,18 @@ Status check_interface(const Graph& graph) {
   if (!graph::is_floating_point(input.type))
     return Error{ErrorCode::unsupported, "input '" + input.name + "' holds integers, expected floating-point pixels"};
   return {};
+}
+
+// RESIDUA_VERBOSE=dispatch: what runs each step, and why nothing better does.
+void log_dispatch(const Plan& plan) {
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    std::string line = "dispatch: " + step.name + " (" + std::string(graph::info_of(step.op).name) + ") " +
+                       graph::to_string(plan.graph.tensor(step.output).shape) + " -> " + step.implementation;
+    for (const Rejection& rejection : plan.rejections[i])
+      line += "; not " + rejection.implementation + ": " + rejection.reason;
+    log(line);
+  }
 }
 
 bool output_is_softmax(const Graph& graph) {
@@ -141,30 +153,22 @@ std::int64_t Model::parameters() const {
   return sum;
 }
 
-Result<std::shared_ptr<const Plan>> Model::plan(const PlanKey& key) const {
-  std::unique_lock lock(plans_mutex_);
-  const auto known = std::find_if(plans_.begin(), plans_.end(), [&](const auto& plan) { return plan->key == key; });
-  if (known != plans_.end()) {
-    std::rotate(known, known + 1, plans_.end());
-    return plans_.back();
+Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) const {
+  std::unique_lock lock(programs_mutex_);
+  const auto known =
+      std::find_if(programs_.begin(), programs_.end(), [&](const auto& program) { return program->key == key; });
+  if (known != programs_.end()) {
+    std::rotate(known, known + 1, programs_.end());
+    return programs_.back();
   }
-  const ThreadCountScope scope(key.threads);
-  RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(optimized_, key, kernel_table(), packed_));
-  if (plans_.size() == kept_plans) plans_.erase(plans_.begin());
-  plans_.push_back(plan);
-  // A callback may itself ask this model for a plan.
+  RESIDUA_ASSIGN(std::shared_ptr<const Program> program, make_program(optimized_, key, kernel_table(), packed_));
+  if (programs_.size() == kept_programs) programs_.erase(programs_.begin());
+  programs_.push_back(program);
+  // A callback may itself ask this model for a program.
   lock.unlock();
-  if (environment().verbose_dispatch && log_wanted()) {
-    for (std::size_t i = 0; i < plan->steps.size(); ++i) {
-      const Step& step = plan->steps[i];
-      std::string line = "dispatch: " + step.name + " (" + std::string(graph::info_of(step.op).name) + ") " +
-                         graph::to_string(plan->graph.tensor(step.output).shape) + " -> " + step.implementation;
-      for (const Rejection& rejection : plan->rejections[i])
-        line += "; not " + rejection.implementation + ": " + rejection.reason;
-      log(line);
-    }
-  }
-  return plan;
+  if (environment().verbose_dispatch && log_wanted())
+    for (const Segment& segment : program->segments) log_dispatch(*segment.plan);
+  return program;
 }
 
 }  // namespace residua::engine

@@ -10,7 +10,7 @@
 
 #include "engine/model_card.h"
 #include "engine/packed_weights.h"
-#include "engine/plan.h"
+#include "engine/program.h"
 
 namespace residua::engine {
 
@@ -36,9 +36,9 @@ class Model {
   std::int64_t parameters() const;
   std::size_t packed_weight_bytes() const { return packed_.bytes(); }
 
-  // The plan for `key`, made at its first use. Thread-safe. A few of the last used plans are kept, however many shapes
-  // come by; packed weights stay.
-  graph::Result<std::shared_ptr<const Plan>> plan(const PlanKey& key) const;
+  // The program for `key`, made at its first use. Thread-safe. A few of the last used programs are kept, however many
+  // shapes come by.
+  graph::Result<std::shared_ptr<const Program>> program(const ProgramKey& key) const;
 
  private:
   Model() = default;
@@ -50,8 +50,8 @@ class Model {
   std::int64_t classes_ = 0;
   bool ends_in_softmax_ = false;
   mutable PackedWeights packed_;
-  mutable std::mutex plans_mutex_;
-  mutable std::vector<std::shared_ptr<const Plan>> plans_;  // last used last
+  mutable std::mutex programs_mutex_;
+  mutable std::vector<std::shared_ptr<const Program>> programs_;  // last used last
 };
 
 }  // namespace residua::engine

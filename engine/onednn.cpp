@@ -70,6 +70,10 @@ void OnednnCall::add(int argument, const dnnl::memory::desc& desc, const void* a
   arguments_.push_back({argument, memories_.back().get()});
 }
 
+void OnednnCall::move(std::size_t index, const void* address) {
+  memories_[index].set_data_handle(const_cast<void*>(address));
+}
+
 void OnednnCall::operator()() const {
   dnnl::error::wrap_c_api(
       dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data()),

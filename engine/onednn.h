@@ -34,6 +34,8 @@ class OnednnCall {
   OnednnCall(dnnl::primitive primitive, dnnl::stream stream)
       : primitive_(std::move(primitive)), stream_(std::move(stream)) {}
   void add(int argument, const dnnl::memory::desc& desc, const void* address);
+  // Moves argument number `index`, in the order of add(), to another address.
+  void move(std::size_t index, const void* address);
   void operator()() const;
 
  private:

@@ -18,17 +18,18 @@ double measure_peak(int threads) {
   constexpr auto budget = std::chrono::milliseconds(200);
   std::atomic<float> keep{0};
   std::vector<double> best(static_cast<std::size_t>(threads), 0);
-  run_workers(threads, [&](int worker) {
-    const auto end = clock::now() + budget;
-    do {
-      double operations = 0;
-      const auto start = clock::now();
-      keep.store(burst(iterations, &operations), std::memory_order_relaxed);
-      const double seconds = std::chrono::duration<double>(clock::now() - start).count();
-      double& mine = best[static_cast<std::size_t>(worker)];
-      mine = std::max(mine, operations / seconds * 1e-9);
-    } while (clock::now() < end);
-  });
+  const Phase measure{threads, [&](std::int64_t part, int) {
+                        const auto end = clock::now() + budget;
+                        do {
+                          double operations = 0;
+                          const auto start = clock::now();
+                          keep.store(burst(iterations, &operations), std::memory_order_relaxed);
+                          const double seconds = std::chrono::duration<double>(clock::now() - start).count();
+                          double& mine = best[static_cast<std::size_t>(part)];
+                          mine = std::max(mine, operations / seconds * 1e-9);
+                        } while (clock::now() < end);
+                      }};
+  run_phases({&measure, 1}, threads);
   double sum = 0;
   for (double rate : best) sum += rate;
   return sum;

@@ -147,6 +147,7 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
   plan->key = key;
   RESIDUA_ASSIGN(plan->graph, specialize(optimized, key));
   RESIDUA_RETURN_IF_ERROR(check_plannable(plan->graph));
+  const OneOpenmpThread one_thread;  // oneDNN's primitives keep the setting they are made under
   Storages storages(plan->graph);
   for (std::size_t i = 0; i < plan->graph.nodes.size(); ++i) {
     const Node& node = plan->graph.nodes[i];
@@ -155,11 +156,13 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
         select({.graph = plan->graph,
                 .node = node,
                 .threads = key.threads,
+                .run_batch = key.run_batch,
                 .kernels = kernels,
                 .packed = packed,
                 .may_overwrite = [&](TensorId id) { return may_overwrite(plan->graph, storages, i, id); }});
     if (selection.step.overwrites != graph::no_tensor) storages.share(node.output, selection.step.overwrites);
     plan->scratch_bytes = std::max(plan->scratch_bytes, selection.step.scratch_bytes);
+    plan->shared_scratch_bytes = std::max(plan->shared_scratch_bytes, selection.step.shared_scratch_bytes);
     plan->gflop += selection.step.gflop;
     plan->steps.push_back(std::move(selection.step));
     plan->rejections.push_back(std::move(selection.rejections));

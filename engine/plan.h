@@ -15,7 +15,8 @@ struct PlanKey {
   std::int64_t batch = 1;
   std::int64_t height = 224;
   std::int64_t width = 224;
-  int threads = 1;  // that work on each step together
+  int threads = 1;             // that work on each step together
+  std::int64_t run_batch = 1;  // images of the whole run, of which this plan may take a part at a time
   friend bool operator==(const PlanKey&, const PlanKey&) = default;
 };
 
@@ -27,13 +28,13 @@ struct Plan {
   std::vector<std::vector<Rejection>> rejections;  // one list a step
   std::vector<std::size_t> offsets;                // of each tensor in the arena
   std::size_t arena_bytes = 0;
-  std::size_t arena_lower_bound = 0;  // largest set of tensors alive together
-  std::size_t scratch_bytes = 0;      // the largest any step asks for
-  double gflop = 0;                   // of the whole batch
+  std::size_t arena_lower_bound = 0;     // largest set of tensors alive together
+  std::size_t scratch_bytes = 0;         // the largest any step asks for, for each worker
+  std::size_t shared_scratch_bytes = 0;  // the largest any step asks for, for all together
+  double gflop = 0;                      // of the whole batch
 };
 
-// Plans `optimized` for `key`. Errors where the network does not take such images. Call it with oneDNN's thread count
-// set (ThreadCountScope): primitives keep it.
+// Plans `optimized` for `key`. Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& optimized, const PlanKey& key,
                                                      const kernels::KernelTable& kernels, PackedWeights& packed);
 

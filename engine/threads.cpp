@@ -1,142 +1,80 @@
 #include "engine/threads.h"
 
 #include <omp.h>
-#include <sched.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
+#include <memory>
 #include <mutex>
-#include <optional>
-#include <sstream>
-#include <string>
+#include <vector>
+
+#include "engine/cpu_budget.h"
+#include "engine/team.h"
 
 namespace residua::engine {
 namespace {
 
-int cpus_in_affinity_mask() {
-  // The kernel's mask can be wider than cpu_set_t on large machines: grow until it fits.
-  for (int cpus = 1024; cpus <= (1 << 20); cpus *= 4) {
-    cpu_set_t* set = CPU_ALLOC(cpus);
-    if (set == nullptr) break;
-    const std::size_t size = CPU_ALLOC_SIZE(cpus);
-    CPU_ZERO_S(size, set);
-    const bool known = sched_getaffinity(0, size, set) == 0;
-    const int count = known ? CPU_COUNT_S(size, set) : 0;
-    CPU_FREE(set);
-    if (known) return std::max(count, 1);
+// The helpers of this process, in teams: as many as the CPU budget leaves beside one calling thread, however many
+// models and contexts there are.
+class Teams {
+ public:
+  // A free team with helpers, made or grown where the budget still allows; nullptr: the caller works alone.
+  Team* borrow(int helpers) {
+    const std::lock_guard lock(mutex_);
+    Team* team = nullptr;
+    if (!free_.empty()) {
+      team = free_.back();
+      free_.pop_back();
+    }
+    const int present = team ? team->helpers() : 0;
+    if (present >= helpers) return team;  // asking for the budget reads files: a tenth of a millisecond
+    const int more = std::min(helpers - present, cpu_budget() - 1 - helpers_);
+    if (more > 0) {
+      if (team)
+        team->grow(present + more);
+      else
+        team = new Team(more);  // teams live as long as the process, see Team
+      helpers_ += more;
+    }
+    return team;
   }
-  return 1;
-}
-
-// Path of this process's cgroup for `controller` ("" is version 2's only hierarchy), as /proc/self/cgroup has it.
-std::optional<std::string> own_cgroup(const std::string& controller) {
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {  // hierarchy:controllers:path
-    const auto first = line.find(':');
-    const auto second = line.find(':', first == std::string::npos ? first : first + 1);
-    if (second == std::string::npos) continue;
-    std::istringstream controllers(line.substr(first + 1, second - first - 1));
-    if (controller.empty() && second == first + 1) return line.substr(second + 1);
-    for (std::string name; std::getline(controllers, name, ',');)
-      if (name == controller && !controller.empty()) return line.substr(second + 1);
+  void give_back(Team* team) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(team);
   }
-  return std::nullopt;
-}
 
-// CPUs that a quota allows, e.g. 1.5; nothing where there is none.
-std::optional<double> version2_quota(const std::string& folder) {
-  std::ifstream file(folder + "/cpu.max");  // "max 100000" or "150000 100000"
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return std::nullopt;
-  std::istringstream text(quota);
-  double value = 0;
-  return text >> value && value > 0 ? std::optional(value / period) : std::nullopt;
-}
+ private:
+  std::mutex mutex_;
+  std::vector<Team*> free_;
+  int helpers_ = 0;
+};
 
-std::optional<double> version1_quota(const std::string& folder) {
-  std::ifstream quota_file(folder + "/cpu.cfs_quota_us"), period_file(folder + "/cpu.cfs_period_us");
-  double quota = 0, period = 0;
-  if (!(quota_file >> quota) || !(period_file >> period) || quota <= 0 || period <= 0) return std::nullopt;
-  return quota / period;
-}
-
-// The tightest quota from the process's own group up to the root: a parent's limit binds its children.
-std::optional<double> tightest(const std::string& root, std::string group,
-                               std::optional<double> (*read)(const std::string&)) {
-  std::optional<double> best;
-  for (;;) {
-    const auto quota = read(root + group);
-    if (quota && (!best || *quota < *best)) best = quota;
-    const auto slash = group.rfind('/');
-    if (slash == std::string::npos) return best;
-    group.resize(slash);
-  }
-}
-
-std::optional<double> cgroup_quota() {
-  const std::string root = "/sys/fs/cgroup";
-  std::optional<double> best;
-  const auto narrow = [&](std::optional<double> quota) {
-    if (quota && (!best || *quota < *best)) best = quota;
-  };
-  narrow(tightest(root, own_cgroup("").value_or(""), version2_quota));
-  for (const char* folder : {"/cpu", "/cpu,cpuacct"})
-    narrow(tightest(root + folder, own_cgroup("cpu").value_or(""), version1_quota));
-  return best;
+Teams& teams() {
+  static Teams* const teams = new Teams();  // helpers may outlive static objects
+  return *teams;
 }
 
 }  // namespace
 
-int cpu_budget() {
-  const int cpus = cpus_in_affinity_mask();
-  const auto quota = cgroup_quota();
-  if (!quota) return cpus;
-  return std::clamp(static_cast<int>(std::ceil(std::min(*quota, 1e6))), 1, cpus);
+void run_alone(std::span<const Phase> phases, int worker) {
+  for (const Phase& phase : phases)
+    for (std::int64_t part = 0; part < phase.parts; ++part) phase.run(part, worker);
 }
 
-int threads_within_budget(int asked) {
-  const int budget = cpu_budget();
-  return asked <= 0 ? budget : std::min(asked, budget);
-}
-
-ThreadCountScope::ThreadCountScope(int threads) : previous_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-ThreadCountScope::~ThreadCountScope() { omp_set_num_threads(previous_); }
-
-void run_workers(int workers, const std::function<void(int worker)>& work) {
-  if (workers == 1) {
-    work(0);
+void run_phases(std::span<const Phase> phases, int threads) {
+  const OneOpenmpThread one_thread;
+  Team* const team = threads > 1 ? teams().borrow(threads - 1) : nullptr;
+  if (team == nullptr) {
+    run_alone(phases, 0);
     return;
   }
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  // A host that already runs us inside a parallel region gives fewer threads than asked: then one thread takes
-  // several workers.
-#pragma omp parallel for num_threads(workers) schedule(static, 1)
-  for (int worker = 0; worker < workers; ++worker) {
-    try {
-      work(worker);
-    } catch (...) {
-      const std::lock_guard lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  struct Return {
+    Team* team;
+    ~Return() { teams().give_back(team); }
+  } const give_back{team};
+  team->run(phases, threads);
 }
 
-namespace detail {
+OneOpenmpThread::OneOpenmpThread() : previous_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneOpenmpThread::~OneOpenmpThread() { omp_set_num_threads(previous_); }
 
-void parallel_ranges(int threads, std::int64_t count, const void* work,
-                     void (*call)(const void* work, std::int64_t begin, std::int64_t end)) {
-  const std::int64_t parts = std::min<std::int64_t>(threads, count);
-  if (parts <= 1 || omp_in_parallel()) {
-    if (count > 0) call(work, 0, count);
-    return;
-  }
-#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
-  for (std::int64_t part = 0; part < parts; ++part) call(work, count * part / parts, count * (part + 1) / parts);
-}
-
-}  // namespace detail
 }  // namespace residua::engine

@@ -1,52 +1,44 @@
-// Threads: the only place that speaks OpenMP.
+// Threads: phases of work, dealt out in parts.
 //
-// oneDNN shares this pool (libgomp). It fixes a primitive's number of threads when the primitive is created, from the
-// calling thread's OpenMP setting, and again asks for that setting when it runs: so both happen inside a
-// ThreadCountScope, which puts the host's own setting back.
+// A phase starts when every part of the one before is done. Parts are taken one by one by whoever is free, and only
+// parts that somebody has taken are waited for: a thread that the system holds up takes fewer, and delays the others by
+// no more than the part it is at. (An OpenMP barrier waits for every thread, work or no work.)
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <functional>
+#include <span>
 
 namespace residua::engine {
 
-// CPUs this process may use: min(affinity mask, cgroup v1/v2 quota rounded up), at least 1.
-int cpu_budget();
+struct Phase {
+  std::int64_t parts = 1;
+  // Does part `part`. Parts run in any order, some at the same time. `worker` < the run's threads tells which thread
+  // calls: each has at most one part under way.
+  std::function<void(std::int64_t part, int worker)> run;
+};
 
-// `asked` 0: the whole budget; never more than the budget, never less than 1.
-int threads_within_budget(int asked);
+// Runs the phases in order on the calling thread, which is worker 0, and on up to threads - 1 of the process's helpers.
+// The helpers are shared: where other calls hold them, this one does more of its parts by itself. The first exception
+// of a part ends the run and is thrown again here. Between runs helpers sleep; they wait for work awake for some tens
+// of microseconds only. Not to be called from within a part.
+void run_phases(std::span<const Phase> phases, int threads);
 
-class ThreadCountScope {
+// The same on the calling thread alone.
+void run_alone(std::span<const Phase> phases, int worker);
+
+// oneDNN fixes a primitive's number of threads when it is made, from the calling thread's OpenMP setting, and asks for
+// that setting again when it runs. Ours are made for one thread and run inside such a scope, which puts the host's own
+// setting back.
+class OneOpenmpThread {
  public:
-  explicit ThreadCountScope(int threads);
-  ~ThreadCountScope();
-  ThreadCountScope(const ThreadCountScope&) = delete;
-  ThreadCountScope& operator=(const ThreadCountScope&) = delete;
+  OneOpenmpThread();
+  ~OneOpenmpThread();
+  OneOpenmpThread(const OneOpenmpThread&) = delete;
+  OneOpenmpThread& operator=(const OneOpenmpThread&) = delete;
 
  private:
   int previous_;
 };
-
-// Calls work(worker) for 0 <= worker < workers, each on a thread of its own, and waits for all. Inside, oneDNN and
-// parallel_ranges stay on their thread. The first exception is thrown again here. workers == 1 runs in place.
-void run_workers(int workers, const std::function<void(int worker)>& work);
-
-// Splits 0 <= i < count into one contiguous range a thread and calls work(begin, end); in place where threads == 1,
-// where there is one item, or inside run_workers. `work` must not throw.
-template <class Work>
-void parallel_ranges(int threads, std::int64_t count, const Work& work);
-
-namespace detail {
-void parallel_ranges(int threads, std::int64_t count, const void* work,
-                     void (*call)(const void* work, std::int64_t begin, std::int64_t end));
-}
-
-template <class Work>
-void parallel_ranges(int threads, std::int64_t count, const Work& work) {
-  detail::parallel_ranges(threads, count, &work, [](const void* erased, std::int64_t begin, std::int64_t end) {
-    (*static_cast<const Work*>(erased))(begin, end);
-  });
-}
 
 }  // namespace residua::engine

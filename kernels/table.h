@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/convolution/convolution.h"
 #include "kernels/cpu.h"
 #include "kernels/products/products.h"
 #include "kernels/winograd/winograd.h"
@@ -54,8 +55,9 @@ struct KernelTable {
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float* output) noexcept;
 
-  // 3x3 convolution, stride 1: products of transformed tiles.
+  // Convolutions: matrix products of gathered pixels, or of transformed tiles where the kernel is 3x3 and the stride 1.
   ProductKernels products;
+  ConvolutionKernels convolution;
   WinogradKernels winograd_4x4, winograd_2x2;
 
   // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so

@@ -4,7 +4,6 @@
 
 #include "engine/onednn.h"
 #include "engine/steps/step.h"
-#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -34,13 +33,13 @@ Step make(const StepRequest& request) {
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [coefficients, channels = shape[1], pixels = shape[0] * shape[2] * shape[3], threads = request.threads,
                kernel = request.kernels.scale_shift, locate = request.locate(0),
-               output_id = request.node.output](const Binding& binding) -> std::function<void()> {
-    return [=, input = locate(binding), output = binding.address(output_id)] {
-      parallel_ranges(threads, pixels, [&](std::int64_t begin, std::int64_t end) {
-        kernel(input + begin * channels, end - begin, channels, coefficients->scale.data(), coefficients->shift.data(),
-               output + begin * channels);
-      });
-    };
+               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, pixels, [=](std::int64_t begin, std::int64_t end) {
+      kernel(input + begin * channels, end - begin, channels, coefficients->scale.data(), coefficients->shift.data(),
+             output + begin * channels);
+    })};
   };
   return step;
 }

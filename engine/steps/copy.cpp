@@ -6,7 +6,6 @@
 #include "engine/arena.h"
 #include "engine/onednn.h"
 #include "engine/steps/step.h"
-#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -60,25 +59,30 @@ Step copy_step(const StepRequest& request, const std::vector<Copy>& copies, cons
   const bool filled = fill != nullptr;
   const float value = filled ? *fill : 0;
   step.bind = [=, prepared = std::move(prepared), threads = request.threads,
-               output_id = request.node.output](const Binding& binding) -> std::function<void()> {
+               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
     float* const output = binding.address(output_id);
-    float* const middle = reinterpret_cast<float*>(binding.scratch);
-    std::vector<OnednnCall> calls;
-    for (const Prepared& item : prepared) {
-      const float* from = item.copy.from_place == Copy::Place::scratch ? middle : item.locate(binding);
-      float* to = item.copy.to_place == Copy::Place::scratch ? middle : output;
-      OnednnCall call(item.primitive, binding.stream);
-      call.add(DNNL_ARG_FROM, item.copy.from.desc(), from + item.copy.from.offset);
-      call.add(DNNL_ARG_TO, item.copy.to.desc(), to + item.copy.to.offset);
-      call.add(DNNL_ARG_SCRATCHPAD, item.description.scratchpad_desc(), binding.scratch + middle_bytes);
-      calls.push_back(std::move(call));
+    std::vector<std::vector<OnednnCall>> calls(static_cast<std::size_t>(binding.workers()));
+    for (int worker = 0; worker < binding.workers(); ++worker) {
+      float* const middle = reinterpret_cast<float*>(binding.scratch_of(worker));
+      for (const Prepared& item : prepared) {
+        const float* from = item.copy.from_place == Copy::Place::scratch ? middle : item.locate(binding);
+        float* to = item.copy.to_place == Copy::Place::scratch ? middle : output;
+        OnednnCall call(item.primitive, binding.streams[static_cast<std::size_t>(worker)]);
+        call.add(DNNL_ARG_FROM, item.copy.from.desc(), from + item.copy.from.offset);
+        call.add(DNNL_ARG_TO, item.copy.to.desc(), to + item.copy.to.offset);
+        call.add(DNNL_ARG_SCRATCHPAD, item.description.scratchpad_desc(), binding.scratch_of(worker) + middle_bytes);
+        calls[static_cast<std::size_t>(worker)].push_back(std::move(call));
+      }
     }
-    return [=, calls = std::move(calls), keep = prepared] {
-      if (filled)
-        parallel_ranges(threads, floats,
-                        [&](std::int64_t begin, std::int64_t end) { std::fill(output + begin, output + end, value); });
-      for (const OnednnCall& call : calls) call();
-    };
+    std::vector<Phase> phases;
+    if (filled)
+      phases.push_back(in_ranges(threads, floats, [=](std::int64_t begin, std::int64_t end) {
+        std::fill(output + begin, output + end, value);
+      }));
+    phases.push_back({1, [calls = std::move(calls)](std::int64_t, int worker) {
+                        for (const OnednnCall& call : calls[static_cast<std::size_t>(worker)]) call();
+                      }});
+    return phases;
   };
   return step;
 }

@@ -31,19 +31,19 @@ Step make(const StepRequest& request) {
   }
   Step step = request.make_step("interpreter");
   step.bind = [node = request.node, shape = request.output().shape,
-               operands = std::move(operands)](const Binding& binding) -> std::function<void()> {
-    return [=, binding_copy = binding]() mutable {
-      std::vector<const graph::Value*> inputs;
-      for (Operand& operand : operands) {
-        inputs.push_back(operand.left_out ? nullptr : &operand.value);
-        if (!operand.in_arena) continue;
-        std::vector<float>& values = std::get<0>(operand.value.elements);
-        to_row_major(operand.value.shape, binding_copy.address(operand.id), values.data());
-      }
-      const graph::Result<graph::Value> result = graph::interpret_node(node, inputs);
-      if (!result) throw graph::InternalError("a planned node failed: " + result.error().message);
-      from_row_major(shape, result->floats().data(), binding_copy.address(node.output));
-    };
+               operands = std::move(operands)](const Binding& binding) -> std::vector<Phase> {
+    return {{1, [=, binding_copy = binding](std::int64_t, int) mutable {
+               std::vector<const graph::Value*> inputs;
+               for (Operand& operand : operands) {
+                 inputs.push_back(operand.left_out ? nullptr : &operand.value);
+                 if (!operand.in_arena) continue;
+                 std::vector<float>& values = std::get<0>(operand.value.elements);
+                 to_row_major(operand.value.shape, binding_copy.address(operand.id), values.data());
+               }
+               const graph::Result<graph::Value> result = graph::interpret_node(node, inputs);
+               if (!result) throw graph::InternalError("a planned node failed: " + result.error().message);
+               from_row_major(shape, result->floats().data(), binding_copy.address(node.output));
+             }}};
   };
   return step;
 }

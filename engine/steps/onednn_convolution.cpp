@@ -19,8 +19,8 @@ memory::desc describe_weights(const graph::Shape& shape, std::int64_t groups) {
 
 Step make(const StepRequest& request) {
   const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
-  return make_onednn_convolution_step(request, {.source = activation_desc(request.input(0).shape),
-                                                .destination = activation_desc(request.output().shape),
+  return make_onednn_convolution_step(request, {.source = request.input(0).shape,
+                                                .destination = request.output().shape,
                                                 .plain_weights = describe_weights(request.input(1).shape, node.groups),
                                                 .strides = {node.strides[0], node.strides[1]},
                                                 .dilations = {node.dilations[0] - 1, node.dilations[1] - 1},

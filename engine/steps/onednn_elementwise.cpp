@@ -13,6 +13,17 @@ using dnnl::memory;
 
 std::string accept(const StepRequest&) { return ""; }
 
+// A phase of one part, which any worker may take: each has a call of its own, with its own scratch memory.
+template <class AddArguments>
+Phase one_call(const Binding& binding, const dnnl::primitive& primitive, const AddArguments& add_arguments) {
+  std::vector<OnednnCall> calls;
+  for (int worker = 0; worker < binding.workers(); ++worker) {
+    calls.emplace_back(primitive, binding.streams[static_cast<std::size_t>(worker)]);
+    add_arguments(calls.back(), worker);
+  }
+  return {1, [calls = std::move(calls)](std::int64_t, int worker) { calls[static_cast<std::size_t>(worker)](); }};
+}
+
 // A primitive of one source of the output's own layout; it may work in place.
 template <class Primitive>
 Step unary_step(const StepRequest& request, const typename Primitive::primitive_desc& description) {
@@ -20,12 +31,12 @@ Step unary_step(const StepRequest& request, const typename Primitive::primitive_
   step.scratch_bytes = description.scratchpad_desc().get_size();
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [description, primitive = Primitive(description), locate = request.locate(0),
-               output = request.node.output](const Binding& binding) -> std::function<void()> {
-    OnednnCall call(primitive, binding.stream);
-    call.add(DNNL_ARG_SRC, description.src_desc(), locate(binding));
-    call.add(DNNL_ARG_DST, description.dst_desc(), binding.address(output));
-    call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
-    return [call, locate] { call(); };
+               output = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    return {one_call(binding, primitive, [&](OnednnCall& call, int worker) {
+      call.add(DNNL_ARG_SRC, description.src_desc(), locate(binding));
+      call.add(DNNL_ARG_DST, description.dst_desc(), binding.address(output));
+      call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch_of(worker));
+    })};
   };
   return step;
 }
@@ -107,13 +118,13 @@ Step make_arithmetic(const StepRequest& request) {
   if (request.may_overwrite(request.node.input(whole))) step.overwrites = request.node.input(whole);
   step.bind = [=, primitive = dnnl::binary(description), locate_first = request.locate(whole),
                locate_second = request.locate(other),
-               output = request.node.output](const Binding& binding) -> std::function<void()> {
-    OnednnCall call(primitive, binding.stream);
-    call.add(DNNL_ARG_SRC_0, first, locate_first(binding));
-    call.add(DNNL_ARG_SRC_1, second, locate_second(binding));
-    call.add(DNNL_ARG_DST, first, binding.address(output));
-    call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch);
-    return [call, locate_first, locate_second] { call(); };
+               output = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    return {one_call(binding, primitive, [&](OnednnCall& call, int worker) {
+      call.add(DNNL_ARG_SRC_0, first, locate_first(binding));
+      call.add(DNNL_ARG_SRC_1, second, locate_second(binding));
+      call.add(DNNL_ARG_DST, first, binding.address(output));
+      call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch_of(worker));
+    })};
   };
   return step;
 }

@@ -15,11 +15,11 @@ Step make(const StepRequest& request) {
   const graph::Shape& weight = request.input(1).shape;
   const std::int64_t images = x[0], outputs = weight[0], inputs = weight[1];
   if (!is_row_major(x))
-    return make_onednn_convolution_step(request, {.source = activation_desc(x),
-                                                  .destination = activation_desc({images, outputs, 1, 1}),
+    return make_onednn_convolution_step(request, {.source = x,
+                                                  .destination = {images, outputs, 1, 1},
                                                   .plain_weights = row_major_desc({outputs, x[1], x[2], x[3]})});
-  return make_onednn_convolution_step(request, {.source = activation_desc({1, inputs, 1, images}),
-                                                .destination = activation_desc({1, outputs, 1, images}),
+  return make_onednn_convolution_step(request, {.source = {1, inputs, 1, images},
+                                                .destination = {1, outputs, 1, images},
                                                 .plain_weights = row_major_desc({outputs, inputs, 1, 1})});
 }
 

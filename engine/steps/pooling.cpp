@@ -4,7 +4,6 @@
 
 #include "engine/onednn.h"
 #include "engine/steps/step.h"
-#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -60,14 +59,14 @@ Step make_window_pool(const StepRequest& request) {
   step.bind = [g = geometry_of(request), batch = request.input(0).shape[0], threads = request.threads,
                kernel = is_max ? request.kernels.max_pool_row : request.kernels.average_pool_row,
                locate = request.locate(0),
-               output_id = request.node.output](const Binding& binding) -> std::function<void()> {
-    return [=, input = locate(binding), output = binding.address(output_id)] {
+               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, batch * g.output_height, [=](std::int64_t begin, std::int64_t end) {
       const std::int64_t image = g.height * g.width * g.channels, row = g.output_width * g.channels;
-      parallel_ranges(threads, batch * g.output_height, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i)
-          kernel(input + i / g.output_height * image, g, i % g.output_height, output + i * row);
-      });
-    };
+      for (std::int64_t i = begin; i < end; ++i)
+        kernel(input + i / g.output_height * image, g, i % g.output_height, output + i * row);
+    })};
   };
   return step;
 }
@@ -77,19 +76,19 @@ Step make_global_pool(const StepRequest& request) {
   Step step = request.make_step("global_average " + std::string(name_of(request.kernels.instruction_set)));
   step.bind = [batch = shape[0], channels = shape[1], pixels = shape[2] * shape[3], threads = request.threads,
                kernel = request.kernels.global_average, locate = request.locate(0),
-               output_id = request.node.output](const Binding& binding) -> std::function<void()> {
-    return [=, input = locate(binding), output = binding.address(output_id)] {
-      // Items are runs of 64 channels, so that one image keeps several threads busy.
-      constexpr std::int64_t run = 64;
-      const std::int64_t runs = (channels + run - 1) / run;
-      parallel_ranges(threads, batch * runs, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const std::int64_t image = i / runs, first = i % runs * run;
-          kernel(input + image * pixels * channels + first, pixels, channels, std::min(run, channels - first),
-                 output + image * channels + first);
-        }
-      });
-    };
+               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate(binding);
+    float* const output = binding.address(output_id);
+    // Items are runs of 64 channels, so that one image keeps several threads busy.
+    constexpr std::int64_t run = 64;
+    const std::int64_t runs = (channels + run - 1) / run;
+    return {in_ranges(threads, batch * runs, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t image = i / runs, first = i % runs * run;
+        kernel(input + image * pixels * channels + first, pixels, channels, std::min(run, channels - first),
+               output + image * channels + first);
+      }
+    })};
   };
   return step;
 }

@@ -9,21 +9,26 @@
 #include <vector>
 
 #include "engine/packed_weights.h"
+#include "engine/threads.h"
 #include "graph/graph.h"
 #include "kernels/table.h"
 
 namespace residua::engine {
 
-// The addresses of one worker: its arena, its scratch memory, and the constants that steps read as they are.
+// The memory of one running plan: an arena, scratch memory that all its workers share, and some for each worker.
 struct Binding {
   std::byte* arena = nullptr;
+  std::byte* shared_scratch = nullptr;
   std::byte* scratch = nullptr;
+  std::size_t scratch_bytes = 0;                      // of one worker
   const std::vector<std::size_t>* offsets = nullptr;  // into the arena, one a tensor
-  dnnl::stream stream;
+  std::vector<dnnl::stream> streams;                  // one a worker
 
+  int workers() const { return static_cast<int>(streams.size()); }
   float* address(graph::TensorId id) const {
     return reinterpret_cast<float*>(arena + (*offsets)[static_cast<std::size_t>(id)]);
   }
+  std::byte* scratch_of(int worker) const { return scratch + static_cast<std::size_t>(worker) * scratch_bytes; }
 };
 
 struct Step {
@@ -34,17 +39,20 @@ struct Step {
   graph::TensorId output = graph::no_tensor;
   // The input whose memory the output takes over; no_tensor: the output has memory of its own.
   graph::TensorId overwrites = graph::no_tensor;
-  std::size_t scratch_bytes = 0;
-  // Fixes the addresses. The call it returns decides nothing and may run any number of times, on one thread at a time;
-  // it keeps alive what it needs beyond the binding.
-  std::function<std::function<void()>(const Binding&)> bind;
+  std::size_t scratch_bytes = 0;         // for each worker
+  std::size_t shared_scratch_bytes = 0;  // for all together
+  // Fixes the addresses. The phases it returns decide nothing, may be run any number of times, one run at a time, and
+  // keep alive what they need beyond the binding.
+  std::function<std::vector<Phase>(const Binding&)> bind;
 };
 
 // What an implementation may look at when it makes a step.
 struct StepRequest {
   const graph::Graph& graph;  // every shape static
   const graph::Node& node;
-  int threads;
+  int threads;  // that will share the step's parts
+  // Images of the whole run: what an algorithm is chosen by, so that bits depend neither on the schedule nor on threads.
+  std::int64_t run_batch;
   const kernels::KernelTable& kernels;
   PackedWeights& packed;
   // Whether this node is the last to read that input, so that the output may take its memory.
@@ -60,6 +68,9 @@ struct StepRequest {
   Step make_step(std::string implementation) const;
 };
 
+// One phase that does 0 <= i < count in contiguous ranges: a few for each thread, so that none waits long.
+Phase in_ranges(int threads, std::int64_t count, std::function<void(std::int64_t begin, std::int64_t end)> work);
+
 // One way to run an op. `reject` says why it cannot take this node ("" where it can).
 struct Implementation {
   graph::Op op;
@@ -69,6 +80,8 @@ struct Implementation {
 };
 
 // One function a file of this folder: the implementations it offers.
+std::vector<Implementation> winograd_convolution_implementations();
+std::vector<Implementation> direct_convolution_implementations();
 std::vector<Implementation> onednn_convolution_implementations();
 std::vector<Implementation> onednn_fully_connected_implementations();
 std::vector<Implementation> onednn_elementwise_implementations();

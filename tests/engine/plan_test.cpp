@@ -6,9 +6,9 @@
 #include <cmath>
 #include <random>
 
+#include "engine/bound_plan.h"
 #include "engine/environment.h"
 #include "engine/layout.h"
-#include "engine/onednn.h"
 #include "engine/threads.h"
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
@@ -37,25 +37,21 @@ graph::Graph parse(const std::string& text) {
 
 // One input x of `shape`, the given lines (which name their own outputs without shapes to check), the last tensor out.
 std::shared_ptr<const Plan> plan_of(const graph::Graph& network, const PlanKey& key, PackedWeights& packed) {
-  const ThreadCountScope scope(key.threads);
   auto plan = make_plan(network, key, kernel_table(), packed);
   REQUIRE_MESSAGE(plan.ok(), plan.error().message);
   return *plan;
 }
 
 std::vector<float> run(const Plan& plan, const std::vector<float>& input) {
-  const auto arena = allocate_aligned(plan.arena_bytes), scratch = allocate_aligned(plan.scratch_bytes);
-  Binding binding{arena.get(), scratch.get(), &plan.offsets, dnnl::stream(cpu_engine())};
-  std::vector<std::function<void()>> calls;
-  for (const Step& step : plan.steps) calls.push_back(step.bind(binding));
-  const ThreadCountScope scope(plan.key.threads);
+  BoundPlan bound;
+  bound.bind(std::make_shared<const Plan>(plan), plan.key.threads);
   const graph::TensorId in = plan.graph.inputs[0], out = plan.graph.outputs[0];
   std::vector<float> result;
   for (int repeat = 0; repeat < 2; ++repeat) {  // the second run meets the memory that the first one left
-    from_row_major(plan.graph.tensor(in).shape, input.data(), binding.address(in));
-    for (const auto& call : calls) call();
+    from_row_major(plan.graph.tensor(in).shape, input.data(), bound.address(in));
+    run_phases(bound.phases(), plan.key.threads);
     result.resize(float_count(plan.graph.tensor(out).shape));
-    to_row_major(plan.graph.tensor(out).shape, binding.address(out), result.data());
+    to_row_major(plan.graph.tensor(out).shape, bound.address(out), result.data());
   }
   return result;
 }

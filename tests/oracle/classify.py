@@ -6,21 +6,12 @@ for the few that EXIF turns, onnxruntime on Pillow's turned image says what is r
 import sys
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 import oracle
 
 LIMIT = 2e-3
 ORIENTATION = 0x0112
-
-
-def preprocessed(path):
-    """uint8 [1,3,224,224] as torchvision makes it from the upright photo."""
-    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    width, height = (256 if side == min(image.size) else int(256 * side / min(image.size)) for side in image.size)
-    image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = int(round((width - 224) / 2)), int(round((height - 224) / 2))
-    return np.asarray(image.crop((left, top, left + 224, top + 224))).transpose(2, 0, 1)[None]
 
 
 def main():
@@ -35,7 +26,7 @@ def main():
         logits = np.load(options.data / "golden" / f"{name}_imagenet50_logits.npy").copy()
         session = oracle.onnxruntime_session(options.models / f"{name}.onnx")
         for i in turned:
-            logits[i] = oracle.onnxruntime_run(session, oracle.normalized(preprocessed(paths[i])))
+            logits[i] = oracle.onnxruntime_run(session, oracle.normalized(oracle.preprocessed(paths[i])))
         expected = oracle.softmax(logits)
         for suffix in ("onnx", "safetensors"):
             def check():

@@ -10,8 +10,12 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)
-STANDARD_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
+sys.path.append(str(ROOT / "bench" / "peers"))  # what the benchmark and these scripts share stands there
+
+import models
+import summary
+from imagenet import normalized, preprocessed  # for the scripts, as the next
+from models import make_models
 
 
 def arguments(description):
@@ -19,10 +23,7 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--tool", type=Path, default=os.environ.get("RESIDUA_TOOL", ROOT / "build/tools/residua"),
                         help="the built residua [RESIDUA_TOOL, build/tools/residua]")
-    parser.add_argument("--data", type=Path, default=os.environ.get("RESIDUA_TEST_DATA", ROOT / "../shared/data"),
-                        help="the evaluation data [RESIDUA_TEST_DATA, ../shared/data]")
-    parser.add_argument("--models", type=Path, default=os.environ.get("RESIDUA_TEST_MODELS", ROOT / ".scratch/models"),
-                        help="where made models are kept [RESIDUA_TEST_MODELS, .scratch/models]")
+    models.add_arguments(parser)
     return parser
 
 
@@ -81,11 +82,6 @@ class Results:
         return 1 if self.bad else 0
 
 
-def normalized(images):
-    """uint8 [N,3,H,W] as torchvision's ToTensor and Normalize make it, in float32."""
-    return (images.astype(np.float32) / np.float32(255) - MEAN) / STANDARD_DEVIATION
-
-
 def softmax(logits):
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
@@ -93,24 +89,14 @@ def softmax(logits):
 
 def relative_difference(ours, theirs):
     """Largest difference over the largest value; infinite where the shapes differ or something is not finite."""
-    if ours.shape != theirs.shape or not np.isfinite(ours).all():
+    if ours.shape != theirs.shape:
         return float("inf")
-    return float(np.abs(ours.astype(np.float64) - theirs).max() / np.abs(theirs).max())
+    return summary.relative_difference(ours.ravel().tolist(), theirs.ravel().tolist())
 
 
-def make_models(options, names):
-    """Makes NAME.onnx and NAME.safetensors with the evaluation data's make_models.py where they are not there yet."""
-    missing = [name for name in names if not (options.models / f"{name}.onnx").exists()
-               or not (options.models / f"{name}.safetensors").exists()]
-    if missing:
-        subprocess.run([sys.executable, str(options.data / "make_models.py"), str(options.models), *missing], check=True,
-                       stdout=sys.stderr)
-
-
-def onnxruntime_session(path, threads=0):
+def onnxruntime_session(path):
     import onnxruntime
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
     settings.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
 

@@ -23,7 +23,6 @@ if [ ${#scripts[@]} -eq 0 ]; then
   else
     echo "oracle: exporters left out; it needs tests/oracle/setup.sh --torch"
   fi
-  scripts+=(speed)
 fi
 
 summary=()

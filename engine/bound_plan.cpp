@@ -1,0 +1,37 @@
+#include "engine/bound_plan.h"
+
+#include "engine/arena.h"
+#include "engine/onednn.h"
+
+namespace residua::engine {
+
+std::byte* BoundPlan::Memory::at_least(std::size_t wanted) {
+  if (capacity < wanted) {
+    bytes = nullptr;  // the old memory goes before the new comes
+    capacity = 0;
+    bytes = allocate_aligned(wanted);
+    capacity = wanted;
+  }
+  return bytes.get();
+}
+
+void BoundPlan::bind(std::shared_ptr<const Plan> plan, int workers) {
+  plan_ = nullptr;
+  phases_.clear();
+  first_phase_.clear();
+  binding_.offsets = &plan->offsets;
+  binding_.arena = arena_.at_least(plan->arena_bytes);
+  binding_.shared_scratch = shared_scratch_.at_least(plan->shared_scratch_bytes);
+  binding_.scratch_bytes = whole_cache_lines(plan->scratch_bytes);
+  binding_.scratch = scratch_.at_least(binding_.scratch_bytes * static_cast<std::size_t>(workers));
+  binding_.streams.clear();
+  for (int worker = 0; worker < workers; ++worker) binding_.streams.emplace_back(cpu_engine());
+  for (const Step& step : plan->steps) {
+    first_phase_.push_back(phases_.size());
+    for (Phase& phase : step.bind(binding_)) phases_.push_back(std::move(phase));
+  }
+  first_phase_.push_back(phases_.size());
+  plan_ = std::move(plan);
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,208 @@
+#include "engine/steps/blocked_convolution.h"
+
+#include <algorithm>
+
+#include "engine/arena.h"
+#include "engine/caches.h"
+#include "engine/layout.h"
+
+namespace residua::engine {
+namespace {
+
+constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
+
+std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
+
+// How the rows are cut. Group i holds blocks blocks * i / groups and following.
+struct Blocking {
+  std::int64_t rows_per_block, blocks, groups;
+  // All panels are gathered first, for all threads, and each block of weights is then read by one thread; otherwise a
+  // thread gathers a group and reads all weights for it.
+  bool shared;
+
+  std::int64_t first_block(std::int64_t group) const { return blocks * group / groups; }
+  std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
+};
+
+std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.positions * convolution.depth; }
+
+std::int64_t weight_floats(const BlockedConvolution& convolution) {
+  return convolution.channels.count() * panel_floats(convolution) * convolution.channels.width;
+}
+
+Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
+  Blocking blocking{};
+  blocking.blocks = divided_up(convolution.rows, most_rows);
+  blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
+  blocking.blocks = divided_up(convolution.rows, blocking.rows_per_block);
+
+  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
+  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
+  const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
+  blocking.groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
+  const auto weights = static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float);
+  blocking.shared = convolution.channels.groups == 1 && weights > caches().level2 * 3 / 4;
+  if (threads == 1) return blocking;
+
+  // Parts so small that threads which start together end together, and that one which is held up leaves the others
+  // something to take; but each block of weights that comes from memory comes once.
+  const std::int64_t parts_a_thread = blocking.shared ? 4 : 12;
+  const std::int64_t columns = blocking.shared ? convolution.channels.count() : 1;
+  blocking.groups = std::max(blocking.groups, divided_up(parts_a_thread * threads, columns));
+  if (blocking.groups == 1) return blocking;
+  blocking.groups = std::min(divided_up(blocking.groups, threads) * threads, blocking.blocks);
+  return blocking;
+}
+
+// What the phases of a step share.
+struct Work {
+  BlockedConvolution convolution;
+  Blocking blocking;
+  std::shared_ptr<const std::byte> weights;
+  std::vector<float> bias;
+
+  std::int64_t floats_of_block() const { return blocking.rows_per_block * panel_floats(convolution); }
+
+  RowBlock block(std::int64_t index, float* panels) const {
+    const std::int64_t first = index * blocking.rows_per_block;
+    return {first, static_cast<int>(std::min(blocking.rows_per_block, convolution.rows - first)), panels};
+  }
+  // The blocks of a group, their panels side by side from `panels` on.
+  std::vector<RowBlock>& blocks_of_group(std::int64_t group, float* panels, std::vector<RowBlock>& blocks) const {
+    const std::int64_t first = blocking.first_block(group), end = blocking.first_block(group + 1);
+    blocks.clear();
+    for (std::int64_t i = first; i < end; ++i) blocks.push_back(block(i, panels + (i - first) * floats_of_block()));
+    return blocks;
+  }
+  void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
+              float* sums) const {
+    const auto* values = reinterpret_cast<const float*>(weights.get());
+    convolution.finish(tensors, blocks, channel_block,
+                       values + channel_block * panel_floats(convolution) * convolution.channels.width,
+                       bias.data() + channel_block * convolution.channels.width, sums);
+  }
+};
+
+// Each worker's list of blocks, made once, so that a run allocates nothing.
+std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
+  std::vector<std::vector<RowBlock>> lists(static_cast<std::size_t>(workers));
+  for (auto& list : lists) list.reserve(static_cast<std::size_t>(work.blocking.most_blocks()));
+  return lists;
+}
+
+float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
+
+Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
+                     const Binding& binding) {
+  return {work->blocking.groups,
+          [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+            float* const panels = floats(binding.scratch_of(worker));
+            float* const sums = panels + work->blocking.most_blocks() * work->floats_of_block();
+            const auto& blocks = work->blocks_of_group(part, panels, lists[static_cast<std::size_t>(worker)]);
+            const ChannelBlocks& channels = work->convolution.channels;
+            for (std::int64_t channel_block = 0; channel_block < channels.count(); ++channel_block) {
+              if (channel_block == 0 || channels.groups > 1)
+                for (const RowBlock& block : blocks) work->convolution.gather(tensors, block, channel_block);
+              work->finish(tensors, blocks, channel_block, sums);
+            }
+          }};
+}
+
+std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
+                                        const Binding& binding) {
+  float* const panels = floats(binding.shared_scratch);
+  const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
+                       work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
+                     }};
+  const std::int64_t groups = work->blocking.groups;
+  const Phase multiply{groups * work->convolution.channels.count(),
+                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+                         const std::int64_t group = part % groups;
+                         float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
+                         work->finish(tensors,
+                                      work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
+                                      part / groups, floats(binding.scratch_of(worker)));
+                       }};
+  return {gather, multiply};
+}
+
+}  // namespace
+
+ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reason) {
+  const graph::Shape& weight = request.input(1).shape;
+  ChannelBlocks channels;
+  channels.outputs = weight[0];
+  if (request.node.op == graph::Op::convolution)
+    channels.groups = graph::attributes_of<graph::ConvolutionAttributes>(request.node).groups;
+  channels.inputs = weight[1] * channels.groups;
+  const kernels::ProductKernels& products = request.kernels.products;
+  channels.vectors = channels.outputs <= products.lanes ? 1 : products.vectors;
+  channels.width = channels.vectors * products.lanes;
+  channels.block_inputs = channels.inputs;
+  if (channels.groups == 1) return channels;
+  const std::int64_t group_outputs = channels.outputs / channels.groups;
+  if (channels.outputs % channels.width != 0 ||
+      (channels.width % group_outputs != 0 && group_outputs % channels.width != 0))
+    reason = "groups of " + std::to_string(group_outputs) + " channels do not fit blocks of " +
+             std::to_string(channels.width);
+  channels.block_inputs = weight[1] * std::max<std::int64_t>(channels.width / group_outputs, 1);
+  return channels;
+}
+
+std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<const float> weights, std::int64_t taps,
+                                    std::int64_t block) {
+  const std::int64_t group_inputs = channels.inputs / channels.groups;
+  const std::int64_t group_outputs = channels.outputs / channels.groups;
+  std::vector<float> values(static_cast<std::size_t>(channels.width * channels.block_inputs * taps), 0.0f);
+  for (std::int64_t k = 0; k < std::min(channels.width, channels.outputs - block * channels.width); ++k) {
+    const std::int64_t output = block * channels.width + k;
+    const std::int64_t input = output / group_outputs * group_inputs - channels.first_input(block);
+    std::copy_n(weights.data() + output * group_inputs * taps, group_inputs * taps,
+                values.data() + (k * channels.block_inputs + input) * taps);
+  }
+  return values;
+}
+
+Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution) {
+  const auto work = std::make_shared<Work>();
+  work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
+  const ChannelBlocks& channels = convolution.channels;
+  const std::int64_t block_floats = panel_floats(convolution) * channels.width;
+  work->weights = request.packed.get(request.input(weight_input),
+                                     {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
+                                      static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float)},
+                                     [&](std::span<const float> values, std::byte* packed) {
+                                       for (std::int64_t block = 0; block < channels.count(); ++block)
+                                         convolution.pack(values, block, floats(packed) + block * block_floats);
+                                     });
+  if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
+  work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
+
+  Step step = request.make_step(convolution.implementation);
+  const bool has_residual = request.has_input(residual_input);
+  if (has_residual && request.may_overwrite(request.node.input(residual_input)))
+    step.overwrites = request.node.input(residual_input);
+  const auto bytes = [](std::int64_t count) {
+    return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
+  };
+  const Blocking& blocking = work->blocking;
+  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.sums;
+  const std::int64_t block_panels = blocking.rows_per_block * panel_floats(convolution);
+  step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
+  if (blocking.shared) step.shared_scratch_bytes = bytes(blocking.blocks * block_panels);
+  work->convolution = std::move(convolution);
+
+  const auto locate_input = request.locate(0);
+  const auto locate_residual =
+      has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
+  step.bind = [=, shared_work = std::shared_ptr<const Work>(work),
+               output = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
+                                     binding.address(output)};
+    if (shared_work->blocking.shared) return gather_then_multiply(shared_work, tensors, binding);
+    return {group_by_group(shared_work, tensors, binding)};
+  };
+  return step;
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,82 @@
+// What our own convolutions, direct and Winograd, have in common: rows of factors (output pixels, or tiles) are
+// gathered in blocks, and each block is multiplied by one block of output channels at a time.
+//
+//               output channels, in blocks of vectors * lanes
+//              +--------+--------+--------+
+//      block 0 |        |        |        |   a block: as many rows as the registers take
+//  r   block 1 |        |        |        |
+//  o   - - - - +--------+--------+--------+   a group: blocks whose panels stay in the level 2 cache together
+//  w   block 2 |        |        |        |
+//  s   block 3 |        |        |        |
+//              +--------+--------+--------+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/steps/step.h"
+
+namespace residua::engine {
+
+// The output channels in blocks, and the input channels that each reads. With groups of channels a block takes the
+// inputs of all the groups it touches; the weights between groups are zeros.
+struct ChannelBlocks {
+  std::int64_t inputs = 0, outputs = 0;  // of the whole convolution
+  std::int64_t groups = 1;
+  std::int64_t vectors = 0, width = 0;  // of a block: width = vectors * lanes
+  std::int64_t block_inputs = 0;        // channels that a block reads
+
+  std::int64_t count() const { return (outputs + width - 1) / width; }
+  std::int64_t first_input(std::int64_t block) const {
+    return groups == 1 ? 0 : block * width / (outputs / groups) * (inputs / groups);
+  }
+};
+
+// For weights [outputs, inputs / groups, ...]. `reason` is set where blocks and groups do not fit each other.
+ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reason);
+
+// The weights of one block as an ungrouped convolution has them, [width, block_inputs, taps], zeros between groups.
+std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<const float> weights, std::int64_t taps,
+                                    std::int64_t block);
+
+// Where a run finds its tensors.
+struct ConvolutionTensors {
+  const float* input;
+  const float* residual;  // nullptr: none
+  float* output;
+};
+
+// Rows [first, first + count) of one block.
+struct RowBlock {
+  std::int64_t first;
+  int count;
+  float* panels;
+};
+
+struct BlockedConvolution {
+  std::string implementation;
+  std::string layout;  // name of the packed weights
+  std::int64_t rows = 0;
+  std::int64_t positions = 1;  // panels of a block
+  std::int64_t depth = 0;      // of a panel, a multiple of the lanes
+  std::int64_t sums = 0;       // floats of scratch memory that `finish` needs for a row
+  bool relu = false;
+  ChannelBlocks channels;
+
+  // Packs one block's weights, positions * depth * width floats.
+  std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
+  // Fills the panels of one block of rows with the channels that `channel_block` reads.
+  std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block)> gather;
+  // Multiplies blocks of rows by one block of channels and writes outputs. `bias` starts at the channel block.
+  std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, std::int64_t channel_block,
+                     const float* weights, const float* bias, float* sums)>
+      finish;
+};
+
+// The step for the node's x, weights, bias and, where it has one, residual.
+Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution);
+
+}  // namespace residua::engine

@@ -1,0 +1,137 @@
+#include "engine/team.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace residua::engine {
+namespace {
+
+constexpr std::uint64_t make_ticket(std::uint32_t number, std::int64_t parts) {
+  return std::uint64_t{number} << 32 | static_cast<std::uint64_t>(parts) << 16;
+}
+constexpr std::uint32_t number_of(std::uint64_t ticket) { return static_cast<std::uint32_t>(ticket >> 32); }
+constexpr std::uint64_t front_of(std::uint64_t ticket) { return ticket & 0xFFFF; }
+constexpr std::uint64_t back_of(std::uint64_t ticket) { return ticket >> 16 & 0xFFFF; }
+constexpr std::uint64_t one_from_front = 1, one_from_back = 1 << 16;
+
+// Looks before a waiting thread goes to sleep. A pause takes 10 to 50 ns, so this is 0.1 to 0.5 ms: longer than threads
+// wait for each other in a phase that is dealt out well, and about what a sleep and a wake-up cost on a virtual machine.
+constexpr int looks_before_sleep = 10000;
+
+}  // namespace
+
+Team::Team(int helpers) { grow(helpers); }
+
+void Team::grow(int helpers) {
+  while (static_cast<int>(threads_.size()) < helpers) {
+    const int worker = static_cast<int>(threads_.size()) + 1;
+    threads_.emplace_back([this, worker] { help(worker); });
+    threads_.back().detach();
+  }
+}
+
+void Team::run(std::span<const Phase> phases, int threads) {
+  if (phases.empty()) return;
+  phases_ = phases;
+  failed_.store(false, std::memory_order_relaxed);
+  workers_.store(threads, std::memory_order_relaxed);
+  // Every phase has a number of its own; the one after the last phase's tells that the run is over.
+  const std::uint32_t end = number_ + static_cast<std::uint32_t>(phases.size()) + 1;
+  last_number_.store(end, std::memory_order_relaxed);
+  open_phase(0);
+  runs_.fetch_add(1, std::memory_order_release);
+  runs_.notify_all();
+  for (;;) {
+    work(0);
+    const std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    if (number_of(ticket) == end) break;
+    if (front_of(ticket) == back_of(ticket)) wait_for_change(ticket);
+  }
+  if (failed_.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(failure_mutex_);
+    std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+}
+
+void Team::help(int worker) {
+  const OneOpenmpThread one_thread;
+  for (;;) {
+    const std::uint32_t run = runs_.load(std::memory_order_acquire);
+    const std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    if (worker >= workers_.load(std::memory_order_relaxed))
+      runs_.wait(run, std::memory_order_acquire);
+    else if (front_of(ticket) < back_of(ticket))
+      work(worker);
+    else
+      wait_for_change(ticket);
+  }
+}
+
+void Team::open_phase(std::size_t index) {
+  // Empty phases are passed over; nobody holds a part, so all of this is ours.
+  for (; index < phases_.size(); ++index, ++number_)
+    if (phases_[index].parts > 0) break;
+  ++number_;
+  std::int64_t parts = 0;
+  if (index < phases_.size()) {
+    index_ = index;
+    const std::int64_t wanted = failed_.load(std::memory_order_relaxed) ? 1 : phases_[index].parts;
+    group_ = (wanted + most_parts - 1) / most_parts;
+    parts = (wanted + group_ - 1) / group_;
+    left_.store(parts, std::memory_order_relaxed);
+  }
+  ticket_.store(make_ticket(number_, parts), std::memory_order_seq_cst);
+  if (asleep_.load(std::memory_order_seq_cst) > 0) {
+    wake_.fetch_add(1, std::memory_order_release);
+    wake_.notify_all();
+  }
+}
+
+bool Team::take(int worker, std::int64_t& part) {
+  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  // workers_ belongs to the ticket's run: if that run is over, so is the ticket, and the exchange fails.
+  while (front_of(ticket) < back_of(ticket) && worker < workers_.load(std::memory_order_relaxed)) {
+    const bool front = worker % 2 == 0;
+    if (ticket_.compare_exchange_weak(ticket, front ? ticket + one_from_front : ticket - one_from_back,
+                                      std::memory_order_acq_rel, std::memory_order_acquire)) {
+      part = static_cast<std::int64_t>(front ? front_of(ticket) : back_of(ticket) - 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Team::do_part(std::int64_t part, int worker) noexcept {
+  if (failed_.load(std::memory_order_relaxed)) return;
+  try {
+    const Phase& phase = phases_[index_];
+    const std::int64_t end = std::min((part + 1) * group_, phase.parts);
+    for (std::int64_t i = part * group_; i < end; ++i) phase.run(i, worker);
+  } catch (...) {
+    const std::lock_guard lock(failure_mutex_);
+    if (!failure_) failure_ = std::current_exception();
+    failed_.store(true, std::memory_order_release);
+  }
+}
+
+void Team::work(int worker) {
+  for (std::int64_t part = 0; take(worker, part);) {
+    do_part(part, worker);
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) open_phase(index_ + 1);
+  }
+}
+
+void Team::wait_for_change(std::uint64_t seen) {
+  for (int look = 0; look < looks_before_sleep; ++look) {
+    if (ticket_.load(std::memory_order_acquire) != seen) return;
+    _mm_pause();
+  }
+  asleep_.fetch_add(1, std::memory_order_seq_cst);
+  const std::uint32_t before = wake_.load(std::memory_order_acquire);
+  if (ticket_.load(std::memory_order_seq_cst) == seen) wake_.wait(before, std::memory_order_acquire);
+  asleep_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+}  // namespace residua::engine
