@@ -1,6 +1,9 @@
 #include "engine/packed_weights.h"
 
+#include <algorithm>
+
 #include "engine/arena.h"
+#include "engine/threads.h"
 #include "graph/mapping.h"
 
 namespace residua::engine {
@@ -15,13 +18,42 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
       if (auto data = entry.data.lock()) return data;
 
   const std::shared_ptr<std::byte> data = allocate_aligned(layout.bytes);
-  if (const std::span<const float> in_place = graph::floats_in_place(constant); !in_place.empty())
-    pack(in_place, data.get());
-  else
-    pack(graph::read_floats(constant), data.get());
+  fill(constant, layout, pack, data.get());
   graph::give_back_pages(constant.constant);
   entries.push_back({constant.constant, layout, data});
   return data;
+}
+
+void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack,
+                         std::byte* packed) {
+  std::span<const float> values = graph::floats_in_place(constant);
+  std::vector<Phase> phases;
+  if (values.empty()) {
+    constexpr std::size_t piece = 1 << 16;
+    const std::size_t count = constant.constant.size / graph::size_of(constant.type);
+    if (capacity_ < count) {
+      values_ = std::make_unique_for_overwrite<float[]>(count);
+      capacity_ = count;
+    }
+    values = {values_.get(), count};
+    phases.push_back({static_cast<std::int64_t>((count + piece - 1) / piece), [&, count](std::int64_t part, int) {
+                        const std::size_t first = static_cast<std::size_t>(part) * piece;
+                        graph::read_floats(constant, first, {values_.get() + first, std::min(piece, count - first)});
+                      }});
+  }
+  phases.push_back({layout.parts, [&](std::int64_t part, int) { pack(values, part, packed); }});
+  run_phases(phases, threads_);
+}
+
+void PackedWeights::use_threads(int threads) {
+  const std::lock_guard lock(mutex_);
+  threads_ = threads;
+}
+
+void PackedWeights::end_packing() {
+  const std::lock_guard lock(mutex_);
+  values_.reset();
+  capacity_ = 0;
 }
 
 std::size_t PackedWeights::bytes() const {

@@ -1,6 +1,7 @@
 // Constants in the layouts that steps read them in: packed once, shared by every plan of a model.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@ namespace residua::engine {
 struct PackedLayout {
   std::string name;
   std::size_t bytes = 0;
+  std::int64_t parts = 1;  // that can be written independently of each other
 };
 
 // The constants themselves are not needed in memory once packed: those that are pieces of a mapped file leave it.
@@ -27,11 +29,17 @@ struct PackedLayout {
 // same layout.
 class PackedWeights {
  public:
-  // Writes the layout's bytes, all of them, from the constant's values in their logical order.
-  using Pack = std::function<void(std::span<const float> values, std::byte* packed)>;
+  // Writes the bytes of one part, all of them, from the constant's values in their logical order. `packed` is where the
+  // whole begins. Parts are written by several threads at a time, before get() returns.
+  using Pack = std::function<void(std::span<const float> values, std::int64_t part, std::byte* packed)>;
 
+  // How many threads pack from now on; 1 at first.
+  void use_threads(int threads);
   // `constant` in `layout`, 64-byte aligned. The result lives as long as somebody holds it.
   std::shared_ptr<const std::byte> get(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack);
+  // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
+  // to make.
+  void end_packing();
   // Of what plans hold now.
   std::size_t bytes() const;
 
@@ -43,7 +51,12 @@ class PackedWeights {
   };
   // Where a constant's bytes and its row factors lie.
   using Key = std::pair<const std::byte*, const std::vector<double>*>;
+  void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
+
   mutable std::mutex mutex_;
+  int threads_ = 1;
+  std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place
+  std::size_t capacity_ = 0;
   std::map<Key, std::vector<Entry>> entries_;
 };
 

@@ -16,7 +16,9 @@ using namespace engine;
 
 constexpr std::size_t count = 300000;
 
-void copy(std::span<const float> values, std::byte* packed) { std::memcpy(packed, values.data(), values.size_bytes()); }
+void copy(std::span<const float> values, std::int64_t, std::byte* packed) {
+  std::memcpy(packed, values.data(), values.size_bytes());
+}
 
 float first_of(const std::shared_ptr<const std::byte>& packed) {
   float value = 0;
@@ -32,9 +34,9 @@ TEST_CASE("a constant is packed once a layout, while somebody holds it") {
   PackedWeights packed;
   const graph::Tensor constant = graph::make_float_constant("w", {2}, {1, 2});
   int packings = 0;
-  const PackedWeights::Pack counted = [&packings](std::span<const float> values, std::byte* to) {
+  const PackedWeights::Pack counted = [&packings](std::span<const float> values, std::int64_t part, std::byte* to) {
     ++packings;
-    copy(values, to);
+    copy(values, part, to);
   };
   auto first = packed.get(constant, {"plain", 8}, counted);
   CHECK(packed.get(constant, {"plain", 8}, counted) == first);
@@ -55,6 +57,27 @@ TEST_CASE("the same bytes under other row factors are another constant") {
   const auto one = packed.get(plain, {"plain", 8}, copy), other = packed.get(scaled, {"plain", 8}, copy);
   CHECK(first_of(one) == 1);
   CHECK(first_of(other) == 3);
+}
+
+TEST_CASE("parts are packed by several threads, from values read by several") {
+  constexpr std::int64_t parts = 100;
+  std::vector<float> stored(parts * 5000);
+  for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = static_cast<float>(i);
+  graph::Tensor constant = graph::make_float_constant("w", {parts, 5000}, stored);
+  constant.constant.row_scale = std::make_shared<const std::vector<double>>(parts, 0.5);
+  PackedWeights packed;
+  packed.use_threads(4);
+  const auto data = packed.get(constant, {"last of each row", parts * sizeof(float), parts},
+                               [](std::span<const float> values, std::int64_t part, std::byte* to) {
+                                 const float value = values[static_cast<std::size_t>(part) * 5000 + 4999];
+                                 std::memcpy(to + static_cast<std::size_t>(part) * sizeof value, &value, sizeof value);
+                               });
+  packed.end_packing();
+  for (std::int64_t part = 0; part < parts; ++part) {
+    float value = 0;
+    std::memcpy(&value, data.get() + static_cast<std::size_t>(part) * sizeof value, sizeof value);
+    CHECK(value == static_cast<float>(part * 5000 + 4999) * 0.5F);
+  }
 }
 
 TEST_CASE("a mapped constant leaves memory once it is packed") {
