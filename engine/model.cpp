@@ -161,7 +161,10 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     std::rotate(known, known + 1, programs_.end());
     return programs_.back();
   }
-  RESIDUA_ASSIGN(std::shared_ptr<const Program> program, make_program(optimized_, key, kernel_table(), packed_));
+  packed_.use_threads(key.threads);
+  auto made = make_program(optimized_, key, kernel_table(), packed_);
+  packed_.end_packing();
+  RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());
   programs_.push_back(program);
   // A callback may itself ask this model for a program.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/environment.h"
+#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -44,17 +45,19 @@ dnnl::memory::desc row_major_desc(const graph::Shape& shape) {
 
 std::shared_ptr<const std::byte> pack_for_onednn(PackedWeights& packed, const graph::Tensor& constant,
                                                  const dnnl::memory::desc& plain, const dnnl::memory::desc& wanted) {
-  return packed.get(constant, {name_of(wanted), wanted.get_size()}, [&](std::span<const float> values, std::byte* to) {
+  const auto pack = [&](std::span<const float> values, std::int64_t, std::byte* to) {
     if (plain == wanted) {
       std::memcpy(to, values.data(), values.size_bytes());
       return;
     }
+    const OneOpenmpThread one_thread;
     const dnnl::stream stream(cpu_engine());
     OnednnCall call(dnnl::reorder(dnnl::reorder::primitive_desc(cpu_engine(), plain, cpu_engine(), wanted)), stream);
     call.add(DNNL_ARG_FROM, plain, values.data());
     call.add(DNNL_ARG_TO, wanted, to);
     call();
-  });
+  };
+  return packed.get(constant, {name_of(wanted), wanted.get_size()}, pack);
 }
 
 dnnl::primitive_attr make_attributes() {

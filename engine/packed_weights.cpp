@@ -1,28 +1,65 @@
 #include "engine/packed_weights.h"
 
+#include <algorithm>
+
 #include "engine/arena.h"
+#include "engine/threads.h"
+#include "graph/mapping.h"
 
 namespace residua::engine {
 
 std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constant, const PackedLayout& layout,
                                                     const Pack& pack) {
   const std::lock_guard lock(mutex_);
-  std::vector<Entry>& entries = entries_[constant.constant.bytes.get()];
+  std::vector<Entry>& entries = entries_[{constant.constant.bytes.get(), constant.constant.row_scale.get()}];
   std::erase_if(entries, [](const Entry& entry) { return entry.data.expired(); });
   for (const Entry& entry : entries)
     if (entry.layout.name == layout.name)
       if (auto data = entry.data.lock()) return data;
 
   const std::shared_ptr<std::byte> data = allocate_aligned(layout.bytes);
-  pack(graph::read_floats(constant), data.get());
+  fill(constant, layout, pack, data.get());
+  graph::give_back_pages(constant.constant);
   entries.push_back({constant.constant, layout, data});
   return data;
+}
+
+void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack,
+                         std::byte* packed) {
+  std::span<const float> values = graph::floats_in_place(constant);
+  std::vector<Phase> phases;
+  if (values.empty()) {
+    constexpr std::size_t piece = 1 << 16;
+    const std::size_t count = constant.constant.size / graph::size_of(constant.type);
+    if (capacity_ < count) {
+      values_ = std::make_unique_for_overwrite<float[]>(count);
+      capacity_ = count;
+    }
+    values = {values_.get(), count};
+    phases.push_back({static_cast<std::int64_t>((count + piece - 1) / piece), [&, count](std::int64_t part, int) {
+                        const std::size_t first = static_cast<std::size_t>(part) * piece;
+                        graph::read_floats(constant, first, {values_.get() + first, std::min(piece, count - first)});
+                      }});
+  }
+  phases.push_back({layout.parts, [&](std::int64_t part, int) { pack(values, part, packed); }});
+  run_phases(phases, threads_);
+}
+
+void PackedWeights::use_threads(int threads) {
+  const std::lock_guard lock(mutex_);
+  threads_ = threads;
+}
+
+void PackedWeights::end_packing() {
+  const std::lock_guard lock(mutex_);
+  values_.reset();
+  capacity_ = 0;
 }
 
 std::size_t PackedWeights::bytes() const {
   const std::lock_guard lock(mutex_);
   std::size_t sum = 0;
-  for (const auto& [address, entries] : entries_)
+  for (const auto& [key, entries] : entries_)
     for (const Entry& entry : entries)
       if (!entry.data.expired()) sum += entry.layout.bytes;
   return sum;

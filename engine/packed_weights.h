@@ -1,12 +1,14 @@
 // Constants in the layouts that steps read them in: packed once, shared by every plan of a model.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/tensor.h"
@@ -17,29 +19,45 @@ namespace residua::engine {
 struct PackedLayout {
   std::string name;
   std::size_t bytes = 0;
+  std::int64_t parts = 1;  // that can be written independently of each other
 };
 
+// The constants themselves are not needed in memory once packed: those that are pieces of a mapped file leave it.
+//
 // Thread-safe. Plans hold what they use; what none holds any longer is forgotten, so that many shapes leave nothing
 // behind. A plan for another shape finds the packed weights of the first one again as long as its steps ask for the
 // same layout.
 class PackedWeights {
  public:
-  // Writes the layout's bytes, all of them, from the constant's values in their logical order.
-  using Pack = std::function<void(std::span<const float> values, std::byte* packed)>;
+  // Writes the bytes of one part, all of them, from the constant's values in their logical order. `packed` is where the
+  // whole begins. Parts are written by several threads at a time, before get() returns.
+  using Pack = std::function<void(std::span<const float> values, std::int64_t part, std::byte* packed)>;
 
+  // How many threads pack from now on; 1 at first.
+  void use_threads(int threads);
   // `constant` in `layout`, 64-byte aligned. The result lives as long as somebody holds it.
   std::shared_ptr<const std::byte> get(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack);
+  // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
+  // to make.
+  void end_packing();
   // Of what plans hold now.
   std::size_t bytes() const;
 
  private:
   struct Entry {
-    graph::ConstantData source;  // held, so that its address stays a valid key
+    graph::ConstantData source;  // held, so that its addresses stay a valid key
     PackedLayout layout;
     std::weak_ptr<const std::byte> data;
   };
+  // Where a constant's bytes and its row factors lie.
+  using Key = std::pair<const std::byte*, const std::vector<double>*>;
+  void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
+
   mutable std::mutex mutex_;
-  std::map<const std::byte*, std::vector<Entry>> entries_;
+  int threads_ = 1;
+  std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place
+  std::size_t capacity_ = 0;
+  std::map<Key, std::vector<Entry>> entries_;
 };
 
 }  // namespace residua::engine

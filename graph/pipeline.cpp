@@ -31,13 +31,15 @@ constexpr std::array<Pass, 13> all_passes{{
 // to keep the passes busy.
 constexpr int most_rounds = 4;
 
-// Equal for equal graphs: structure as text, constants by where their bytes lie, since a pass that changes one makes a
-// new one.
+// Equal for equal graphs: structure as text, constants by where their bytes and row factors lie, since a pass that
+// changes one makes a new one.
 std::string signature_of(const Graph& graph) {
   std::string signature = to_text(graph, {0, false});
   for (const Tensor& tensor : graph.tensors) {
     if (!tensor.is_constant()) continue;
-    signature += std::to_string(reinterpret_cast<std::uintptr_t>(tensor.constant.bytes.get())) + " ";
+    for (const void* address : {static_cast<const void*>(tensor.constant.bytes.get()),
+                                static_cast<const void*>(tensor.constant.row_scale.get())})
+      signature += std::to_string(reinterpret_cast<std::uintptr_t>(address)) + " ";
   }
   return signature;
 }

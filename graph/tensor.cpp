@@ -1,5 +1,6 @@
 #include "graph/tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -41,18 +42,37 @@ std::string describe(const Tensor& tensor) {
          to_string(tensor.shape);
 }
 
-// Every element of `bytes`, read as Stored wherever it lies and turned into an Element.
+// Fills `elements` with those from element `first` on, read as Stored wherever they lie and turned into Elements.
 template <class Stored, class Element, class Convert>
-std::vector<Element> read_elements(const ConstantData& data, Convert convert) {
-  std::vector<Element> elements(data.size / sizeof(Stored));
-  const std::byte* bytes = data.bytes.get();
+void read_elements(const ConstantData& data, std::size_t first, std::span<Element> elements, Convert convert) {
+  const std::byte* bytes = data.bytes.get() + first * sizeof(Stored);
   for (Element& element : elements) {
     Stored stored;
     std::memcpy(&stored, bytes, sizeof stored);
     bytes += sizeof stored;
     element = convert(stored);
   }
-  return elements;
+}
+
+template <class Stored, class Convert>
+std::vector<std::int64_t> read_all_integers(const ConstantData& data, Convert convert) {
+  std::vector<std::int64_t> integers(data.size / sizeof(Stored));
+  read_elements<Stored>(data, 0, std::span(integers), convert);
+  return integers;
+}
+
+// `values` are those from element `first` on.
+void scale_rows(const Tensor& tensor, std::size_t first, std::span<float> values) {
+  const std::vector<double>& scale = *tensor.constant.row_scale;
+  const std::size_t row_length = tensor.constant.size / sizeof(float) / std::max<std::size_t>(scale.size(), 1);
+  while (!values.empty()) {
+    const std::size_t row = first / row_length;
+    const std::size_t count = std::min(values.size(), (row + 1) * row_length - first);
+    const double factor = scale[row];
+    for (float& value : values.first(count)) value = static_cast<float>(static_cast<double>(value) * factor);
+    values = values.subspan(count);
+    first += count;
+  }
 }
 
 template <class Element>
@@ -149,24 +169,49 @@ Status check_constant(const Tensor& tensor) {
     return Error{ErrorCode::malformed, describe(tensor) + " holds " + std::to_string(tensor.constant.size) +
                                            " bytes; expected " + std::to_string(expected)};
   }
+  const auto& scale = tensor.constant.row_scale;
+  if (!scale) return {};
+  if (tensor.type != ElementType::float32 || tensor.shape.empty() ||
+      scale->size() != static_cast<std::size_t>(tensor.shape[0])) {
+    return Error{ErrorCode::malformed, describe(tensor) + " has " + std::to_string(scale->size()) +
+                                           " row factors; expected one a row of a float32 constant"};
+  }
   return {};
 }
 
 std::vector<float> read_floats(const Tensor& tensor) {
+  std::vector<float> values(tensor.constant.size / size_of(tensor.type));
+  read_floats(tensor, 0, values);
+  return values;
+}
+
+void read_floats(const Tensor& tensor, std::size_t first, std::span<float> values) {
   require_fitting_constant(tensor);
   const ConstantData& data = tensor.constant;
+  const std::size_t count = data.size / size_of(tensor.type);
+  if (first > count || values.size() > count - first) throw InternalError(describe(tensor) + " read beyond its end");
   switch (tensor.type) {
     case ElementType::float32:
-      return read_elements<float, float>(data, [](float value) { return value; });
+      if (!values.empty()) std::memcpy(values.data(), data.bytes.get() + first * sizeof(float), values.size_bytes());
+      if (data.row_scale) scale_rows(tensor, first, values);
+      return;
     case ElementType::float64:
-      return read_elements<double, float>(data, [](double value) { return static_cast<float>(value); });
+      return read_elements<double>(data, first, values, [](double value) { return static_cast<float>(value); });
     case ElementType::float16:
-      return read_elements<std::uint16_t, float>(data, half_to_float);
+      return read_elements<std::uint16_t>(data, first, values, half_to_float);
     case ElementType::bfloat16:
-      return read_elements<std::uint16_t, float>(data, bfloat16_to_float);
+      return read_elements<std::uint16_t>(data, first, values, bfloat16_to_float);
     default:
       throw InternalError(describe(tensor) + " read as floating point");
   }
+}
+
+std::span<const float> floats_in_place(const Tensor& tensor) {
+  require_fitting_constant(tensor);
+  const ConstantData& data = tensor.constant;
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(data.bytes.get()) % alignof(float) == 0;
+  if (tensor.type != ElementType::float32 || data.row_scale || !is_aligned) return {};
+  return {reinterpret_cast<const float*>(data.bytes.get()), data.size / sizeof(float)};
 }
 
 std::vector<std::int64_t> read_integers(const Tensor& tensor) {
@@ -175,15 +220,15 @@ std::vector<std::int64_t> read_integers(const Tensor& tensor) {
   const ConstantData& data = tensor.constant;
   switch (tensor.type) {
     case ElementType::int64:
-      return read_elements<std::int64_t, std::int64_t>(data, widen);
+      return read_all_integers<std::int64_t>(data, widen);
     case ElementType::int32:
-      return read_elements<std::int32_t, std::int64_t>(data, widen);
+      return read_all_integers<std::int32_t>(data, widen);
     case ElementType::uint8:
-      return read_elements<std::uint8_t, std::int64_t>(data, widen);
+      return read_all_integers<std::uint8_t>(data, widen);
     case ElementType::int8:
-      return read_elements<std::int8_t, std::int64_t>(data, widen);
+      return read_all_integers<std::int8_t>(data, widen);
     case ElementType::boolean:
-      return read_elements<std::uint8_t, std::int64_t>(data, [](std::uint8_t value) { return value != 0 ? 1 : 0; });
+      return read_all_integers<std::uint8_t>(data, [](std::uint8_t value) { return value != 0 ? 1 : 0; });
     default:
       throw InternalError(describe(tensor) + " read as integers");
   }

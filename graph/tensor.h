@@ -35,12 +35,19 @@ std::string to_string(const Shape& shape);
 // The product of all dimensions; an error where one is symbolic or the product leaves int64.
 Result<std::int64_t> element_count(const Shape& shape);
 
+class FileMapping;
+
 // Bytes of a constant: a piece of a mapped file or of a buffer, kept alive by the shared pointer. Little-endian, dense,
-// row-major in the tensor's logical shape, and not necessarily aligned (files promise nothing): read through
-// read_floats / read_integers.
+// row-major in the tensor's logical shape, and not necessarily aligned (files promise nothing). They need not be the
+// values yet, so read them through read_floats / read_integers.
 struct ConstantData {
   std::shared_ptr<const std::byte> bytes;
   std::size_t size = 0;
+  // The mapping that the bytes are a piece of (and keep alive); nullptr: they lie in memory of their own.
+  const FileMapping* file = nullptr;
+  // float32 only, one factor for each index of dimension 0: a value is the stored float times its row's factor, rounded
+  // once. So a layer takes in what follows it without a copy of its weights. nullptr: the values are as stored.
+  std::shared_ptr<const std::vector<double>> row_scale = nullptr;
 
   explicit operator bool() const { return bytes != nullptr; }
   std::span<const std::byte> span() const { return {bytes.get(), size}; }
@@ -61,9 +68,15 @@ Tensor make_integer_constant(std::string name, Shape shape, const std::vector<st
 // The values of a constant of any floating-point type, widened (or, from float64, rounded) to float.
 // The tensor must be a constant whose size fits its shape: verify() sees to that; otherwise InternalError.
 std::vector<float> read_floats(const Tensor& tensor);
+// As many of them as `values` has room for, from element `first` on; all must be there.
+void read_floats(const Tensor& tensor, std::size_t first, std::span<float> values);
+// The values of a constant where they lie, if they lie in memory just as read_floats would give them: float32, aligned,
+// unscaled. Empty otherwise.
+std::span<const float> floats_in_place(const Tensor& tensor);
 // The values of a constant of an integer or boolean type.
 std::vector<std::int64_t> read_integers(const Tensor& tensor);
-// That a constant's shape is static and its bytes are as many as shape and type ask for; says what was found otherwise.
+// That a constant's shape is static, its bytes are as many as shape and type ask for, and its row factors as many as
+// its rows; says what was found otherwise.
 Status check_constant(const Tensor& tensor);
 
 float half_to_float(std::uint16_t bits);

@@ -37,8 +37,8 @@ std::string to_text(const Graph& graph, const TextOptions& options = {});
 // positive). Types and shapes are taken as written: verify() judges them. Errors name the line and column.
 Result<Graph> parse_text(std::string_view text);
 
-// FNV-1a's scheme, 64 bit, over type, shape and bytes of the constant, eight bytes a step: for recognising weights, not
-// for security.
+// FNV-1a's scheme, 64 bit, over type, shape and bytes of the constant's values, eight bytes a step: for recognising
+// weights, not for security.
 std::uint64_t digest(const Tensor& tensor);
 
 // `name` in quotes, escaped as in the text form: for messages that show names from files.

@@ -201,14 +201,26 @@ std::uint64_t digest(const Tensor& tensor) {
   };
   for (const char character : name_of(tensor.type)) mix(static_cast<unsigned char>(character));
   for (const Dimension dimension : tensor.shape) mix(static_cast<std::uint64_t>(dimension));
-  const std::byte* bytes = tensor.constant.bytes.get();
-  for (std::size_t left = tensor.constant.size; left > 0;) {
-    std::uint64_t word = 0;
-    const std::size_t step = std::min(left, sizeof word);
-    std::memcpy(&word, bytes, step);
-    mix(word);
-    bytes += step;
-    left -= step;
+  const auto mix_bytes = [&mix](std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      std::uint64_t word = 0;
+      const std::size_t step = std::min(bytes.size(), sizeof word);
+      std::memcpy(&word, bytes.data(), step);
+      mix(word);
+      bytes = bytes.subspan(step);
+    }
+  };
+  if (!tensor.constant.row_scale) {
+    mix_bytes(tensor.constant.span());
+    return hash;
+  }
+  // Of the values, in pieces of whole words: as if they had been stored scaled.
+  std::vector<float> piece(4096);
+  const std::size_t count = tensor.constant.size / sizeof(float);
+  for (std::size_t i = 0; i < count; i += piece.size()) {
+    const std::span<float> values(piece.data(), std::min(piece.size(), count - i));
+    read_floats(tensor, i, values);
+    mix_bytes(std::as_bytes(values));
   }
   return hash;
 }

@@ -179,13 +179,13 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
   const ChannelBlocks& channels = convolution.channels;
   const std::int64_t block_floats = panel_floats(convolution) * channels.width;
-  work->weights = request.packed.get(request.input(weight_input),
-                                     {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
-                                      static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float)},
-                                     [&](std::span<const float> values, std::byte* packed) {
-                                       for (std::int64_t block = 0; block < channels.count(); ++block)
-                                         convolution.pack(values, block, floats(packed) + block * block_floats);
-                                     });
+  work->weights =
+      request.packed.get(request.input(weight_input),
+                         {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
+                          static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float), channels.count()},
+                         [&](std::span<const float> values, std::int64_t block, std::byte* packed) {
+                           convolution.pack(values, block, floats(packed) + block * block_floats);
+                         });
   if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
   work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
 

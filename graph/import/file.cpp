@@ -46,8 +46,8 @@ Result<FileBytes> map_file(const std::filesystem::path& path) {
   const auto size = static_cast<std::size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
   if (address == MAP_FAILED) return system_error(path, "cannot be mapped", errno);
-  const auto unmap = [address, size](const std::byte*) { ::munmap(address, size); };
-  return FileBytes{std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size};
+  const auto mapping = std::make_shared<FileMapping>(static_cast<const std::byte*>(address), size);
+  return FileBytes{std::shared_ptr<const std::byte>(mapping, mapping->begin()), size, mapping.get()};
 }
 
 }  // namespace residua::graph

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "graph/graph.h"
+#include "graph/mapping.h"
 
 namespace residua::graph {
 
@@ -16,11 +17,12 @@ namespace residua::graph {
 struct FileBytes {
   std::shared_ptr<const std::byte> data;
   std::size_t size = 0;
+  const FileMapping* file = nullptr;  // nullptr: held in memory
 
   std::span<const std::byte> span() const { return {data.get(), size}; }
   // A piece that shares ownership. offset + length <= size is the caller's to check.
   ConstantData piece(std::size_t offset, std::size_t length) const {
-    return {std::shared_ptr<const std::byte>(data, data.get() + offset), length};
+    return {std::shared_ptr<const std::byte>(data, data.get() + offset), length, file};
   }
 };
 

@@ -89,7 +89,7 @@ class Maker {
     const std::int64_t start = count == 0 ? 0 : tensor.storage.view_offset + tensor.offset;
     const std::byte* first = storage->data.bytes.get() + static_cast<std::size_t>(start) * element_size;
     ConstantData data = contiguous ? ConstantData{std::shared_ptr<const std::byte>(storage->data.bytes, first),
-                                                  static_cast<std::size_t>(count) * element_size}
+                                                  static_cast<std::size_t>(count) * element_size, storage->data.file}
                                    : gather(tensor, first, count, element_size);
     return widened(Tensor{tensor.name, storage->type, tensor.sizes, std::move(data)});
   }

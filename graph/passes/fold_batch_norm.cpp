@@ -16,6 +16,7 @@ namespace residua::graph {
 namespace {
 
 constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
+constexpr std::size_t longest_piece = 4096;  // of weights looked at at a time
 
 // What has been taken into a layer during the sweep, to be worked into its weights at the end.
 struct Pending {
@@ -55,10 +56,17 @@ Pending untouched(const Rewriter& rewriter, Node& layer) {
     const std::vector<float> bias = read_floats(rewriter.tensor(layer.inputs[bias_input]));
     pending.affine.shift.assign(bias.begin(), bias.end());
   }
-  const std::vector<float> values = read_floats(weight);
-  const std::size_t row = values.size() / std::max<std::size_t>(channels, 1);
+  const std::size_t count = weight.constant.size / size_of(weight.type);
+  const std::size_t row = count / std::max<std::size_t>(channels, 1);
+  std::vector<float> piece(std::min(row, longest_piece));
   for (std::size_t c = 0; c < channels; ++c) {
-    pending.largest_weight.push_back(largest_magnitude({values.data() + c * row, row}));
+    double largest = 0;
+    for (std::size_t i = 0; i < row; i += piece.size()) {
+      const std::span<float> values(piece.data(), std::min(piece.size(), row - i));
+      read_floats(weight, c * row + i, values);
+      largest = std::max(largest, largest_magnitude(values));
+    }
+    pending.largest_weight.push_back(largest);
   }
   return pending;
 }
@@ -80,15 +88,14 @@ std::string bias_name(const std::string& weight_name) {
   return weight_name.substr(0, weight_name.size() - (ends ? ending.size() : 0)) + ".bias";
 }
 
+// The same bytes with a factor a row, or, where a row's factor cannot stand beside the bytes, new ones: values of
+// another type, or scaled before, are rounded to float first.
 Tensor scaled_weight(const Tensor& weight, const std::vector<double>& scale) {
-  std::vector<float> values = read_floats(weight);
-  const std::size_t row = values.size() / scale.size();
-  for (std::size_t c = 0; c < scale.size(); ++c) {
-    for (std::size_t i = c * row; i < (c + 1) * row; ++i) {
-      values[i] = static_cast<float>(static_cast<double>(values[i]) * scale[c]);
-    }
-  }
-  return make_float_constant(weight.name, weight.shape, values);
+  Tensor scaled = weight;
+  if (weight.type != ElementType::float32 || weight.constant.row_scale)
+    scaled = make_float_constant(weight.name, weight.shape, read_floats(weight));
+  scaled.constant.row_scale = std::make_shared<const std::vector<double>>(scale);
+  return scaled;
 }
 
 // New tensors always: a constant may be shared with another layer, or be a piece of a file.

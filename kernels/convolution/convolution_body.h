@@ -106,12 +106,15 @@ void gather_pixels(const float* images, const ConvolutionGeometry& g, std::int64
 
 void pack_weights(const float* weights, std::int64_t channels, std::int64_t taps, std::int64_t output_channels,
                   std::int64_t first, std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  for (std::int64_t d = 0; d < depth; ++d)
+  constexpr std::int64_t chunk = 16;  // channels: a cache line of a row is read whole, and once
+  for (std::int64_t c0 = 0; c0 < channels; c0 += chunk)
     for (std::int64_t k = 0; k < width; ++k) {
-      const bool exists = d < taps * channels && first + k < output_channels;
-      const std::int64_t tap = d / channels, c = d % channels;
-      packed[d * width + k] = exists ? weights[((first + k) * channels + c) * taps + tap] : 0.0f;
+      const bool exists = first + k < output_channels;
+      const std::int64_t end = c0 + chunk < channels ? c0 + chunk : channels;
+      for (std::int64_t c = c0; c < end; ++c)
+        for (std::int64_t tap = 0; tap < taps; ++tap)
+          packed[(tap * channels + c) * width + k] = exists ? weights[((first + k) * channels + c) * taps + tap] : 0.0f;
     }
+  for (std::int64_t i = taps * channels * width; i < depth * width; ++i) packed[i] = 0.0f;
 }
-
 constexpr ConvolutionKernels convolution_kernels{gather_pixels, pack_weights};

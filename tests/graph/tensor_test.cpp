@@ -159,5 +159,56 @@ TEST_CASE("the digest sees type, shape, every byte and the place of a sign") {
   }
 }
 
+TEST_CASE("row factors: values, pieces, text and digest are those of the products, rounded once") {
+  const std::vector<float> stored{1, 3, 1e-3F, -7, 0.1F, 1e30F};
+  const auto scale = std::make_shared<const std::vector<double>>(std::vector<double>{1.0 / 3, -0.7});
+  Tensor scaled = make_float_constant("w", {2, 3, 1}, stored);
+  scaled.constant.row_scale = scale;
+  std::vector<float> expected;
+  for (std::size_t i = 0; i < stored.size(); ++i)
+    expected.push_back(static_cast<float>(static_cast<double>(stored[i]) * (*scale)[i / 3]));
+  CHECK(check_constant(scaled).ok());
+  CHECK(read_floats(scaled) == expected);
+  for (std::size_t first = 0; first <= expected.size(); ++first) {
+    for (std::size_t count = 0; first + count <= expected.size(); ++count) {
+      std::vector<float> piece(count);
+      read_floats(scaled, first, piece);
+      CHECK(std::equal(piece.begin(), piece.end(), expected.begin() + static_cast<std::ptrdiff_t>(first)));
+    }
+  }
+  std::vector<float> beyond(2);
+  CHECK_THROWS_AS(read_floats(scaled, 5, beyond), InternalError);
+  CHECK(floats_in_place(scaled).empty());
+  CHECK(digest(scaled) == digest(make_float_constant("w", {2, 3, 1}, expected)));
+  CHECK(digest(scaled) != digest(make_float_constant("w", {2, 3, 1}, stored)));
+  std::vector<float> many(10001, 0.3F);  // more than one piece of the digest's
+  Tensor long_rows = make_float_constant("w", {1, 10001}, many);
+  long_rows.constant.row_scale = std::make_shared<const std::vector<double>>(1, 0.1);
+  for (float& value : many) value = static_cast<float>(static_cast<double>(value) * 0.1);
+  CHECK(digest(long_rows) == digest(make_float_constant("w", {1, 10001}, many)));
+}
+
+TEST_CASE("row factors that do not fit their constant are refused") {
+  const auto with = [](Tensor tensor, std::size_t factors) {
+    tensor.constant.row_scale = std::make_shared<const std::vector<double>>(factors, 2.0);
+    return check_constant(tensor);
+  };
+  CHECK(with(make_float_constant("w", {2, 0}, {}), 2).ok());
+  check_error(with(make_float_constant("w", {2}, {1, 2}), 3), ErrorCode::malformed, {"\"w\"", "3 row factors"});
+  check_error(with(make_float_constant("w", {}, {1}), 1), ErrorCode::malformed, {"1 row factors"});
+  check_error(with(make_integer_constant("w", {1}, {1}), 1), ErrorCode::malformed, {"int64"});
+}
+
+TEST_CASE("floats in place: only where they lie ready") {
+  const Tensor tensor = make_float_constant("w", {2}, {1, 2});
+  REQUIRE(floats_in_place(tensor).size() == 2);
+  CHECK(floats_in_place(tensor)[1] == 2);
+  Tensor odd = tensor;
+  const auto bytes = std::make_shared<std::vector<std::byte>>(12);
+  odd.constant.bytes = std::shared_ptr<const std::byte>(bytes, bytes->data() + 1);
+  CHECK(floats_in_place(odd).empty());
+  CHECK(floats_in_place(raw_constant(ElementType::float16, {2}, {0, 0, 0, 0})).empty());
+}
+
 }  // namespace
 }  // namespace residua::tests

@@ -88,9 +88,9 @@ typedef struct residua_load_options {
 } residua_load_options;
 
 /* Loads a model file: ONNX, safetensors or a PyTorch state dict, told by content. A sidecar FILE.json beside it (same
- * path with
- * ".json" added) is read when present. On success *model is the caller's, to be given back with residua_model_release.
- * Errors name file, node or tensor, what was found and what was expected. Thread-safe. */
+ * path with ".json" added) is read when present. The file is mapped, not copied: while the model lives it must stay as
+ * it is (to replace it, rename another one over it). On success *model is the caller's, to be given back with
+ * residua_model_release. Errors name file, node or tensor, what was found and what was expected. Thread-safe. */
 RESIDUA_API residua_status residua_model_load(const char* path, const residua_load_options* options,
                                               residua_model** model, residua_error* error);
 

@@ -200,6 +200,29 @@ TEST_CASE("pth: zip archives, stored and deflated") {
   }
 }
 
+TEST_CASE("pth: what a zip archive stores as it is stays in the file") {
+  const std::string data = floats({1, 2, 3, 4});
+  for (const bool deflate : {false, true}) {
+    const FileBytes bytes =
+        file_of(zip_of({{"a/data.pkl", one_tensor, deflate}, {"a/byteorder", "little"}, {"a/data/0", data, deflate}}));
+    const auto file = read_pth_zip(bytes);
+    REQUIRE_MESSAGE(file.ok(), message_of(file));
+    const std::byte* values = file->tensors.at("t").constant.bytes.get();
+    CHECK((values >= bytes.data.get() && values < bytes.data.get() + bytes.size) == !deflate);
+  }
+  // Longer than what is looked at at a time, with damage near the end.
+  const std::vector<float> many(50000, 0.5F);
+  const std::string longer = whole(dictionary({{"t", tensor({.elements = 50000, .sizes = {50000}})}}));
+  std::string archive = zip_of({{"a/data.pkl", longer}, {"a/data/0", floats(many)}});
+  const FileBytes bytes = file_of(archive);
+  const auto file = read_pth_zip(bytes);
+  REQUIRE_MESSAGE(file.ok(), message_of(file));
+  CHECK(read_floats(file->tensors.at("t")) == many);
+  const std::size_t place = archive.find(floats({0.5F, 0.5F, 0.5F}));
+  archive[place + 190000] ^= 1;
+  CHECK_FAILS(read_pth_zip(file_of(archive)), malformed, "zip entry 'a/data/0': CRC error");
+}
+
 TEST_CASE("pth: zip archives that do not fit") {
   const std::string data = floats({1, 2, 3, 4});
   CHECK_FAILS(read_zip({{"x.npy", data}}), malformed, "a zip archive of 1 files, the first 'x.npy', without data.pkl");
