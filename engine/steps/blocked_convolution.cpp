@@ -190,6 +190,12 @@ ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reaso
     reason = "groups of " + std::to_string(group_outputs) + " channels do not fit blocks of " +
              std::to_string(channels.width);
   channels.block_inputs = weight[1] * std::max<std::int64_t>(channels.width / group_outputs, 1);
+  // Measured on ResNeXt: with groups of half a block's width multiplying the zeros between them still pays.
+  constexpr std::int64_t most_waste = 2;
+  const std::int64_t waste = channels.block_inputs / weight[1];
+  if (reason.empty() && waste > most_waste)
+    reason = "groups of " + std::to_string(group_outputs) + " channels: " + std::to_string(waste - 1) + " of " +
+             std::to_string(waste) + " products would be with zeros";
   return channels;
 }
 
