@@ -53,6 +53,33 @@ TEST_CASE("equal bits whatever the schedule, the number of threads, the run and 
     }
 }
 
+TEST_CASE("equal bits where a program has several segments") {
+  const auto model = Model::random("resnet18", 3);
+  REQUIRE_MESSAGE(model.ok(), model.error().message);
+  for (const std::int64_t batch : {1, 2, 5, 11}) {
+    const RunShape shape{batch, 64, 64};
+    const auto images = random_images(shape, 1);
+    std::vector<float> expected, output(static_cast<std::size_t>(batch * 1000));
+    std::size_t most_segments = 0;
+    for (Schedule schedule : {Schedule::latency, Schedule::throughput, Schedule::automatic})
+      for (int threads : {1, 2, 3, 4}) {
+        CAPTURE(threads);
+        CAPTURE(static_cast<int>(schedule));
+        Context context(*model, {.threads = threads, .schedule = schedule, .profile = threads == 2});
+        for (int repeat = 0; repeat < 2; ++repeat) {
+          const auto status = context.run({.planes = images.data(), .pixels = nullptr, .shape = shape}, output);
+          REQUIRE_MESSAGE(status.ok(), status.error().message);
+          if (expected.empty()) expected = output;
+          CHECK(output == expected);
+        }
+        const Program& program = *context.last_run().program;
+        most_segments = std::max(most_segments, program.segments.size());
+        CHECK(program.gflop == doctest::Approx(static_cast<double>(batch) * 0.3).epsilon(0.1));
+      }
+    CHECK((batch == 1 || most_segments > 1));
+  }
+}
+
 TEST_CASE("against the interpreter, at sizes other than the network's own") {
   const auto model = small_model();
   Context context(model, {});

@@ -65,17 +65,16 @@ TEST_CASE("every part runs once, after all parts of the phase before, on no more
         ++item;
         --mine;
       };
-      const std::vector<Phase> phases{
-          {parts,
-           [&](std::int64_t part, int worker) {
-             count(first[static_cast<std::size_t>(part)], worker);
-             ++done;
-           }},
-          {0, [&](std::int64_t, int) { ++unknown_worker; }},
-          {parts, [&](std::int64_t part, int worker) {
-             too_early += done != parts;
-             count(second[static_cast<std::size_t>(part)], worker);
-           }}};
+      const std::vector<Phase> phases{{parts,
+                                       [&](std::int64_t part, int worker) {
+                                         count(first[static_cast<std::size_t>(part)], worker);
+                                         ++done;
+                                       }},
+                                      {0, [&](std::int64_t, int) { ++unknown_worker; }},
+                                      {parts, [&](std::int64_t part, int worker) {
+                                         too_early += done != parts;
+                                         count(second[static_cast<std::size_t>(part)], worker);
+                                       }}};
       run_phases(phases, threads);
       for (const auto& item : first) REQUIRE(item == 1);
       for (const auto& item : second) REQUIRE(item == 1);

@@ -1,0 +1,171 @@
+// Every way to run a convolution, at every instruction set of this CPU, against the interpreter.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+#include <set>
+
+#include "engine/arena.h"
+#include "engine/bound_plan.h"
+#include "engine/layout.h"
+#include "engine/select.h"
+#include "graph/infer.h"
+#include "graph/interpret.h"
+
+using namespace residua::engine;
+namespace graph = residua::graph;
+namespace kernels = residua::kernels;
+
+namespace {
+
+struct Shape {
+  std::int64_t batch, channels, height, width, outputs, kernel_height, kernel_width;
+  std::int64_t stride = 1, dilation = 1, groups = 1;
+  graph::Padding padding{};
+  bool bias = true, residual = false, relu = false;
+};
+
+std::vector<float> random_floats(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = uniform(random);
+  return values;
+}
+
+// Inputs 0 (x) and, with a residual, 1; one convolution.
+graph::Graph network(const Shape& shape) {
+  graph::Graph g;
+  const auto tensor = [&](const char* name, const graph::Shape& dims) {
+    graph::Tensor t;
+    t.name = name;
+    t.shape = dims;
+    return g.add(t);
+  };
+  const graph::TensorId x = tensor("x", {shape.batch, shape.channels, shape.height, shape.width});
+  const graph::Shape weight_shape{shape.outputs, shape.channels / shape.groups, shape.kernel_height,
+                                  shape.kernel_width};
+  const std::int64_t weights = weight_shape[0] * weight_shape[1] * weight_shape[2] * weight_shape[3];
+  const graph::TensorId weight = g.add(graph::make_float_constant("w", weight_shape, random_floats(weights, 1)));
+  graph::Node node;
+  node.op = graph::Op::convolution;
+  node.name = "convolution";
+  node.attributes =
+      graph::ConvolutionAttributes{.strides = {shape.stride, shape.stride},
+                                   .padding = shape.padding,
+                                   .dilations = {shape.dilation, shape.dilation},
+                                   .groups = shape.groups,
+                                   .activation = shape.relu ? graph::Activation::relu : graph::Activation::none};
+  node.inputs = {x, weight,
+                 shape.bias ? g.add(graph::make_float_constant("b", {shape.outputs}, random_floats(shape.outputs, 2)))
+                            : graph::no_tensor};
+  node.output = tensor("y", {});
+  g.inputs = {x};
+  const auto type = graph::infer(g, node);
+  REQUIRE_MESSAGE(type.ok(), type.error().message);
+  g.tensor(node.output).shape = type->shape;
+  if (shape.residual) {
+    node.inputs.push_back(tensor("r", type->shape));
+    g.inputs.push_back(node.inputs.back());
+  }
+  g.outputs = {node.output};
+  g.nodes = {node};
+  return g;
+}
+
+// Runs the one step on `threads` threads, every tensor in memory of its own.
+std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
+                       const std::vector<std::vector<float>>& inputs) {
+  auto plan = std::make_shared<Plan>();
+  plan->graph = g;
+  plan->key.threads = threads;
+  plan->steps = {step};
+  for (const graph::Tensor& tensor : g.tensors) {
+    plan->offsets.push_back(plan->arena_bytes);
+    if (!tensor.is_constant()) plan->arena_bytes += whole_cache_lines(float_bytes(tensor.shape));
+  }
+  plan->scratch_bytes = step.scratch_bytes;
+  plan->shared_scratch_bytes = step.shared_scratch_bytes;
+  BoundPlan bound;
+  bound.bind(plan, threads);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    from_row_major(g.tensor(g.inputs[i]).shape, inputs[i].data(), bound.address(g.inputs[i]));
+  run_phases(bound.phases(), threads);
+  const graph::Shape& output = g.tensor(g.outputs[0]).shape;
+  std::vector<float> result(float_count(output));
+  to_row_major(output, bound.output(), result.data());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("every implementation of convolution that takes a node agrees with the interpreter, on any threads") {
+  const graph::Padding one{1, 1, 1, 1}, none{}, odd{1, 0, 0, 1};
+  const Shape shapes[] = {
+      {1, 3, 33, 29, 64, 7, 7, 2, 1, 1, {3, 3, 3, 3}, true, false, true},
+      {2, 64, 17, 15, 48, 3, 3, 1, 1, 1, one, true, true, true},
+      {1, 33, 9, 13, 70, 3, 3, 1, 1, 1, odd, false, false, false},
+      {3, 5, 4, 4, 7, 3, 3, 1, 1, 1, none, true, true, false},
+      {1, 16, 1, 1, 16, 3, 3, 1, 1, 1, one, true, false, true},
+      {1, 160, 7, 7, 512, 3, 3, 1, 1, 1, one, true, true, true},
+      {2, 48, 11, 10, 40, 3, 3, 2, 1, 1, one, true, false, true},
+      {1, 24, 12, 12, 20, 3, 3, 1, 2, 1, {2, 2, 2, 2}, true, true, false},
+      {2, 256, 14, 14, 96, 1, 1, 1, 1, 1, none, true, true, true},
+      {1, 64, 13, 13, 33, 1, 1, 2, 1, 1, none, false, false, true},
+      {1, 64, 10, 10, 64, 3, 3, 1, 1, 4, one, true, false, true},
+      {1, 128, 9, 9, 128, 3, 3, 2, 1, 4, one, true, true, true},
+      {1, 12, 8, 8, 12, 3, 3, 1, 1, 12, one, true, false, false},
+      {1, 1024, 7, 7, 512, 1, 1, 1, 1, 1, none, true, false, true},
+  };
+  std::set<std::string> seen;
+  for (const kernels::InstructionSet set : kernels::all_instruction_sets()) {
+    if (kernels::best_instruction_set(kernels::detect_cpu(), set) != set) continue;
+    const kernels::KernelTable table = kernels::make_kernel_table(kernels::detect_cpu(), set);
+    for (const Shape& shape : shapes) {
+      const graph::Graph g = network(shape);
+      std::vector<graph::Value> values;
+      std::vector<std::vector<float>> inputs;
+      for (const graph::TensorId id : g.inputs) {
+        const graph::Shape& dims = g.tensor(id).shape;
+        inputs.push_back(random_floats(static_cast<std::int64_t>(float_count(dims)), 7 + static_cast<unsigned>(id)));
+        values.push_back({dims, inputs.back()});
+      }
+      const auto expected = graph::interpret(g, values);
+      REQUIRE_MESSAGE(expected.ok(), expected.error().message);
+      const std::vector<float>& reference = (*expected)[0].floats();
+      double largest = 0;
+      for (const float value : reference) largest = std::max(largest, std::abs(static_cast<double>(value)));
+
+      for (const Implementation& implementation : candidates(graph::Op::convolution)) {
+        if (std::string(implementation.name) == "interpreter") continue;
+        std::vector<float> first;
+        for (const int threads : {1, 2, 3, 4}) {
+          PackedWeights packed;
+          const StepRequest request{.graph = g,
+                                    .node = g.nodes[0],
+                                    .threads = threads,
+                                    .run_batch = shape.batch,
+                                    .kernels = table,
+                                    .packed = packed,
+                                    .may_overwrite = [](graph::TensorId) { return false; }};
+          if (!implementation.reject(request).empty()) continue;
+          const OneOpenmpThread one_thread;
+          const std::vector<float> found = run(g, implementation.make(request), threads, inputs);
+          const std::string what = std::string(implementation.name) + " " + std::string(name_of(set)) + " " +
+                                   graph::to_string(g.tensor(0).shape) + " -> " +
+                                   graph::to_string(g.tensor(g.outputs[0]).shape);
+          CAPTURE(what);
+          CAPTURE(threads);
+          double worst = 0;
+          for (std::size_t i = 0; i < found.size(); ++i)
+            worst = std::max(worst, std::abs(static_cast<double>(found[i]) - reference[i]));
+          CHECK(worst <= 2e-5 * largest);
+          if (first.empty()) first = found;
+          CHECK(found == first);
+          seen.insert(implementation.name);
+        }
+      }
+    }
+  }
+  CHECK(seen == std::set<std::string>{"direct", "onednn", "winograd 2x2", "winograd 4x4"});
+}
