@@ -93,14 +93,42 @@ void gather_floats(const float* images, const ConvolutionGeometry& g, const Orig
   flush_vectors();
 }
 
+// Pixels side by side, each one row of the panel: 1x1 with stride 1 reads the image from its start to its end.
+void gather_whole_pixels(const float* pixels, std::int64_t stride, int rows, std::int64_t channels,
+                         float* panel) noexcept {
+  for (std::int64_t c = 0; c < channels; c += lanes)
+    for (int r = 0; r < rows; ++r) {
+      Vector::load_unaligned(pixels + r * stride + c).store_unaligned(panel);
+      panel += lanes;
+    }
+}
+
 void gather_pixels(const float* images, const ConvolutionGeometry& g, std::int64_t first_pixel, int rows,
                    std::int64_t first_channel, std::int64_t channels, float* panel) noexcept {
+  const bool vectors = channels % lanes == 0;
+  const bool pointwise = g.kernel_height == 1 && g.kernel_width == 1 && g.output_height == g.height &&
+                         g.output_width == g.width && g.padding_top == 0 && g.padding_left == 0;
+  if (vectors && pointwise) {
+    gather_whole_pixels(images + first_pixel * g.channels + first_channel, g.channels, rows, channels, panel);
+    return;
+  }
+  Origin origin = origin_of(g, first_pixel);
+  std::int64_t column = first_pixel % g.output_width, row = first_pixel / g.output_width % g.output_height;
   for (int r = 0; r < rows; ++r) {
-    const Origin origin = origin_of(g, first_pixel + r);
-    if (channels % lanes == 0)
+    if (vectors)
       gather_vectors(images, g, origin, rows, first_channel, channels, panel + r * lanes);
     else
       gather_floats(images, g, origin, rows, first_channel, channels, panel + r * lanes);
+    // The next pixel, without divisions.
+    origin.x += g.stride_width;
+    if (++column < g.output_width) continue;
+    column = 0;
+    origin.x = -g.padding_left;
+    origin.y += g.stride_height;
+    if (++row < g.output_height) continue;
+    row = 0;
+    origin.y = -g.padding_top;
+    ++origin.image;
   }
 }
 
