@@ -89,7 +89,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
     RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(path));
   }
   RESIDUA_ASSIGN(graph::ImportedModel imported, graph::import_file(path, import_options));
-  auto model = finish(std::move(imported), {.model = path, .labels = options.labels});
+  auto model = finish(std::move(imported), {.model = path, .labels = options.labels}, options.memory_limit);
   if (!model) {
     // Errors of the importer name the file already; the later ones speak of the network only.
     Error error = model.error();
@@ -98,10 +98,11 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
       error.message = path.string() + ": " + error.message;
     return error;
   }
-  return model;
+  return std::shared_ptr<const Model>(*model);
 }
 
-Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed) {
+Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed,
+                                                   const LoadOptions& options) {
   const auto configuration = graph::find_architecture(architecture);
   if (!configuration) {
     std::string known;
@@ -112,10 +113,12 @@ Result<std::shared_ptr<const Model>> Model::random(const std::string& architectu
   RESIDUA_ASSIGN(imported.graph, graph::build_resnet(*configuration, graph::random_weights(*configuration, seed)));
   imported.format = "random";
   imported.architecture = architecture;
-  return finish(std::move(imported), {});
+  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}, options.memory_limit));
+  return model;
 }
 
-Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
+Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources,
+                                             std::size_t memory_limit) {
   const std::shared_ptr<Model> model(new Model());
   const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
@@ -142,7 +145,9 @@ Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported
     return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
                                           std::to_string(model->classes_) + " classes"};
   }
-  return std::shared_ptr<const Model>(model);
+  if (memory_limit > 0)
+    model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), memory_limit);
+  return model;
 }
 
 std::int64_t Model::parameters() const {
@@ -162,7 +167,10 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     return programs_.back();
   }
   packed_.use_threads(key.threads);
-  auto made = make_program(optimized_, key, kernel_table(), packed_);
+  if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
+  auto made = make_program(optimized_, key, kernel_table(), packed_,
+                           {.allotment = allotment_.get(), .tuner = key.tuned ? tuner_.get() : nullptr});
+  if (key.tuned) tuner_->save();
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());

@@ -119,14 +119,16 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
 // ---- Models ---------------------------------------------------------------------------------------------------------
 
 struct LoadOptions {
-  std::string architecture;  // overrides what the file says; empty: tell from the file
-  std::string labels;        // path of a label file; empty: the labels of the model file or its sidecar
+  std::string architecture = {};  // overrides what the file says; empty: tell from the file
+  std::string labels = {};        // path of a label file; empty: the labels of the model file or its sidecar
+  std::size_t memory_limit = 0;   // bytes that transformed weights may add to the weights' own size; 0: no limit
 };
 
 struct ContextOptions {
   int threads = 0;  // 0: the CPU budget, min(affinity, cgroup quota); never more than that
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers
+  bool tune = false;     // run convolutions in the way measured to be fastest here: see residua_context_options
 };
 
 // Which run Model::describe plans for; only RESIDUA_PLANNED looks at it.
@@ -143,6 +145,15 @@ inline residua_context_options to_c(const ContextOptions& options) {
   converted.threads = options.threads;
   converted.schedule = options.schedule;
   converted.profile = options.profile ? 1 : 0;
+  converted.tune = options.tune ? 1 : 0;
+  return converted;
+}
+
+inline residua_load_options to_c(const LoadOptions& options) {
+  auto converted = sized<residua_load_options>();
+  if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
+  if (!options.labels.empty()) converted.labels = options.labels.c_str();
+  converted.memory_limit = options.memory_limit;
   return converted;
 }
 
@@ -153,18 +164,17 @@ class Model {
   // Loads an ONNX, safetensors or PyTorch state-dict file, told by content. `path`: UTF-8, or whatever bytes the file
   // system has.
   static Model load(const std::string& path, const LoadOptions& options = {}) {
-    auto converted = detail::sized<residua_load_options>();
-    if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
-    if (!options.labels.empty()) converted.labels = options.labels.c_str();
+    const residua_load_options converted = detail::to_c(options);
     residua_model* model = nullptr;
     detail::call(residua_model_load, path.c_str(), &converted, &model);
     return Model(model);
   }
 
   // A known architecture (see architectures()) with seeded random weights.
-  static Model random(const std::string& architecture, std::uint64_t seed = 0) {
+  static Model random(const std::string& architecture, std::uint64_t seed = 0, const LoadOptions& options = {}) {
+    const residua_load_options converted = detail::to_c(options);
     residua_model* model = nullptr;
-    detail::call(residua_model_create_random, architecture.c_str(), seed, &model);
+    detail::call(residua_model_create_random_with_options, architecture.c_str(), seed, &converted, &model);
     return Model(model);
   }
 
