@@ -31,6 +31,8 @@ struct ClassifyOptions {
   std::vector<std::string> paths;
   std::int32_t top = 5;
   int threads = 0;
+  std::size_t memory_limit = 0;
+  bool tune = false;
   int batch = 8;
   bool json = false;
 };
@@ -102,7 +104,7 @@ class Classifier {
  public:
   Classifier(const Model& model, const ClassifyOptions& options)
       : info_(model.info()),
-        context_(model, {.threads = options.threads}),
+        context_(model, {.threads = options.threads, .tune = options.tune}),
         classes_(static_cast<std::size_t>(info_.classes)),
         top_(static_cast<std::size_t>(std::min(options.top, info_.classes))) {}
 
@@ -192,8 +194,8 @@ bool classify_all(const Model& model, const std::vector<ImageInput>& images, con
 
 int classify(const ClassifyOptions& options) {
   const bool bundled = options.model.empty();
-  const Model model =
-      open_model(bundled ? bundled_model() : options.model, {.architecture = "", .labels = options.labels});
+  const Model model = open_model(bundled ? bundled_model() : options.model,
+                                 {.labels = options.labels, .memory_limit = options.memory_limit});
   if (const ModelInfo info = model.info(); info.channels != 3 || info.classes < 1) {
     throw ModelError("the model takes images of " + std::to_string(info.channels) + " channels and gives " +
                      std::to_string(info.classes) + " classes: 3 channels and at least 1 class expected");
@@ -233,6 +235,8 @@ Command add_classify(CLI::App& app) {
       ->capture_default_str();
   add_threads_option(*parser, options->threads);
   add_batch_option(*parser, options->batch, "Images to run at once, where there are as many");
+  add_memory_limit_option(*parser, options->memory_limit);
+  add_tune_option(*parser, options->tune);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
   parser
       ->add_option("-o,--output", options->output,

@@ -21,6 +21,10 @@ CLI::Option* add_threads_option(CLI::App& app, int& threads);
 CLI::Option* add_schedule_option(CLI::App& app, Schedule& schedule);
 CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& description);
 
+// --memory-limit: for LoadOptions. --tune: for ContextOptions.
+CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes);
+CLI::Option* add_tune_option(CLI::App& app, bool& tune);
+
 // 0 x 0: the model's own.
 struct ImageSize {
   std::int32_t height = 0;
