@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -35,12 +36,11 @@ std::string cpu_name() {
   constexpr unsigned first_leaf = 0x80000002, last_leaf = 0x80000004;
   unsigned words[4] = {};
   std::string name;
-  if (__get_cpuid_max(0x80000000, nullptr) < last_leaf) return "unknown";
   for (unsigned leaf = first_leaf; leaf <= last_leaf; ++leaf) {
-    __get_cpuid(leaf, &words[0], &words[1], &words[2], &words[3]);
+    if (__get_cpuid(leaf, &words[0], &words[1], &words[2], &words[3]) == 0) return "unknown";
     name.append(reinterpret_cast<const char*>(words), sizeof words);
   }
-  name = name.c_str();  // up to the first zero
+  name.resize(std::min(name.find('\0'), name.size()));
   const auto first = name.find_first_not_of(' '), last = name.find_last_not_of(' ');
   return first == std::string::npos ? "unknown" : name.substr(first, last - first + 1);
 }
@@ -127,7 +127,7 @@ const std::string& tuning_host() {
   return text;
 }
 
-TuningCache::TuningCache(fs::path folder, std::string host) : host_(std::move(host)) {
+TuningCache::TuningCache(const fs::path& folder, std::string host) : host_(std::move(host)) {
   if (folder.empty()) {
     log("tuning: nothing is kept: neither XDG_CACHE_HOME nor HOME is set to an absolute path");
     return;

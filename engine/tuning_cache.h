@@ -22,7 +22,7 @@ const std::string& tuning_host();
 class TuningCache {
  public:
   // Reads what `folder` holds for `host`. An empty folder: nothing is read or written.
-  explicit TuningCache(std::filesystem::path folder, std::string host = tuning_host());
+  explicit TuningCache(const std::filesystem::path& folder, std::string host = tuning_host());
 
   // nullptr where the layer has not been measured. Valid until the next add() or save().
   const Timings* find(const std::string& signature) const;
