@@ -4,22 +4,23 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "residua/residua.hpp"
+#include "tools/classifier.h"
 #include "tools/command.h"
-#include "tools/image/image.h"
+#include "tools/crew.h"
 #include "tools/image_paths.h"
-#include "tools/image_queue.h"
 #include "tools/model_file.h"
 #include "tools/options.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
-#include "tools/report.h"
+#include "tools/result_writer.h"
 
 namespace residua::tool {
 namespace {
@@ -35,157 +36,99 @@ struct ClassifyOptions {
   bool json = false;
 };
 
-struct Guess {
-  std::int32_t index;
-  float probability;
-};
-
-// Writes the outcome of one image after another, in whichever form was asked for.
-class ResultWriter {
+// The images in groups for so many workers: a batch each as long as there are many, fewer towards the end, so that all
+// workers end together, and fewer where a list is slow to come, so that its first images need not wait for more.
+class Groups {
  public:
-  ResultWriter(const Model& model, OutputFile& output, bool json)
-      : model_(model), output_(output), json_(json), blocks_(locale_is_utf8()) {}
-
-  void write(const std::string& path, const std::vector<Guess>& guesses) {
-    if (json_) {
-      nlohmann::ordered_json top = nlohmann::ordered_json::array();
-      for (const Guess& guess : guesses) {
-        const auto label = model_.label(guess.index);
-        top.push_back({{"index", guess.index},
-                       {"label", label ? nlohmann::ordered_json(*label) : nlohmann::ordered_json(nullptr)},
-                       {"probability", as_written(guess.probability)}});
-      }
-      write_line({{"path", path}, {"top", std::move(top)}});
-      return;
-    }
-    std::string text = (first_ ? "" : "\n") + printable(path) + "\n";
-    for (const Guess& guess : guesses) {
-      const auto label = model_.label(guess.index);
-      const double share = static_cast<double>(guess.probability);
-      const std::string percent = fixed(100 * share, 1);
-      text += std::string(7 - std::min<std::size_t>(percent.size(), 7), ' ') + percent + " %  " +
-              bar(share, bar_width, blocks_) + "  " +
-              (label ? printable(*label) : "class " + std::to_string(guess.index)) + "\n";
-    }
-    first_ = false;
-    output_.write(text);
+  Groups(const std::vector<std::string>& paths, std::size_t threads, std::size_t batch)
+      : paths_(paths, STDIN_FILENO), batch_(batch) {
+    const std::size_t known = paths_.look_ahead(threads * groups_ahead * batch);
+    workers_ = paths_.all_known() ? std::clamp<std::size_t>(known, 1, threads) : threads;
+    least_ = std::clamp<std::size_t>(known / (workers_ * groups_ahead), 1, std::min<std::size_t>(batch, 2));
+    note_total(known);
   }
 
-  // The table leaves failures to standard error, where they are named in any case.
-  void write_failure(const std::string& path, const std::string& error) {
-    if (json_) write_line({{"path", path}, {"error", error}});
+  std::size_t workers() const { return workers_; }
+  // How many images there are in all, once that is known.
+  std::optional<std::size_t> total() const {
+    const std::size_t total = total_;
+    return total == unknown ? std::nullopt : std::optional(total);
+  }
+
+  std::vector<ImageInput> take(const std::stop_token& stop) {
+    const std::size_t known = paths_.look_ahead(workers_ * groups_ahead * batch_);
+    note_total(known);
+    const std::size_t share = known / (workers_ * groups_ahead);
+    std::size_t size = share >= batch_ ? batch_ : std::bit_floor(std::max(share, least_));
+    if (size < batch_ && known == size + 1 && least_ > 1) ++size;
+    size = std::clamp<std::size_t>(known, 1, size);  // what is known can be had without waiting
+    std::vector<ImageInput> group;
+    while (group.size() < size) {
+      std::optional<ImageInput> image = paths_.next(stop);
+      if (!image) break;
+      group.push_back(std::move(*image));
+    }
+    taken_ += group.size();
+    return group;
   }
 
  private:
-  static constexpr int bar_width = 24;
+  static constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t groups_ahead = 2;  // a worker's, of what is left, when the next is cut
 
-  void write_line(const nlohmann::ordered_json& entry) {
-    // Paths may hold any bytes; JSON may not.
-    output_.write(entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  void note_total(std::size_t known) {
+    if (paths_.all_known()) total_ = taken_ + known;
   }
 
-  const Model& model_;
-  OutputFile& output_;
-  const bool json_;
-  const bool blocks_;
-  bool first_ = true;
+  ImagePaths paths_;
+  const std::size_t batch_;
+  std::size_t workers_ = 1;
+  // A single image in a list of many would need its own plan and packed weights, so the last groups are of two or
+  // three.
+  std::size_t least_ = 1;
+  std::size_t taken_ = 0;
+  std::atomic<std::size_t> total_{unknown};
 };
-
-std::vector<std::uint8_t> prepare_image(const Model& model, const ImageInput& input) {
-  if (!input.error.empty()) throw ImageError(input.error);
-  const Image image = read_image(input.path);
-  return model.preprocess(image.rgb, image.width, image.height);
-}
-
-// Runs prepared images in batches.
-class Classifier {
- public:
-  Classifier(const Model& model, const ClassifyOptions& options)
-      : info_(model.info()),
-        context_(model, {.threads = options.threads}),
-        classes_(static_cast<std::size_t>(info_.classes)),
-        top_(static_cast<std::size_t>(std::min(options.top, info_.classes))) {}
-
-  // The guesses for each image, best first; `pixels`: [batch, input_height, input_width, 3]. The images have the
-  // model's own size, so a failure here is the model's.
-  std::vector<std::vector<Guess>> run(const std::vector<std::uint8_t>& pixels, std::size_t batch) {
-    std::vector<float> outputs(batch * classes_);
-    try {
-      context_.run(std::span<const std::uint8_t>(pixels), {.batch = static_cast<std::int32_t>(batch)}, outputs);
-    } catch (const Error& error) {
-      throw ModelError(std::string("the model cannot be run: ") + error.what());
-    }
-    if (info_.outputs_are_probabilities == 0) softmax(outputs, classes_);
-    std::vector<std::vector<Guess>> guesses(batch);
-    for (std::size_t i = 0; i < batch; ++i) {
-      const auto row = std::span<const float>(outputs).subspan(i * classes_, classes_);
-      for (const std::int32_t index : top_k(row, top_)) {
-        guesses[i].push_back({index, row[static_cast<std::size_t>(index)]});
-      }
-    }
-    return guesses;
-  }
-
- private:
-  ModelInfo info_;
-  Context context_;
-  std::size_t classes_;
-  std::size_t top_;
-};
-
-// Decoding ahead of a handful of threads' inference; more would only take its cores away.
-std::size_t decoding_threads(int threads) {
-  const unsigned available = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned allowed = threads > 0 ? std::min(available, static_cast<unsigned>(threads)) : available;
-  return std::min(allowed, 4U);
-}
 
 // Classifies everything, in order. Returns whether every image could be.
-bool classify_all(const Model& model, const std::vector<ImageInput>& images, const ClassifyOptions& options,
-                  OutputFile& output) {
-  Classifier classifier(model, options);
-  ResultWriter writer(model, output, options.json);
-  Progress progress(images.size());
+bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile& output) {
+  const int budget = cpu_budget();
+  const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
   const auto batch = static_cast<std::size_t>(options.batch);
-  const std::size_t workers = decoding_threads(options.threads);
-  ImageQueue queue(
-      images.size(), [&](std::size_t index) { return prepare_image(model, images[index]); }, workers,
-      batch + 2 * workers);
+  Groups groups(options.paths, threads, batch);
+  const std::size_t workers = groups.workers();
+  std::vector<std::unique_ptr<Classifier>> classifiers;
+  for (std::size_t i = 0; i < workers; ++i) {
+    // Where there are fewer images than threads, each image has several.
+    const std::size_t share = threads / workers + (i < threads % workers ? 1 : 0);
+    classifiers.push_back(std::make_unique<Classifier>(
+        model, ClassifierOptions{static_cast<int>(share), batch, static_cast<std::size_t>(options.top)}));
+  }
+  constexpr std::size_t groups_a_worker = 16;  // so far may the others be ahead of one that is at a huge image
+  Crew crew(
+      workers, [&](const std::stop_token& stop) { return groups.take(stop); },
+      [&](std::size_t worker, std::vector<ImageInput> group) {
+        return classifiers[worker]->classify(std::move(group));
+      },
+      groups_a_worker * workers);
 
+  ResultWriter writer(model, output, options.json);
+  Progress progress;
   bool all_done = true;
-  for (std::size_t first = 0; first < images.size();) {
-    // One batch: the images up to `end`, of which those that failed have no pixels.
-    std::vector<std::string> errors;
-    std::vector<std::uint8_t> pixels;
-    std::size_t good = 0;
-    std::size_t end = first;
-    for (; good < batch && end < images.size(); ++end) {
-      std::optional<PreparedImage> image = queue.next();
-      errors.push_back(std::move(image->error));
-      if (!errors.back().empty()) continue;
-      pixels.insert(pixels.end(), image->pixels.begin(), image->pixels.end());
-      ++good;
-    }
-    const std::vector<std::vector<Guess>> guesses =
-        good > 0 ? classifier.run(pixels, good) : std::vector<std::vector<Guess>>{};
-
-    const bool share_terminal = output.is_terminal();
-    if (share_terminal) progress.erase();
-    std::size_t next_good = 0;
-    for (std::size_t i = first; i < end; ++i) {
-      const std::string& error = errors[i - first];
-      if (error.empty()) {
-        writer.write(images[i].path, guesses[next_good++]);
-        continue;
+  std::size_t done = 0;
+  while (const auto outcomes = crew.next()) {
+    if (output.is_terminal()) progress.erase();
+    for (const Outcome& outcome : *outcomes) {
+      if (!outcome.error.empty()) {
+        all_done = false;
+        progress.erase();
+        complain(outcome.path + ": " + outcome.error);
       }
-      all_done = false;
-      progress.erase();
-      complain(images[i].path + ": " + error);
-      writer.write_failure(images[i].path, error);
+      writer.write(outcome);
     }
     output.flush();
-    first = end;
-    progress.update(end);
+    done += outcomes->size();
+    progress.update(done, groups.total());
   }
   return all_done;
 }
@@ -207,8 +150,7 @@ int classify(const ClassifyOptions& options) {
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
-  const std::vector<ImageInput> images = collect_images(options.paths, std::cin);
-  const bool all_done = classify_all(model, images, options, output);
+  const bool all_done = classify_all(model, options, output);
   output.finish();
   return all_done ? all_well : some_inputs_failed;
 }
@@ -232,7 +174,7 @@ Command add_classify(CLI::App& app) {
       ->type_name("K")
       ->capture_default_str();
   add_threads_option(*parser, options->threads);
-  add_batch_option(*parser, options->batch, "Images to run at once, where there are as many");
+  add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
   parser
       ->add_option("-o,--output", options->output,
