@@ -36,7 +36,7 @@ bool Crew::take_group(const std::stop_token& stop, std::vector<ImageInput>& grou
     return true;
   }
   list_ended_ = true;
-  if (failure) slots_[taken_++ % slots_.size()] = Finished{{}, failure};
+  if (failure) slots_[taken_++ % slots_.size()] = Finished{{}, std::move(failure)};
   ready_.notify_one();
   return false;
 }
