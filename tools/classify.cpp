@@ -4,18 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
-#include <bit>
 #include <cstdint>
-#include <limits>
 #include <memory>
-#include <optional>
 
 #include "residua/residua.hpp"
 #include "tools/classifier.h"
 #include "tools/command.h"
 #include "tools/crew.h"
-#include "tools/image_paths.h"
+#include "tools/image_groups.h"
 #include "tools/model_file.h"
 #include "tools/options.h"
 #include "tools/output_file.h"
@@ -36,66 +32,12 @@ struct ClassifyOptions {
   bool json = false;
 };
 
-// The images in groups for so many workers: a batch each as long as there are many, fewer towards the end, so that all
-// workers end together, and fewer where a list is slow to come, so that its first images need not wait for more.
-class Groups {
- public:
-  Groups(const std::vector<std::string>& paths, std::size_t threads, std::size_t batch)
-      : paths_(paths, STDIN_FILENO), batch_(batch) {
-    const std::size_t known = paths_.look_ahead(threads * groups_ahead * batch);
-    workers_ = paths_.all_known() ? std::clamp<std::size_t>(known, 1, threads) : threads;
-    least_ = std::clamp<std::size_t>(known / (workers_ * groups_ahead), 1, std::min<std::size_t>(batch, 2));
-    note_total(known);
-  }
-
-  std::size_t workers() const { return workers_; }
-  // How many images there are in all, once that is known.
-  std::optional<std::size_t> total() const {
-    const std::size_t total = total_;
-    return total == unknown ? std::nullopt : std::optional(total);
-  }
-
-  std::vector<ImageInput> take(const std::stop_token& stop) {
-    const std::size_t known = paths_.look_ahead(workers_ * groups_ahead * batch_);
-    note_total(known);
-    const std::size_t share = known / (workers_ * groups_ahead);
-    std::size_t size = share >= batch_ ? batch_ : std::bit_floor(std::max(share, least_));
-    if (size < batch_ && known == size + 1 && least_ > 1) ++size;
-    size = std::clamp<std::size_t>(known, 1, size);  // what is known can be had without waiting
-    std::vector<ImageInput> group;
-    while (group.size() < size) {
-      std::optional<ImageInput> image = paths_.next(stop);
-      if (!image) break;
-      group.push_back(std::move(*image));
-    }
-    taken_ += group.size();
-    return group;
-  }
-
- private:
-  static constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
-  static constexpr std::size_t groups_ahead = 2;  // a worker's, of what is left, when the next is cut
-
-  void note_total(std::size_t known) {
-    if (paths_.all_known()) total_ = taken_ + known;
-  }
-
-  ImagePaths paths_;
-  const std::size_t batch_;
-  std::size_t workers_ = 1;
-  // A single image in a list of many would need its own plan and packed weights, so the last groups are of two or
-  // three.
-  std::size_t least_ = 1;
-  std::size_t taken_ = 0;
-  std::atomic<std::size_t> total_{unknown};
-};
-
 // Classifies everything, in order. Returns whether every image could be.
 bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile& output) {
   const int budget = cpu_budget();
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
   const auto batch = static_cast<std::size_t>(options.batch);
-  Groups groups(options.paths, threads, batch);
+  ImageGroups groups({options.paths, STDIN_FILENO}, threads, batch);
   const std::size_t workers = groups.workers();
   std::vector<std::unique_ptr<Classifier>> classifiers;
   for (std::size_t i = 0; i < workers; ++i) {
