@@ -190,6 +190,12 @@ const char* const* residua_architectures(void) {
   return list;
 }
 
+int32_t residua_cpu_budget(void) {
+  int budget = 1;  // without the memory to find out
+  static_cast<void>(guarded(nullptr, [&] { budget = engine::cpu_budget(); }));
+  return budget;
+}
+
 residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error) {
   return guarded(error, [&] {
     require_within(threads, "threads", 0, INT32_MAX);

@@ -154,6 +154,7 @@ std::int64_t Model::parameters() const {
 }
 
 Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) const {
+  const PackedWeights::Threads lent(packed_, key.threads);
   std::unique_lock lock(programs_mutex_);
   const auto known =
       std::find_if(programs_.begin(), programs_.end(), [&](const auto& program) { return program->key == key; });
@@ -161,7 +162,6 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     std::rotate(known, known + 1, programs_.end());
     return programs_.back();
   }
-  packed_.use_threads(key.threads);
   auto made = make_program(optimized_, key, kernel_table(), packed_);
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));

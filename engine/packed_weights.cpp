@@ -42,12 +42,7 @@ void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layo
                       }});
   }
   phases.push_back({layout.parts, [&](std::int64_t part, int) { pack(values, part, packed); }});
-  run_phases(phases, threads_);
-}
-
-void PackedWeights::use_threads(int threads) {
-  const std::lock_guard lock(mutex_);
-  threads_ = threads;
+  run_phases(phases, threads_);  // asked anew for each constant: callers come and wait
 }
 
 void PackedWeights::end_packing() {

@@ -1,6 +1,7 @@
 // Constants in the layouts that steps read them in: packed once, shared by every plan of a model.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,8 +34,21 @@ class PackedWeights {
   // whole begins. Parts are written by several threads at a time, before get() returns.
   using Pack = std::function<void(std::span<const float> values, std::int64_t part, std::byte* packed)>;
 
-  // How many threads pack from now on; 1 at first.
-  void use_threads(int threads);
+  // While it lives, so many threads more may pack; without any, one does. Whoever waits for another's packing lends its
+  // own that way.
+  class Threads {
+   public:
+    Threads(PackedWeights& weights, int threads) : weights_(weights), threads_(threads) {
+      weights_.threads_ += threads_;
+    }
+    ~Threads() { weights_.threads_ -= threads_; }
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+   private:
+    PackedWeights& weights_;
+    const int threads_;
+  };
   // `constant` in `layout`, 64-byte aligned. The result lives as long as somebody holds it.
   std::shared_ptr<const std::byte> get(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack);
   // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
@@ -54,7 +68,7 @@ class PackedWeights {
   void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
 
   mutable std::mutex mutex_;
-  int threads_ = 1;
+  std::atomic<int> threads_{0};
   std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place
   std::size_t capacity_ = 0;
   std::map<Key, std::vector<Entry>> entries_;

@@ -64,7 +64,7 @@ int run(const RunOptions& options) {
   const std::size_t image_values = images.values.size() / static_cast<std::size_t>(count);
   const auto classes = static_cast<std::size_t>(info.classes);
   output.write(npy_header({count, info.classes}));
-  Progress progress(static_cast<std::size_t>(count));
+  Progress progress;
   for (std::int64_t first = 0; first < count; first += shape.batch) {
     shape.batch = static_cast<std::int32_t>(std::min<std::int64_t>(options.batch, count - first));
     const auto batch = static_cast<std::size_t>(shape.batch);
@@ -77,7 +77,7 @@ int run(const RunOptions& options) {
       throw Error(error.status(), options.input + ": " + error.what());
     }
     output.write(bytes_of(logits));
-    progress.update(static_cast<std::size_t>(first) + batch);
+    progress.update(static_cast<std::size_t>(first) + batch, static_cast<std::size_t>(count));
   }
   output.finish();
   return all_well;

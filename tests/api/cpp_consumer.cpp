@@ -133,6 +133,7 @@ TEST_CASE("descriptions and information") {
   CHECK(std::string(residua::version().version) == "0.1.0");
   CHECK(residua::architectures().size() > 5);
   CHECK(residua::measure_peak(1) > 0);
+  CHECK(residua::cpu_budget() >= 1);
 }
 
 TEST_CASE("preprocessing leaves an image of the right size alone") {

@@ -66,7 +66,7 @@ TEST_CASE("parts are packed by several threads, from values read by several") {
   graph::Tensor constant = graph::make_float_constant("w", {parts, 5000}, stored);
   constant.constant.row_scale = std::make_shared<const std::vector<double>>(parts, 0.5);
   PackedWeights packed;
-  packed.use_threads(4);
+  const PackedWeights::Threads three(packed, 3), one(packed, 1);
   const auto data = packed.get(constant, {"last of each row", parts * sizeof(float), parts},
                                [](std::span<const float> values, std::int64_t part, std::byte* to) {
                                  const float value = values[static_cast<std::size_t>(part) * 5000 + 4999];

@@ -67,6 +67,9 @@ RESIDUA_API residua_status residua_get_version(residua_version_info* info, resid
  * memory. */
 RESIDUA_API const char* const* residua_architectures(void);
 
+/* The CPU budget: how many threads this process may keep busy, min(affinity, cgroup quota rounded up), at least 1. */
+RESIDUA_API int32_t residua_cpu_budget(void);
+
 /* The rate of fused multiply-adds in float32 that `threads` threads reach together without touching memory, in GFLOP/s
  * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget. */
 RESIDUA_API residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error);

@@ -102,6 +102,9 @@ inline std::vector<std::string_view> architectures() {
   return names;
 }
 
+// How many threads this process may keep busy: min(affinity, cgroup quota rounded up), at least 1.
+inline int cpu_budget() { return residua_cpu_budget(); }
+
 // The rate of float32 fused multiply-adds that `threads` threads (0: the CPU budget) reach together, in GFLOP/s. Takes
 // about 0.2 s.
 inline double measure_peak(int threads = 0) {
