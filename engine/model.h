@@ -19,11 +19,11 @@
 namespace residua::engine {
 
 struct LoadOptions {
-  std::string architecture;
-  std::filesystem::path labels;
-  bool verify = false;                 // compare the checksums of a packed model file
-  bool cache = false;                  // keep the packed form of the file, and use what is kept
-  std::filesystem::path cache_folder;  // empty: the user's
+  std::string architecture = {};
+  std::filesystem::path labels = {};
+  bool verify = false;                      // compare the checksums of a packed model file
+  bool cache = false;                       // keep the packed form of the file, and use what is kept
+  std::filesystem::path cache_folder = {};  // empty: the user's
 };
 
 class Model {
