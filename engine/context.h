@@ -61,7 +61,7 @@ class Context {
  private:
   // Where a segment's plans run and where its outputs, of the program's whole batch, are kept for the next segment.
   struct SegmentMemory {
-    std::vector<BoundPlan> bound;  // one a worker where they work alone, otherwise one
+    std::vector<BoundPlan> bound;                   // one a worker where they work alone, otherwise one
     std::vector<std::vector<double>> milliseconds;  // likewise, one a step, with profile
     std::vector<float> outputs;
   };

@@ -52,6 +52,15 @@ std::int64_t wanted_images(const Graph& one_image, std::size_t first, std::size_
   return std::clamp<std::int64_t>(room, 1, images);
 }
 
+// At least `images`, such that passes of so many run few images twice.
+std::int64_t even_pass(std::int64_t batch, std::int64_t images) {
+  const auto again = [&](std::int64_t count) { return divided_up(batch, count) * count - batch; };
+  std::int64_t best = images;
+  for (std::int64_t count = images; count <= std::min(batch, 2 * images); ++count)
+    if (again(count) < again(best)) best = count;
+  return best;
+}
+
 // The stretches of the throughput schedule. Images never become fewer on the way: tensors shrink and weights grow.
 std::vector<Stretch> cut(const Graph& one_image, const ProgramKey& key) {
   std::vector<std::size_t> places = graph::places_to_cut(one_image);
@@ -61,7 +70,7 @@ std::vector<Stretch> cut(const Graph& one_image, const ProgramKey& key) {
   for (std::size_t end : places) {
     std::int64_t images = std::min(wanted_images(one_image, first, end), key.batch);
     if (!stretches.empty()) images = std::max(images, stretches.back().images);
-    images = divided_up(key.batch, divided_up(key.batch, images));  // even passes
+    images = even_pass(key.batch, images);
     if (!stretches.empty() && stretches.back().images == images)
       stretches.back().end = end;
     else
@@ -83,16 +92,14 @@ graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const 
   const Stretch whole{0, optimized.nodes.size(), key.whole_images ? 1 : key.batch};
   if (!key.whole_images || key.batch == 1 || !is_plain(optimized)) return std::vector{whole};
   const graph::Shape& declared = optimized.tensor(optimized.inputs.at(0)).shape;
-  RESIDUA_ASSIGN(const Graph one_image,
-                 graph::with_input_shape(optimized, {1, declared.at(1), key.height, key.width}));
+  RESIDUA_ASSIGN(const Graph one_image, graph::with_input_shape(optimized, {1, declared.at(1), key.height, key.width}));
   return cut(one_image, key);
 }
 
 }  // namespace
 
 graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimized, const ProgramKey& key,
-                                                           const kernels::KernelTable& kernels,
-                                                           PackedWeights& packed) {
+                                                           const kernels::KernelTable& kernels, PackedWeights& packed) {
   const auto program = std::make_shared<Program>();
   program->key = key;
   RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(optimized, key));

@@ -39,7 +39,7 @@ struct Program {
   ProgramKey key;
   std::vector<Segment> segments;
   std::vector<Layer> layers;  // of all segments
-  double gflop = 0;  // of the whole batch
+  double gflop = 0;           // of the whole batch
 };
 
 // Errors where the network does not take such images.

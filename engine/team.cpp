@@ -17,7 +17,8 @@ constexpr std::uint64_t back_of(std::uint64_t ticket) { return ticket >> 16 & 0x
 constexpr std::uint64_t one_from_front = 1, one_from_back = 1 << 16;
 
 // Looks before a waiting thread goes to sleep. A pause takes 10 to 50 ns, so this is 0.1 to 0.5 ms: longer than threads
-// wait for each other in a phase that is dealt out well, and about what a sleep and a wake-up cost on a virtual machine.
+// wait for each other in a phase that is dealt out well, and about what a sleep and a wake-up cost on a virtual
+// machine.
 constexpr int looks_before_sleep = 10000;
 
 }  // namespace

@@ -30,6 +30,38 @@ std::int64_t weight_floats(const BlockedConvolution& convolution) {
   return convolution.channels.count() * panel_floats(convolution) * convolution.channels.width;
 }
 
+// Whether the weights stay in the level 2 cache beside what else a layer needs there.
+bool stays_in_cache(const BlockedConvolution& convolution) {
+  return static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float) <= caches().level2 * 3 / 4;
+}
+
+// Estimates how long the busiest thread takes with a blocking, in multiply-adds: its share of the products, and what it
+// reads from beyond its core's own caches. Good for telling blockings of one layer apart, for nothing else.
+double estimate(const BlockedConvolution& convolution, const Blocking& blocking, int threads) {
+  // Multiply-adds while a float arrives: some 60e9 a second against some 3e9 from a shared cache, half that from
+  // memory.
+  constexpr double from_cache = 20, from_memory = 40;
+  constexpr double a_part = 30'000;  // taking one, half a microsecond
+  const auto weights = static_cast<double>(weight_floats(convolution));
+  const auto panels = static_cast<double>(convolution.rows * panel_floats(convolution));
+  const std::int64_t columns = convolution.channels.count();
+  const std::int64_t parts = blocking.groups * (blocking.shared ? columns : 1);
+  const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
+  const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
+  const double products = turns * group_rows * weights / (blocking.shared ? static_cast<double>(columns) : 1);
+  double moved = 0;
+  if (blocking.shared) {
+    const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
+    const bool stay = panels * sizeof(float) <= static_cast<double>(caches().level2) / 2;
+    // Written, and read for the first time by whoever takes the column.
+    moved = from_cache * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
+  } else if (!stays_in_cache(convolution)) {
+    // Threads that read the same weights at about the same time read them from the shared cache.
+    moved = from_memory * weights / threads + from_cache * weights * (turns - 1.0 / threads);
+  }
+  return products + moved + a_part * turns;
+}
+
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, most_rows);
@@ -39,19 +71,31 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
   const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
   const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
-  blocking.groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
-  const auto weights = static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float);
-  blocking.shared = convolution.channels.groups == 1 && weights > caches().level2 * 3 / 4;
-  if (threads == 1) return blocking;
+  const std::int64_t fewest_groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
 
-  // Parts so small that threads which start together end together, and that one which is held up leaves the others
-  // something to take; but each block of weights that comes from memory comes once.
-  const std::int64_t parts_a_thread = blocking.shared ? 4 : 12;
-  const std::int64_t columns = blocking.shared ? convolution.channels.count() : 1;
-  blocking.groups = std::max(blocking.groups, divided_up(parts_a_thread * threads, columns));
-  if (blocking.groups == 1) return blocking;
-  blocking.groups = std::min(divided_up(blocking.groups, threads) * threads, blocking.blocks);
-  return blocking;
+  // From many small parts, with which threads that start together end together, and one that is held up leaves the
+  // others something to take, to few large ones, with which weights are read seldom. A coarser one must be clearly
+  // better.
+  constexpr double clearly = 0.96;
+  Blocking best{};
+  double best_estimate = 0;
+  for (const bool shared : {false, true})
+    for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) {
+      if (shared && (convolution.channels.groups > 1 || stays_in_cache(convolution))) continue;
+      const std::int64_t columns = shared ? convolution.channels.count() : 1;
+      const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, columns);
+      std::int64_t groups = std::max(fewest_groups, wanted);
+      if (groups > 1) groups = divided_up(groups, threads) * threads;
+      Blocking candidate = blocking;
+      candidate.shared = shared;
+      candidate.groups = std::min(groups, blocking.blocks);
+      const double time = estimate(convolution, candidate, threads);
+      if (best.groups == 0 || time < clearly * best_estimate) {
+        best = candidate;
+        best_estimate = time;
+      }
+    }
+  return best;
 }
 
 // What the phases of a step share.
@@ -146,6 +190,12 @@ ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reaso
     reason = "groups of " + std::to_string(group_outputs) + " channels do not fit blocks of " +
              std::to_string(channels.width);
   channels.block_inputs = weight[1] * std::max<std::int64_t>(channels.width / group_outputs, 1);
+  // Measured on ResNeXt: with groups of half a block's width multiplying the zeros between them still pays.
+  constexpr std::int64_t most_waste = 2;
+  const std::int64_t waste = channels.block_inputs / weight[1];
+  if (reason.empty() && waste > most_waste)
+    reason = "groups of " + std::to_string(group_outputs) + " channels: " + std::to_string(waste - 1) + " of " +
+             std::to_string(waste) + " products would be with zeros";
   return channels;
 }
 

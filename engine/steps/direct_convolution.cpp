@@ -94,6 +94,14 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   return make_blocked_step(request, std::move(convolution));
 }
 
+// oneDNN has kernels of its own for images of few channels, which need no gathering float by float.
+std::string reject_convolution(const StepRequest& request) {
+  std::string reason = reject(request);
+  if (reason.empty() && request.input(0).shape[1] < request.kernels.products.lanes)
+    reason = "fewer channels than a vector has lanes";
+  return reason;
+}
+
 Step make_convolution(const StepRequest& request) {
   std::string reason;
   const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
@@ -112,7 +120,7 @@ Step make_fully_connected(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> direct_convolution_implementations() {
-  return {{graph::Op::convolution, "direct", reject, make_convolution},
+  return {{graph::Op::convolution, "direct", reject_convolution, make_convolution},
           {graph::Op::fully_connected, "direct", reject, make_fully_connected}};
 }
 

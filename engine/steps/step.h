@@ -51,7 +51,8 @@ struct StepRequest {
   const graph::Graph& graph;  // every shape static
   const graph::Node& node;
   int threads;  // that will share the step's parts
-  // Images of the whole run: what an algorithm is chosen by, so that bits depend neither on the schedule nor on threads.
+  // Images of the whole run: what an algorithm is chosen by, so that bits depend neither on the schedule nor on
+  // threads.
   std::int64_t run_batch;
   const kernels::KernelTable& kernels;
   PackedWeights& packed;

@@ -7,8 +7,9 @@
 //   panel    [chunks][rows][lanes]     factor (r, d) at ((d / lanes) * rows + r) * lanes + d % lanes
 //   weights  [chunks * lanes][width]   width = `vectors` * lanes output channels
 //
-// Depths that are no multiple of `lanes` are filled up with zeros on both sides. Each sum is one chain of fused
-// multiply-adds in the order of d, whatever the rows and the width: equal inputs give equal bits in any blocking.
+// Depths that are no multiple of `lanes` are filled up with zeros on both sides. Each sum is one chain of
+// multiply-adds in the order of d (fused from avx2 on), whatever the rows and the width: within a tier, equal inputs
+// give equal bits in any blocking.
 #pragma once
 
 #include <cstdint>

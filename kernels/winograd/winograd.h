@@ -10,6 +10,9 @@
 //
 // F(4x4) interpolates at 0, +-1/sqrt(2), +-sqrt(2), infinity: about a third of the error of the usual 0, +-1, +-2
 // (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) interpolates at 0, +-1, infinity.
+//
+// A NaN in the input makes every output NaN whose window covers it. It may also spoil the other outputs of the tiles
+// whose inputs it is among, as may an infinity, which the transforms subtract from itself; it reaches no other tile.
 #pragma once
 
 #include <cstdint>

@@ -8,22 +8,11 @@
 #include <vector>
 
 #include "kernels/table.h"
+#include "tests/kernels/random_case.h"
 
 namespace {
 
 using namespace residua::kernels;
-
-std::vector<KernelTable> tables_of_this_cpu() {
-  std::vector<KernelTable> tables;
-  const CpuFeatures cpu = detect_cpu();
-  for (InstructionSet set : all_instruction_sets())
-    if (best_instruction_set(cpu, set) == set) tables.push_back(make_kernel_table(cpu, set));
-  return tables;
-}
-
-std::int64_t pick(std::mt19937& random, std::int64_t low, std::int64_t high) {
-  return std::uniform_int_distribution<std::int64_t>(low, high)(random);
-}
 
 std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
   std::uniform_real_distribution<float> uniform(-2, 2);
@@ -31,8 +20,6 @@ std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
   for (float& value : values) value = uniform(random);
   return values;
 }
-
-std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
 constexpr float untouched = 12345.0f;  // behind every output: a kernel that writes too far changes it
 constexpr std::size_t margin = 64;
@@ -97,8 +84,8 @@ TEST_CASE("layout kernels") {
   for (const KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
-    for (unsigned seed = 0; seed < 60; ++seed) {
-      CAPTURE(seed);
+    for (unsigned seed : seeds(60)) {
+      INFO(repeat_command(seed));
       std::mt19937 random(seed);
       const std::int64_t channels = seed % 2 ? 3 : pick(random, 1, 9), pixels = pick(random, 0, 200);
       const std::int64_t plane = pixels + pick(random, 0, 5);
@@ -131,8 +118,8 @@ TEST_CASE("pooling kernels") {
   for (const KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
-    for (unsigned seed = 0; seed < 200; ++seed) {
-      CAPTURE(seed);
+    for (unsigned seed : seeds(200)) {
+      INFO(repeat_command(seed));
       std::mt19937 random(seed);
       const PoolGeometry g = random_geometry(random);
       auto image = random_floats(random, size(g.height * g.width * g.channels));
@@ -179,8 +166,8 @@ TEST_CASE("global average and scale_shift") {
   for (const KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
-    for (unsigned seed = 0; seed < 60; ++seed) {
-      CAPTURE(seed);
+    for (unsigned seed : seeds(60)) {
+      INFO(repeat_command(seed));
       std::mt19937 random(seed);
       const std::int64_t pixels = pick(random, 1, 60), channels = pick(random, 1, 200);
       const std::int64_t stride = channels + pick(random, 0, 20);

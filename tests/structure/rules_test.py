@@ -39,7 +39,8 @@ class Rules(unittest.TestCase):
         self.write("engine/model.cpp", '#include "graph/graph.h"\n#include "kernels/table.h"\n#include "residua/residua.h"\n'
                                        '#include "engine/version.h"\n')
         self.write("tools/main.cpp", "#include <residua/residua.h>\n")
-        self.write("bench/kernel_bench.cpp", '#include "kernels/table.h"\n')
+        self.write("bench/kernel_bench.cpp", '#include "kernels/table.h"\n#include "bench/kernel_bench_peak.h"\n')
+        self.write("bench/kernel_bench_peak.h", '#include "kernels/table.h"\n')
         self.write("tests/graph/graph_test.cpp", '#include "graph/graph.h"\n#include "engine/version.h"\n')
         self.assertEqual(rules.check_includes(self.root), [])
         self.assertEqual(rules.check_folder_names(self.root), [])
@@ -55,8 +56,9 @@ class Rules(unittest.TestCase):
                              ("kernels/a.cpp", "engine/model.h"), ("engine/a.cpp", "tests/data.h"),
                              ("engine/include/residua/a.h", "engine/model.h"), ("tools/a.cpp", "engine/model.h"),
                              ("tools/a.cpp", "graph/graph.h"), ("tools/a.cpp", "kernels/table.h"),
-                             ("bench/peers.cpp", "kernels/table.h"), ("python/a.cpp", "engine/model.h"),
-                             ("bench/kernel_bench.cpp", "engine/model.h"), ("tools/a.cpp", "tests/data.h"),
+                             ("bench/peers.cpp", "kernels/table.h"), ("bench/peers.h", "kernels/table.h"), ("python/a.cpp", "engine/model.h"),
+                             ("bench/kernel_bench.cpp", "engine/model.h"), ("bench/kernel_bench_a.h", "tests/data.h"),
+                             ("tools/a.cpp", "tests/data.h"),
                              ("graph/a.cpp", "../engine/model.h"), ("engine/a.cpp", "nowhere.h")):
             for quotes in ('""', "<>"):
                 if target == "nowhere.h" and quotes == "<>":

@@ -1,0 +1,229 @@
+// The Winograd kernels of every tier, transform to transform, against convolution in double.
+#include "kernels/winograd/winograd.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/kernels/guarded_buffer.h"
+#include "tests/kernels/random_case.h"
+#include "tests/kernels/winograd_bounds.h"
+#include "tests/kernels/winograd_case.h"
+
+namespace {
+
+using namespace residua::kernels;
+
+// The largest error in units of its bound; NaN if an output is NaN. `counts(n)` says which outputs do.
+template <class Counts>
+double worst_error(const WinogradCase& c, int tile, const std::vector<float>& output, const std::vector<double>& exact,
+                   const Counts& counts) {
+  const std::vector<double> scales = winograd_error_scales(c.reference(), tile);
+  const WinogradBound bound(c, tile);
+  double worst = 0;
+  for (std::size_t n = 0; n < output.size(); ++n)
+    if (counts(n)) {
+      const double error = std::abs(output[n] - exact[n]) / bound(scales[n]);
+      worst = error <= worst ? worst : error;  // a NaN stays
+    }
+  return worst;
+}
+
+double worst_error(const WinogradCase& c, int tile, const std::vector<float>& output,
+                   const std::vector<double>& exact) {
+  return worst_error(c, tile, output, exact, [](std::size_t) { return true; });
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("Winograd: random layers in random blockings") {
+  for (unsigned seed : seeds(80)) {
+    std::mt19937 random(seed);
+    const WinogradCase c = random_winograd_case(random, 1'000'000);
+    const std::vector<double> exact = convolve_directly(c.reference());
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+      const WinogradBlocking blocking = random_blocking(kernels, c, random);
+      CAPTURE(kernels.name);
+      INFO(c.text());
+      INFO(text_of(blocking));
+      INFO(repeat_command(seed));
+      const auto output = run_guarded(c, kernels, blocking, random);
+      REQUIRE(output.has_value());
+      CHECK(worst_error(c, kernels.winograd.tile, *output, exact) <= 1);
+
+      const WinogradBlocking singly{.rows = 1, .vectors = 1, .panels = 1, .chunks = 1, .gap = 0};
+      const WinogradBlocking most{.rows = kernels.products.rows,
+                                  .vectors = kernels.products.vectors,
+                                  .panels = 2,
+                                  .chunks = (c.channels + kernels.products.lanes - 1) / kernels.products.lanes,
+                                  .gap = 0};
+      const auto one_by_one = run_guarded(c, kernels, singly, random);
+      const auto all_at_once = run_guarded(c, kernels, most, random);
+      REQUIRE(one_by_one.has_value());
+      REQUIRE(all_at_once.has_value());
+      CHECK(same_bits(*output, *one_by_one));
+      CHECK(same_bits(*output, *all_at_once));
+    }
+  }
+}
+
+TEST_CASE("Winograd: an image has the same bits alone and among others") {
+  for (unsigned seed : seeds(30)) {
+    std::mt19937 random(seed);
+    WinogradCase c = random_winograd_case(random, 300'000);
+    c.images = 3;
+    fill_tensors(c, coin(random), random);
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+      CAPTURE(kernels.name);
+      INFO(c.text());
+      INFO(repeat_command(seed));
+      const auto together = run_guarded(c, kernels, random_blocking(kernels, c, random), random);
+      REQUIRE(together.has_value());
+      for (std::size_t image = 0; image < 3; ++image) {
+        WinogradCase one = c;
+        one.images = 1;
+        const auto part = [image](const std::vector<float>& of) {
+          const auto count = static_cast<std::ptrdiff_t>(of.size() / 3), at = static_cast<std::ptrdiff_t>(image);
+          return std::vector<float>(of.begin() + at * count, of.begin() + (at + 1) * count);
+        };
+        one.input = part(c.input);
+        one.residual = part(c.residual);
+        const auto alone = run_guarded(one, kernels, random_blocking(kernels, one, random), random);
+        REQUIRE(alone.has_value());
+        CHECK(same_bits(*alone, part(*together)));
+      }
+    }
+  }
+}
+
+// A NaN makes every output NaN whose window covers it, and may spoil the other outputs of the tiles that lie over it;
+// so may an infinity, which a transform subtracts from itself. No other output feels either.
+TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for (unsigned seed : seeds(150)) {
+    std::mt19937 random(seed);
+    WinogradCase c = random_winograd_case(random, 300'000);
+    c.fill = Fill::uniform;
+    c.weight_fill = Fill::uniform;
+    fill_tensors(c, !c.residual.empty(), random);
+    const float special = seed % 3 == 0 ? nan : seed % 3 == 1 ? infinity : -infinity;
+    const std::size_t pixels = size(c.images * c.height * c.width);
+    std::vector<bool> spoilt(pixels);
+    for (std::int64_t n = pick(random, 1, 2); n > 0; --n) {
+      const std::size_t pixel = size(pick(random, 0, static_cast<std::int64_t>(pixels) - 1));
+      spoilt[pixel] = true;
+      c.input[pixel * size(c.channels) + size(pick(random, 0, c.channels - 1))] = special;
+    }
+    const std::vector<double> exact = convolve_directly(c.reference());
+    // Whether a spoilt pixel lies in the rows [y, y + side) and columns [x, x + side) of the padded image.
+    const auto covers = [&](std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t side) {
+      for (std::int64_t i = y - c.padding.top; i < y - c.padding.top + side; ++i)
+        for (std::int64_t j = x - c.padding.left; j < x - c.padding.left + side; ++j)
+          if (i >= 0 && i < c.height && j >= 0 && j < c.width && spoilt[size((image * c.height + i) * c.width + j)])
+            return true;
+      return false;
+    };
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+      const WinogradBlocking blocking = random_blocking(kernels, c, random);
+      CAPTURE(kernels.name);
+      CAPTURE(special);
+      INFO(c.text());
+      INFO(text_of(blocking));
+      INFO(repeat_command(seed));
+      const auto output = run_guarded(c, kernels, blocking, random);
+      REQUIRE(output.has_value());
+      const int tile = kernels.winograd.tile;
+      const WinogradGeometry g = c.geometry(tile);
+      std::vector<bool> sound(output->size());
+      bool right = true;
+      for (std::size_t n = 0; n < output->size(); ++n) {
+        const auto at = static_cast<std::int64_t>(n) / g.output_channels;
+        const std::int64_t image = at / (g.output_height * g.output_width), y = at / g.output_width % g.output_height,
+                           x = at % g.output_width;
+        const float found = (*output)[n];
+        if (covers(image, y, x, 3))
+          right &= std::isnan(special) ? std::isnan(found) : !std::isfinite(found) || (c.relu && found == 0);
+        sound[n] = !covers(image, y / tile * tile, x / tile * tile, tile + 2);
+      }
+      CHECK(right);
+      CHECK(worst_error(c, tile, *output, exact, [&](std::size_t n) { return sound[n]; }) <= 1);
+    }
+  }
+}
+
+TEST_CASE("Winograd: NaN in weights, bias and residual reaches its own outputs alone") {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  for (unsigned seed : seeds(60)) {
+    std::mt19937 random(seed);
+    WinogradCase c = random_winograd_case(random, 300'000);
+    c.fill = Fill::uniform;
+    c.weight_fill = Fill::uniform;
+    fill_tensors(c, true, random);
+    const std::size_t channel = size(pick(random, 0, c.output_channels - 1)),
+                      alone = size(pick(random, 0, static_cast<std::int64_t>(c.residual.size()) - 1));
+    const bool in_weights = coin(random);
+    (in_weights ? c.weights[channel * size(c.channels * 9)] : c.bias[channel]) = nan;
+    c.residual[alone] = nan;
+    const std::vector<double> exact = convolve_directly(c.reference());
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+      CAPTURE(kernels.name);
+      CAPTURE(in_weights);
+      INFO(c.text());
+      INFO(repeat_command(seed));
+      const auto output = run_guarded(c, kernels, random_blocking(kernels, c, random), random);
+      REQUIRE(output.has_value());
+      const auto spoilt = [&](std::size_t n) { return n == alone || n % size(c.output_channels) == channel; };
+      bool all_nan = true;
+      for (std::size_t n = 0; n < output->size(); ++n) all_nan &= !spoilt(n) || std::isnan((*output)[n]);
+      CHECK(all_nan);
+      CHECK(worst_error(c, kernels.winograd.tile, *output, exact, [&](std::size_t n) { return !spoilt(n); }) <= 1);
+    }
+  }
+}
+
+// What the layer's loops can't show: one call writes the outputs of its own tiles and channels and no others.
+TEST_CASE("Winograd: transform_output writes its own outputs only") {
+  for (unsigned seed : seeds(100)) {
+    std::mt19937 random(seed);
+    const WinogradCase c = random_winograd_case(random, 100'000);
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+      const int tile = kernels.winograd.tile;
+      const WinogradGeometry g = c.geometry(tile);
+      const std::int64_t tiles = c.images * g.tiles_down * g.tiles_across, lanes = kernels.products.lanes;
+      const int rows = static_cast<int>(pick(random, 1, std::min<std::int64_t>(kernels.products.rows, tiles)));
+      const int vectors = static_cast<int>(pick(random, 1, kernels.products.vectors));
+      const std::int64_t first_tile = pick(random, 0, tiles - rows), width = vectors * lanes;
+      const std::int64_t first_channel = pick(random, 0, (g.output_channels - 1) / width) * width;
+      CAPTURE(kernels.name);
+      INFO(c.text());
+      INFO("tiles from ", first_tile, ", rows ", rows, ", channels from ", first_channel, ", vectors ", vectors);
+      INFO(repeat_command(seed));
+      const std::int64_t outputs = c.images * g.output_height * g.output_width * g.output_channels;
+      GuardedBuffer sums(kernels.winograd.positions * rows * width, random), output(outputs, random);
+      std::fill(sums.values().begin(), sums.values().end(), 1.0f);
+      sums.freeze();
+      const std::vector<float> bias(size(g.output_channels + width));
+      kernels.winograd.transform_output(sums.data(), rows * width, g, first_tile, rows, first_channel, vectors,
+                                        {output.data(), nullptr, bias.data(), false});
+      CHECK(output.margins_untouched());
+      bool right = true;
+      for (std::int64_t n = 0; n < outputs; ++n) {
+        const std::int64_t k = n % g.output_channels, at = n / g.output_channels;
+        const std::int64_t image = at / (g.output_height * g.output_width), y = at / g.output_width % g.output_height,
+                           x = at % g.output_width;
+        const std::int64_t its_tile = (image * g.tiles_down + y / tile) * g.tiles_across + x / tile;
+        const bool own =
+            its_tile >= first_tile && its_tile < first_tile + rows && k >= first_channel && k < first_channel + width;
+        right &= GuardedBuffer::untouched(output.values()[size(n)]) != own;
+      }
+      CHECK(right);
+    }
+  }
+}
