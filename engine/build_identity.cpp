@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <link.h>
 
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
@@ -38,9 +39,11 @@ std::string build_id_in(const char* address, std::size_t size) {
 }
 
 struct Search {
-  ElfW(Addr) code;  // an address within the object that is looked for
+  const char* code;  // within the object that is looked for
   std::string found;
 };
+
+ElfW(Addr) address_of(const char* pointer) { return reinterpret_cast<ElfW(Addr)>(pointer); }
 
 int visit(dl_phdr_info* object, std::size_t, void* data) {
   Search& search = *static_cast<Search*>(data);
@@ -48,13 +51,16 @@ int visit(dl_phdr_info* object, std::size_t, void* data) {
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
     const ElfW(Addr) begin = object->dlpi_addr + segment.p_vaddr;
-    inside = inside || (segment.p_type == PT_LOAD && search.code >= begin && search.code - begin < segment.p_memsz);
+    inside = inside || (segment.p_type == PT_LOAD && address_of(search.code) >= begin &&
+                        address_of(search.code) - begin < segment.p_memsz);
   }
   if (!inside) return 0;
   for (int i = 0; i < object->dlpi_phnum && search.found.empty(); ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
     if (segment.p_type == PT_NOTE)
-      search.found = build_id_in(reinterpret_cast<const char*>(object->dlpi_addr + segment.p_vaddr), segment.p_memsz);
+      search.found = build_id_in(
+          search.code + static_cast<std::ptrdiff_t>(object->dlpi_addr + segment.p_vaddr - address_of(search.code)),
+          segment.p_memsz);
   }
   return 1;
 }
@@ -63,7 +69,7 @@ int visit(dl_phdr_info* object, std::size_t, void* data) {
 
 const std::string& build_identity() {
   static const std::string identity = [] {
-    Search search{reinterpret_cast<ElfW(Addr)>(&build_identity), ""};
+    Search search{reinterpret_cast<const char*>(&build_identity), ""};
     dl_iterate_phdr(visit, &search);
     return std::string(RESIDUA_VERSION " ") + (search.found.empty() ? RESIDUA_COMPILER : search.found) + " " +
            std::string(name_of(kernel_table().instruction_set));

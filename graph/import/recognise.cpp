@@ -161,9 +161,9 @@ Result<FileFormat> recognise(std::span<const std::byte> bytes) {
   if (is_safetensors(text)) return FileFormat::safetensors;
   // Letters pass for protobuf tags, but no model is without a control character (ir_version's tag is one).
   if (is_onnx(text) && !is_saved_model(text) && !is_text(text.substr(0, head_size))) return FileFormat::onnx;
-  return Error{
-      ErrorCode::unsupported,
-      "this is no model file that Residua reads (.onnx, .safetensors, .pth, .residua); it looks like " + looks_like(text)};
+  return Error{ErrorCode::unsupported,
+               "this is no model file that Residua reads (.onnx, .safetensors, .pth, .residua); it looks like " +
+                   looks_like(text)};
 }
 
 }  // namespace residua::graph

@@ -169,6 +169,7 @@ TEST_CASE("the cache: several writers, and models that pack more than is kept") 
   const std::vector<float> expected = run(load(demonstration()), 2);
   std::vector<std::vector<float>> outputs(4);
   std::vector<std::thread> writers;
+  writers.reserve(outputs.size());
   for (std::vector<float>& output : outputs)
     writers.emplace_back([&] {
       const auto model = Model::load(demonstration(), options);

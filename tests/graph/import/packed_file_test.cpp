@@ -78,7 +78,7 @@ TEST_CASE("packed file: what is written comes back") {
   const auto format = recognise(bytes.span());
   REQUIRE(format.ok());
   CHECK(*format == FileFormat::packed);
-  const auto read = import_bytes(bytes, {});
+  auto read = import_bytes(bytes, {});
   REQUIRE_MESSAGE(read.ok(), message_of(read));
   CHECK(to_text(read->graph) == to_text(model.graph));
   CHECK(to_text(read->graph).find("values [0.1, 6]") != std::string::npos);
