@@ -33,6 +33,11 @@ Environment read_environment() {
   }
   if (!result.complaint.empty()) result.complaint.pop_back();
   result.dump_graph = variable("RESIDUA_DUMP_GRAPH");
+  // Relative paths do not count, says the XDG base directory specification.
+  if (const std::filesystem::path cache = variable("XDG_CACHE_HOME"); cache.is_absolute())
+    result.cache_folder = cache / "residua";
+  else if (const std::filesystem::path home = variable("HOME"); home.is_absolute())
+    result.cache_folder = home / ".cache" / "residua";
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "engine/build_identity.h"
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/log.h"
@@ -83,24 +84,6 @@ bool output_is_softmax(const Graph& graph) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  graph::ImportOptions import_options{.architecture = options.architecture};
-  if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(path));
-  }
-  RESIDUA_ASSIGN(graph::ImportedModel imported, graph::import_file(path, import_options));
-  auto model = finish(std::move(imported), {.model = path, .labels = options.labels});
-  if (!model) {
-    // Errors of the importer name the file already; the later ones speak of the network only.
-    Error error = model.error();
-    if (error.message.find(path.string()) == std::string::npos &&
-        (options.labels.empty() || error.message.find(options.labels.string()) == std::string::npos))
-      error.message = path.string() + ": " + error.message;
-    return error;
-  }
-  return model;
-}
-
 Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed) {
   const auto configuration = graph::find_architecture(architecture);
   if (!configuration) {
@@ -112,15 +95,18 @@ Result<std::shared_ptr<const Model>> Model::random(const std::string& architectu
   RESIDUA_ASSIGN(imported.graph, graph::build_resnet(*configuration, graph::random_weights(*configuration, seed)));
   imported.format = "random";
   imported.architecture = architecture;
-  return finish(std::move(imported), {});
+  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}));
+  return model;
 }
 
-Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
+Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
   const std::shared_ptr<Model> model(new Model());
   const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
   RESIDUA_RETURN_IF_ERROR(check_interface(model->optimized_));
   model->format_ = imported.format;
+  model->metadata_ = imported.metadata;
+  if (imported.packed_for == build_identity()) model->packed_.offer(imported.packed);
   // The optimised graph tells the input as callers see it (NCHW, whatever the file had).
   model->imported_ = std::move(imported.graph);
   imported.graph = model->optimized_;
@@ -142,7 +128,7 @@ Result<std::shared_ptr<const Model>> Model::finish(graph::ImportedModel imported
     return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
                                           std::to_string(model->classes_) + " classes"};
   }
-  return std::shared_ptr<const Model>(model);
+  return model;
 }
 
 std::int64_t Model::parameters() const {
@@ -162,13 +148,16 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     std::rotate(known, known + 1, programs_.end());
     return programs_.back();
   }
+  const std::size_t packings = packed_.packings();
   auto made = make_program(optimized_, key, kernel_table(), packed_);
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());
   programs_.push_back(program);
+  const bool packed_more = packed_.packings() != packings;
   // A callback may itself ask this model for a program.
   lock.unlock();
+  if (cache_ && packed_more) write_cache();
   if (environment().verbose_dispatch && log_wanted())
     for (const Segment& segment : program->segments) log_dispatch(*segment.plan);
   return program;

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph/tensor.h"
+#include "graph/import/import.h"
 
 namespace residua::engine {
 
@@ -54,6 +54,12 @@ class PackedWeights {
   // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
   // to make.
   void end_packing();
+  // Packed before, as this build packs: get() hands these out. They are kept.
+  void offer(const std::vector<graph::PackedBlob>& blobs);
+  // All there is: what was offered and what plans hold now.
+  std::vector<graph::PackedBlob> all() const;
+  // How often a constant was packed here.
+  std::size_t packings() const;
   // Of what plans hold now.
   std::size_t bytes() const;
 
@@ -65,12 +71,15 @@ class PackedWeights {
   };
   // Where a constant's bytes and its row factors lie.
   using Key = std::pair<const std::byte*, const std::vector<double>*>;
+  static Key key_of(const graph::ConstantData& data) { return {data.bytes.get(), data.row_scale.get()}; }
   void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
 
   mutable std::mutex mutex_;
   std::atomic<int> threads_{0};
   std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place
   std::size_t capacity_ = 0;
+  std::size_t packings_ = 0;
+  std::map<Key, std::vector<graph::PackedBlob>> offered_;
   std::map<Key, std::vector<Entry>> entries_;
 };
 

@@ -29,6 +29,7 @@ struct BenchOptions {
   double seconds = 5;
   bool json = false;
   bool per_layer = false;
+  bool cache = false;
 };
 
 struct Layer {
@@ -109,7 +110,7 @@ Measurement measure(const BenchOptions& options) {
   constexpr std::size_t fewest_iterations = 3;
   Measurement result;
   const Clock::time_point load_start = Clock::now();
-  const Model model = open_model_or_architecture(options.model);
+  const Model model = open_model_or_architecture(options.model, {.cache = options.cache});
   result.load_ms = 1e3 * seconds_since(load_start);
 
   const ModelInfo info = model.info();
@@ -257,6 +258,7 @@ Command add_bench(CLI::App& app) {
       ->check(CLI::Range(1e-3, 86400.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
+  add_cache_option(*parser, options->cache);
   parser->add_flag("-j,--json", options->json, "One JSON object, in place of a table");
   parser->add_flag("-l,--per-layer", options->per_layer,
                    "Time each layer too, in runs of its own after the measured ones");

@@ -30,6 +30,7 @@ struct ClassifyOptions {
   int threads = 0;
   int batch = 8;
   bool json = false;
+  bool cache = false;
 };
 
 // Classifies everything, in order. Returns whether every image could be.
@@ -78,7 +79,7 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
 int classify(const ClassifyOptions& options) {
   const bool bundled = options.model.empty();
   const Model model =
-      open_model(bundled ? bundled_model() : options.model, {.architecture = "", .labels = options.labels});
+      open_model(bundled ? bundled_model() : options.model, {.labels = options.labels, .cache = options.cache});
   if (const ModelInfo info = model.info(); info.channels != 3 || info.classes < 1) {
     throw ModelError("the model takes images of " + std::to_string(info.channels) + " channels and gives " +
                      std::to_string(info.classes) + " classes: 3 channels and at least 1 class expected");
@@ -115,6 +116,7 @@ Command add_classify(CLI::App& app) {
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("K")
       ->capture_default_str();
+  add_cache_option(*parser, options->cache);
   add_threads_option(*parser, options->threads);
   add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");

@@ -65,7 +65,7 @@ std::string summary(const Model& model, const std::string& name) {
 }
 
 int inspect(const InspectOptions& options) {
-  const Model model = open_model_or_architecture(options.model);
+  const Model model = open_model_or_architecture(options.model, {.verify = true});
   const Stage stage = stages.at(options.stage);
   const TextFormat format = formats.at(options.format);
   PlanShape shape = options.shape;

@@ -33,8 +33,8 @@ Model open_model(const std::string& path, const LoadOptions& options) {
   return or_model_error([&] { return Model::load(path, options); });
 }
 
-Model open_model_or_architecture(const std::string& name) {
-  if (file_exists(name)) return open_model(name);
+Model open_model_or_architecture(const std::string& name, const LoadOptions& options) {
+  if (file_exists(name)) return open_model(name, options);
   const std::vector<std::string_view> known = architectures();
   if (std::find(known.begin(), known.end(), name) != known.end()) {
     return or_model_error([&] { return Model::random(name); });

@@ -11,7 +11,7 @@ namespace residua::tool {
 Model open_model(const std::string& path, const LoadOptions& options = {});
 
 // The same; what names no file but a known architecture becomes that network with seeded random weights.
-Model open_model_or_architecture(const std::string& name);
+Model open_model_or_architecture(const std::string& name, const LoadOptions& options = {});
 
 // The demonstration model that comes with Residua: in $RESIDUA_MODELS when that is set, else beside the installed
 // program (../share/residua/models), else in the source tree that the program was built from. Throws ModelError.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "residua/residua.hpp"
 
@@ -20,6 +21,11 @@ CLI::Option* add_model_option(CLI::App& app, std::string& model, bool random_too
 CLI::Option* add_threads_option(CLI::App& app, int& threads);
 CLI::Option* add_schedule_option(CLI::App& app, Schedule& schedule);
 CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& description);
+
+// --batch with one or more numbers.
+CLI::Option* add_batches_option(CLI::App& app, std::vector<std::int32_t>& batches);
+// --cache: for LoadOptions.
+CLI::Option* add_cache_option(CLI::App& app, bool& cache);
 
 // 0 x 0: the model's own.
 struct ImageSize {

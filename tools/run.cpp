@@ -24,6 +24,7 @@ struct RunOptions {
   int threads = 0;
   int batch = 8;
   Schedule schedule = RESIDUA_AUTO;
+  bool cache = false;
 };
 
 // float32 [N, channels, height, width].
@@ -52,7 +53,7 @@ std::string_view bytes_of(const std::vector<float>& values) {
 }
 
 int run(const RunOptions& options) {
-  const Model model = open_model(options.model);
+  const Model model = open_model(options.model, {.cache = options.cache});
   const ModelInfo info = model.info();
   const NpyArray images = read_images(options.input, info.channels);
   OutputFile output(options.output);
@@ -101,6 +102,7 @@ Command add_run(CLI::App& app) {
   add_threads_option(*parser, options->threads);
   add_schedule_option(*parser, options->schedule);
   add_batch_option(*parser, options->batch, "Images to run at once");
+  add_cache_option(*parser, options->cache);
   parser->footer(
       "Example:\n"
       "  residua run --model resnet50.onnx --input images.npy --output logits.npy\n"

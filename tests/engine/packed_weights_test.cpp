@@ -80,6 +80,21 @@ TEST_CASE("parts are packed by several threads, from values read by several") {
   }
 }
 
+TEST_CASE("what was packed before is handed out where constant, layout and size are the same") {
+  PackedWeights packed;
+  const graph::Tensor constant = graph::make_float_constant("w", {2}, {1, 2});
+  const graph::ConstantData before = graph::make_float_constant("", {2}, {5, 6}).constant;
+  packed.offer({{constant.constant, "plain", before}});
+  CHECK(packed.get(constant, {"plain", 4, 0}, copy) != before.bytes);
+  CHECK(packed.packings() == 1);
+  CHECK(packed.get(constant, {"plain", 8}, copy) == before.bytes);
+  CHECK(packed.packings() == 1);
+  const auto other = packed.get(constant, {"other", 8}, copy);
+  CHECK(first_of(other) == 1);
+  CHECK(packed.packings() == 2);
+  CHECK(packed.all().size() == 2);  // what is offered and what is held
+}
+
 TEST_CASE("a mapped constant leaves memory once it is packed") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "file";

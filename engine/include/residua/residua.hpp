@@ -122,14 +122,24 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
 // ---- Models ---------------------------------------------------------------------------------------------------------
 
 struct LoadOptions {
-  std::string architecture;  // overrides what the file says; empty: tell from the file
-  std::string labels;        // path of a label file; empty: the labels of the model file or its sidecar
+  std::string architecture = {};  // overrides what the file says; empty: tell from the file
+  std::string labels = {};        // path of a label file; empty: the labels of the model file or its sidecar
+  bool verify = false;            // compare the checksums of all that a packed model file holds
+  bool cache = false;             // start from what was kept of this file, and keep it: see residua_load_options
+  std::string cache_folder = {};  // empty: residua in $XDG_CACHE_HOME, else in ~/.cache
 };
 
 struct ContextOptions {
   int threads = 0;  // 0: the CPU budget, min(affinity, cgroup quota); never more than that
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers
+};
+
+// Which runs Model::pack packs the weights for.
+struct PackShapes {
+  std::vector<std::int32_t> batches = {1};
+  int height = 0;  // 0: the model's own
+  int width = 0;
 };
 
 // Which run Model::describe plans for; only RESIDUA_PLANNED looks at it.
@@ -153,12 +163,15 @@ inline residua_context_options to_c(const ContextOptions& options) {
 
 class Model {
  public:
-  // Loads an ONNX, safetensors or PyTorch state-dict file, told by content. `path`: UTF-8, or whatever bytes the file
-  // system has.
+  // Loads an ONNX, safetensors, PyTorch state-dict or packed model file, told by content. `path`: UTF-8, or whatever
+  // bytes the file system has.
   static Model load(const std::string& path, const LoadOptions& options = {}) {
     auto converted = detail::sized<residua_load_options>();
     if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
     if (!options.labels.empty()) converted.labels = options.labels.c_str();
+    converted.verify = options.verify ? 1 : 0;
+    converted.cache = options.cache ? 1 : 0;
+    if (!options.cache_folder.empty()) converted.cache_folder = options.cache_folder.c_str();
     residua_model* model = nullptr;
     detail::call(residua_model_load, path.c_str(), &converted, &model);
     return Model(model);
@@ -169,6 +182,14 @@ class Model {
     residua_model* model = nullptr;
     detail::call(residua_model_create_random, architecture.c_str(), seed, &model);
     return Model(model);
+  }
+
+  // Writes a packed model file, whole or not at all: the network, its card and labels, the weights as they are and
+  // packed for runs of these shapes. It is loaded as any model file, in a few milliseconds.
+  void pack(const std::string& path, const PackShapes& shapes = {}, const ContextOptions& options = {}) const {
+    const auto converted = detail::to_c(options);
+    detail::call(residua_model_pack, get(), path.c_str(), shapes.batches.data(), shapes.batches.size(), shapes.height,
+                 shapes.width, &converted);
   }
 
   ModelInfo info() const {
