@@ -97,7 +97,7 @@ TEST_CASE("a slow group does not keep the others from going on") {
 }
 
 TEST_CASE("what a group throws comes in its place") {
-  for (const std::size_t workers : {1, 3}) {
+  for (const std::size_t workers : {1U, 3U}) {
     Crew crew(
         workers, numbers(40),
         [](std::size_t, const std::vector<ImageInput>& group) {

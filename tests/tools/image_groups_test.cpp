@@ -33,8 +33,8 @@ TEST_CASE("whole batches first, then fewer and fewer") {
 
 TEST_CASE("every image is in a group, none larger than a batch, and single ones only in short lists") {
   for (std::size_t count = 0; count < 70; ++count) {
-    for (const std::size_t threads : {1, 2, 3, 16}) {
-      for (const std::size_t batch : {1, 2, 3, 8, 100}) {
+    for (const std::size_t threads : {1U, 2U, 3U, 16U}) {
+      for (const std::size_t batch : {1U, 2U, 3U, 8U, 100U}) {
         CAPTURE(count);
         CAPTURE(threads);
         CAPTURE(batch);
