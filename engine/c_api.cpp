@@ -11,6 +11,7 @@
 #include "engine/describe.h"
 #include "engine/environment.h"
 #include "engine/log.h"
+#include "engine/onednn.h"
 #include "engine/peak.h"
 #include "engine/scores.h"
 #include "engine/version.h"
@@ -24,6 +25,24 @@ namespace graph = residua::graph;
 namespace kernels = residua::kernels;
 using namespace residua::engine::c;
 
+namespace {
+
+engine::LoadOptions load_options_of(const residua_load_options* options) {
+  const auto given = read_struct(options, "residua_load_options.struct_size is not set");
+  engine::LoadOptions load;
+  if (given.architecture) load.architecture = given.architecture;
+  if (given.labels) load.labels = given.labels;
+  require_within(given.verify, "residua_load_options.verify", 0, 1);
+  require_within(given.cache, "residua_load_options.cache", 0, 1);
+  load.verify = given.verify == 1;
+  load.cache = given.cache == 1;
+  if (given.cache_folder) load.cache_folder = given.cache_folder;
+  load.memory_limit = given.memory_limit;
+  return load;
+}
+
+}  // namespace
+
 residua_status residua_get_version(residua_version_info* info, residua_error* error) {
   return guarded(error, [&] {
     static const std::string sets = [] {
@@ -33,11 +52,7 @@ residua_status residua_get_version(residua_version_info* info, residua_error* er
       return names;
     }();
     static const std::string in_use(name_of(engine::kernel_table().instruction_set));
-    static const std::string onednn = [] {
-      const dnnl_version_t* version = dnnl_version();
-      return std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-             std::to_string(version->patch);
-    }();
+    static const std::string onednn = engine::onednn_version();
     write_struct(info,
                  {.struct_size = 0,
                   .version = RESIDUA_VERSION,
@@ -92,26 +107,23 @@ residua_status residua_model_load(const char* path, const residua_load_options* 
     require(path != nullptr, "path is NULL");
     require(model != nullptr, "model is NULL");
     *model = nullptr;
-    const auto given = read_struct(options, "residua_load_options.struct_size is not set");
-    engine::LoadOptions load;
-    if (given.architecture) load.architecture = given.architecture;
-    if (given.labels) load.labels = given.labels;
-    require_within(given.verify, "residua_load_options.verify", 0, 1);
-    require_within(given.cache, "residua_load_options.cache", 0, 1);
-    load.verify = given.verify == 1;
-    load.cache = given.cache == 1;
-    if (given.cache_folder) load.cache_folder = given.cache_folder;
-    *model = new residua_model{value_or_refuse(engine::Model::load(path, load))};
+    *model = new residua_model{value_or_refuse(engine::Model::load(path, load_options_of(options)))};
   });
 }
 
 residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
                                            residua_error* error) {
+  return residua_model_create_random_with_options(architecture, seed, nullptr, model, error);
+}
+
+residua_status residua_model_create_random_with_options(const char* architecture, uint64_t seed,
+                                                        const residua_load_options* options, residua_model** model,
+                                                        residua_error* error) {
   return guarded(error, [&] {
     require(architecture != nullptr, "architecture is NULL");
     require(model != nullptr, "model is NULL");
     *model = nullptr;
-    *model = new residua_model{value_or_refuse(engine::Model::random(architecture, seed))};
+    *model = new residua_model{value_or_refuse(engine::Model::random(architecture, seed, load_options_of(options)))};
   });
 }
 

@@ -137,7 +137,11 @@ inline ContextOptions context_options_of(const residua_context_options* options)
   const auto given = read_struct(options, "residua_context_options.struct_size is not set");
   require_within(given.threads, "residua_context_options.threads", 0, INT32_MAX);
   require_within(given.profile, "residua_context_options.profile", 0, 1);
-  return {.threads = given.threads, .schedule = schedule_of(given.schedule), .profile = given.profile == 1};
+  require_within(given.tune, "residua_context_options.tune", 0, 1);
+  return {.threads = given.threads,
+          .schedule = schedule_of(given.schedule),
+          .profile = given.profile == 1,
+          .tune = given.tune == 1};
 }
 
 }  // namespace residua::engine::c

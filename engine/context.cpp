@@ -37,7 +37,8 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
           .height = shape.height,
           .width = shape.width,
           .threads = options.threads,
-          .whole_images = schedule == Schedule::throughput};
+          .whole_images = schedule == Schedule::throughput,
+          .tuned = options.tune};
 }
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)

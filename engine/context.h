@@ -22,6 +22,7 @@ struct ContextOptions {
   int threads = 0;  // 0: the CPU budget
   Schedule schedule = Schedule::automatic;
   bool profile = false;
+  bool tune = false;  // run convolutions as measured on this machine
 };
 
 struct RunShape {

@@ -1,10 +1,10 @@
 #include "engine/describe.h"
 
 #include <algorithm>
-#include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/format_numbers.h"
 #include "engine/layout.h"
 #include "graph/operators.h"
 #include "graph/text.h"
@@ -124,40 +124,39 @@ const Step* step_of(const Plan& plan, TensorId output) {
   return found == plan.steps.end() ? nullptr : &*found;
 }
 
+// Columns two blanks apart.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows[0].size(), 0);
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) text += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    text += row.back() + "\n";
+  }
+  return text;
+}
+
 std::string plan_to_text(const Plan& plan) {
   std::ostringstream out;
-  const auto megabytes = [](std::size_t bytes) {
-    std::ostringstream text;
-    text << std::fixed << std::setprecision(2) << static_cast<double>(bytes) / 1e6 << " MB";
-    return text.str();
-  };
   out << "plan \"" << plan.graph.name << "\" for " << graph::to_string(plan.graph.tensor(plan.graph.inputs[0]).shape)
       << ", " << plan.key.threads << (plan.key.threads == 1 ? " thread" : " threads") << "\n"
-      << plan.steps.size() << " steps, " << std::fixed << std::setprecision(3) << plan.gflop << " GFLOP, arena "
-      << megabytes(plan.arena_bytes) << " (largest set alive together " << megabytes(plan.arena_lower_bound)
-      << "), scratch " << megabytes(plan.scratch_bytes) << "\n\n";
-  struct Row {
-    std::string cells[6];
-  };
-  std::vector<Row> rows{{{"step", "op", "implementation", "output", "offset", "bytes"}}};
+      << plan.steps.size() << " steps, " << fixed(plan.gflop, 3) << " GFLOP, arena " << megabytes(plan.arena_bytes)
+      << " (largest set alive together " << megabytes(plan.arena_lower_bound) << "), scratch "
+      << megabytes(plan.scratch_bytes) << "\n\n";
+  std::vector<std::vector<std::string>> rows{{"step", "op", "implementation", "output", "offset", "bytes"}};
   for (const Step& step : plan.steps) {
     const auto& shape = plan.graph.tensor(step.output).shape;
-    rows.push_back({{step.name, std::string(graph::info_of(step.op).name), step.implementation, graph::to_string(shape),
-                     std::to_string(plan.offsets[static_cast<std::size_t>(step.output)]) +
-                         (step.overwrites == graph::no_tensor ? "" : " in place"),
-                     std::to_string(float_bytes(shape))}});
+    rows.push_back({step.name, std::string(graph::info_of(step.op).name), step.implementation, graph::to_string(shape),
+                    std::to_string(plan.offsets[static_cast<std::size_t>(step.output)]) +
+                        (step.overwrites == graph::no_tensor ? "" : " in place"),
+                    std::to_string(float_bytes(shape))});
   }
-  std::size_t widths[6] = {};
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < 6; ++i) widths[i] = std::max(widths[i], row.cells[i].size());
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < 6; ++i) {
-      line += row.cells[i];
-      if (i < 5) line.append(widths[i] - row.cells[i].size() + 2, ' ');
-    }
-    out << line << "\n";
-  }
+  std::vector<std::vector<std::string>> reasons{{"step", "not", "because"}};
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    for (const Rejection& rejection : plan.rejections[i])
+      reasons.push_back({plan.steps[i].name, rejection.implementation, rejection.reason});
+  out << table(rows) << "\n" << table(reasons);
   return out.str();
 }
 

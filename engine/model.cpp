@@ -84,7 +84,8 @@ bool output_is_softmax(const Graph& graph) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed) {
+Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed,
+                                                   const LoadOptions& options) {
   const auto configuration = graph::find_architecture(architecture);
   if (!configuration) {
     std::string known;
@@ -95,11 +96,12 @@ Result<std::shared_ptr<const Model>> Model::random(const std::string& architectu
   RESIDUA_ASSIGN(imported.graph, graph::build_resnet(*configuration, graph::random_weights(*configuration, seed)));
   imported.format = "random";
   imported.architecture = architecture;
-  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}));
+  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}, options.memory_limit));
   return model;
 }
 
-Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources) {
+Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources,
+                                             std::size_t memory_limit) {
   const std::shared_ptr<Model> model(new Model());
   const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
@@ -128,6 +130,8 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
     return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
                                           std::to_string(model->classes_) + " classes"};
   }
+  if (memory_limit > 0)
+    model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), memory_limit);
   return model;
 }
 
@@ -149,7 +153,10 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     return programs_.back();
   }
   const std::size_t packings = packed_.packings();
-  auto made = make_program(optimized_, key, kernel_table(), packed_);
+  if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
+  auto made = make_program(optimized_, key, kernel_table(), packed_,
+                           {.allotment = allotment_.get(), .tuner = key.tuned ? tuner_.get() : nullptr});
+  if (key.tuned) tuner_->save();
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());

@@ -15,6 +15,8 @@
 #include "engine/model_card.h"
 #include "engine/packed_weights.h"
 #include "engine/program.h"
+#include "engine/tuner.h"
+#include "engine/weight_allotment.h"
 
 namespace residua::engine {
 
@@ -24,13 +26,15 @@ struct LoadOptions {
   bool verify = false;                      // compare the checksums of a packed model file
   bool cache = false;                       // keep the packed form of the file, and use what is kept
   std::filesystem::path cache_folder = {};  // empty: the user's
+  std::size_t memory_limit = 0;  // bytes that transformed weights may add (engine/weight_allotment.h); 0: no limit
 };
 
 class Model {
  public:
   static graph::Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
                                                           const LoadOptions& options);
-  static graph::Result<std::shared_ptr<const Model>> random(const std::string& architecture, std::uint64_t seed);
+  static graph::Result<std::shared_ptr<const Model>> random(const std::string& architecture, std::uint64_t seed,
+                                                            const LoadOptions& options = {});
 
   const ModelCard& card() const { return card_; }
   const std::string& format() const { return format_; }
@@ -54,7 +58,8 @@ class Model {
   Model() = default;
   static graph::Result<std::shared_ptr<const Model>> load_file(const std::filesystem::path& path,
                                                                const LoadOptions& options);
-  static graph::Result<std::shared_ptr<Model>> finish(graph::ImportedModel imported, const CardSources& sources);
+  static graph::Result<std::shared_ptr<Model>> finish(graph::ImportedModel imported, const CardSources& sources,
+                                                      std::size_t memory_limit);
   // As much of a packed model file as does not depend on its use.
   graph::ImportedModel contents() const;
   // Never fails a run: what went wrong is logged.
@@ -68,8 +73,10 @@ class Model {
   graph::Graph imported_, optimized_;
   std::int64_t classes_ = 0;
   bool ends_in_softmax_ = false;
+  std::unique_ptr<const WeightAllotment> allotment_;  // nullptr: no limit on memory
   mutable PackedWeights packed_;
   mutable std::mutex programs_mutex_;
+  mutable std::unique_ptr<Tuner> tuner_;                          // made when the first tuned program is
   mutable std::vector<std::shared_ptr<const Program>> programs_;  // last used last
 };
 

@@ -70,7 +70,7 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
   }
   if (cache) {
     if (auto kept = read_entry(*cache, options.verify)) {
-      RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(*kept), sources));
+      RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(*kept), sources, options.memory_limit));
       model->cache_ = std::move(cache);
       return std::shared_ptr<const Model>(model);
     }
@@ -84,7 +84,7 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
     log_cache(path.string() + ": its weights lie in other files, too, whose state is not watched; it is not kept");
     cache.reset();
   }
-  RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources));
+  RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options.memory_limit));
   model->cache_ = std::move(cache);
   return std::shared_ptr<const Model>(model);
 }

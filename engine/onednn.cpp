@@ -33,6 +33,11 @@ const dnnl::engine& cpu_engine() {
   return engine;
 }
 
+std::string onednn_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+}
+
 dnnl::memory::dims dims_of(const graph::Shape& shape) { return {shape.begin(), shape.end()}; }
 
 dnnl::memory::desc activation_desc(const graph::Shape& shape) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string>
 #include <vector>
 
 #include "engine/layout.h"
@@ -15,6 +16,9 @@ namespace residua::engine {
 const dnnl::engine& cpu_engine();
 
 dnnl::memory::dims dims_of(const graph::Shape& shape);
+
+// "3.2.0"
+std::string onednn_version();
 
 // Our layouts (engine/layout.h) as descriptors of float32 memory.
 dnnl::memory::desc activation_desc(const graph::Shape& shape);

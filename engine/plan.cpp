@@ -142,7 +142,8 @@ graph::Status check_plannable(const Graph& graph) {
 }  // namespace
 
 graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, const PlanKey& key,
-                                                     const kernels::KernelTable& kernels, PackedWeights& packed) {
+                                                     const kernels::KernelTable& kernels, PackedWeights& packed,
+                                                     const SelectionOptions& options) {
   const auto plan = std::make_shared<Plan>();
   plan->key = key;
   RESIDUA_ASSIGN(plan->graph, specialize(optimized, key));
@@ -159,7 +160,8 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
                 .run_batch = key.run_batch,
                 .kernels = kernels,
                 .packed = packed,
-                .may_overwrite = [&](TensorId id) { return may_overwrite(plan->graph, storages, i, id); }});
+                .may_overwrite = [&](TensorId id) { return may_overwrite(plan->graph, storages, i, id); }},
+               options);
     if (selection.step.overwrites != graph::no_tensor) storages.share(node.output, selection.step.overwrites);
     plan->scratch_bytes = std::max(plan->scratch_bytes, selection.step.scratch_bytes);
     plan->shared_scratch_bytes = std::max(plan->shared_scratch_bytes, selection.step.shared_scratch_bytes);

@@ -36,6 +36,7 @@ struct Plan {
 
 // Plans `optimized` for `key`. Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Plan>> make_plan(const graph::Graph& optimized, const PlanKey& key,
-                                                     const kernels::KernelTable& kernels, PackedWeights& packed);
+                                                     const kernels::KernelTable& kernels, PackedWeights& packed,
+                                                     const SelectionOptions& options = {});
 
 }  // namespace residua::engine

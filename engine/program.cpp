@@ -99,7 +99,8 @@ graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const 
 }  // namespace
 
 graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimized, const ProgramKey& key,
-                                                           const kernels::KernelTable& kernels, PackedWeights& packed) {
+                                                           const kernels::KernelTable& kernels, PackedWeights& packed,
+                                                           const SelectionOptions& options) {
   const auto program = std::make_shared<Program>();
   program->key = key;
   RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(optimized, key));
@@ -108,7 +109,7 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimize
     const bool alone = key.whole_images && stretch.images == 1;
     const Graph part = stretches.size() == 1 ? optimized : graph::stretch_of(optimized, stretch.first, stretch.end);
     const PlanKey plan_key{stretch.images, height, width, alone ? 1 : key.threads, key.batch};
-    RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(part, plan_key, kernels, packed));
+    RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(part, plan_key, kernels, packed, options));
     const graph::Shape& output = plan->graph.tensor(plan->graph.outputs[0]).shape;
     if (output.size() == 4) {
       height = output[2];

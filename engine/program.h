@@ -20,6 +20,7 @@ struct ProgramKey {
   std::int64_t width = 224;
   int threads = 1;
   bool whole_images = false;  // the throughput schedule
+  bool tuned = false;         // convolutions as measured on this machine
   friend bool operator==(const ProgramKey&, const ProgramKey&) = default;
 };
 
@@ -44,6 +45,7 @@ struct Program {
 
 // Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Program>> make_program(const graph::Graph& optimized, const ProgramKey& key,
-                                                           const kernels::KernelTable& kernels, PackedWeights& packed);
+                                                           const kernels::KernelTable& kernels, PackedWeights& packed,
+                                                           const SelectionOptions& options = {});
 
 }  // namespace residua::engine

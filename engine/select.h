@@ -8,10 +8,19 @@
 
 namespace residua::engine {
 
+class Tuner;
+class WeightAllotment;
+
 // Every implementation of `op`, best first; the interpreter, which takes all, stands last.
 std::vector<Implementation> candidates(graph::Op op);
 
-// A candidate that was passed over, and why.
+// What selection heeds beside the shape rules.
+struct SelectionOptions {
+  const WeightAllotment* allotment = nullptr;  // nullptr: no limit on memory
+  Tuner* tuner = nullptr;                      // nullptr: nothing is measured
+};
+
+// A candidate that does not run the node, and why.
 struct Rejection {
   std::string implementation;
   std::string reason;
@@ -19,10 +28,11 @@ struct Rejection {
 
 struct Selection {
   Step step;
-  std::vector<Rejection> rejections;
+  std::vector<Rejection> rejections;  // of all other candidates, in their order
 };
 
-// Makes the step of the first candidate that takes the node.
-Selection select(const StepRequest& request);
+// Makes the step of the first candidate that takes the node and that nothing speaks against; with a tuner, of the
+// convolution that was measured to be fastest.
+Selection select(const StepRequest& request, const SelectionOptions& options = {});
 
 }  // namespace residua::engine

@@ -25,11 +25,11 @@ struct BenchOptions {
   std::string precision = "fp32";
   int batch = 1;
   ImageSize image_size;
+  LoadOptions load;
   ContextOptions context;
   double seconds = 5;
   bool json = false;
   bool per_layer = false;
-  bool cache = false;
 };
 
 struct Layer {
@@ -110,7 +110,7 @@ Measurement measure(const BenchOptions& options) {
   constexpr std::size_t fewest_iterations = 3;
   Measurement result;
   const Clock::time_point load_start = Clock::now();
-  const Model model = open_model_or_architecture(options.model, {.cache = options.cache});
+  const Model model = open_model_or_architecture(options.model, options.load);
   result.load_ms = 1e3 * seconds_since(load_start);
 
   const ModelInfo info = model.info();
@@ -219,7 +219,9 @@ std::string as_text(const BenchOptions& options, const Measurement& result) {
                     {"GFLOP per image", fixed(result.run.gflop_per_image, 3),
                      "direct convolutions and fully connected layers"},
                     {"load, ms", ms(result.load_ms), ""},
-                    {"first run, ms", ms(result.first_run_ms), "plans and packs weights"},
+                    {"first run, ms", ms(result.first_run_ms),
+                     options.context.tune ? "plans, packs weights, and measures what is not known yet"
+                                          : "plans and packs weights"},
                     {"peak memory, MB", fixed(result.peak_rss_mb, 1), "of this process"}},
                    "lrl");
   if (options.per_layer) text += "\n" + layer_table(result.layers);
@@ -250,6 +252,8 @@ Command add_bench(CLI::App& app) {
   add_image_size_option(*parser, options->image_size);
   add_threads_option(*parser, options->context.threads);
   add_schedule_option(*parser, options->context.schedule);
+  add_memory_limit_option(*parser, options->load.memory_limit);
+  add_tune_option(*parser, options->context.tune);
   parser->add_option("-p,--precision", options->precision, "Arithmetic of the convolutions: fp32")
       ->check(CLI::IsMember({"fp32"}).description(""))
       ->type_name("P")
@@ -258,7 +262,7 @@ Command add_bench(CLI::App& app) {
       ->check(CLI::Range(1e-3, 86400.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
-  add_cache_option(*parser, options->cache);
+  add_cache_option(*parser, options->load.cache);
   parser->add_flag("-j,--json", options->json, "One JSON object, in place of a table");
   parser->add_flag("-l,--per-layer", options->per_layer,
                    "Time each layer too, in runs of its own after the measured ones");

@@ -17,7 +17,7 @@ Classifier::Classifier(const Model& model, const ClassifierOptions& options)
       options_(options),
       info_(model.info()),
       image_bytes_(static_cast<std::size_t>(info_.input_height) * static_cast<std::size_t>(info_.input_width) * 3),
-      context_(model, {.threads = options.threads}) {}
+      context_(model, {.threads = options.threads, .tune = options.tune}) {}
 
 void Classifier::prepare(const ImageInput& image, std::span<std::uint8_t> pixels) const {
   if (!image.error.empty()) throw ImageError(image.error);

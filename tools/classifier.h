@@ -16,6 +16,7 @@ struct ClassifierOptions {
   int threads = 1;        // for the network; 0: the CPU budget
   std::size_t batch = 8;  // images that the network takes at once, where there are as many
   std::size_t top = 5;    // guesses an image
+  bool tune = false;      // see ContextOptions
 };
 
 // Decodes, resizes and classifies. Several share a model, each in a thread of its own.

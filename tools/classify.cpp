@@ -28,6 +28,8 @@ struct ClassifyOptions {
   std::vector<std::string> paths;
   std::int32_t top = 5;
   int threads = 0;
+  std::size_t memory_limit = 0;
+  bool tune = false;
   int batch = 8;
   bool json = false;
   bool cache = false;
@@ -45,7 +47,7 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
     // Where there are fewer images than threads, each image has several.
     const std::size_t share = threads / workers + (i < threads % workers ? 1 : 0);
     classifiers.push_back(std::make_unique<Classifier>(
-        model, ClassifierOptions{static_cast<int>(share), batch, static_cast<std::size_t>(options.top)}));
+        model, ClassifierOptions{static_cast<int>(share), batch, static_cast<std::size_t>(options.top), options.tune}));
   }
   constexpr std::size_t groups_a_worker = 16;  // so far may the others be ahead of one that is at a huge image
   Crew crew(
@@ -79,7 +81,8 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
 int classify(const ClassifyOptions& options) {
   const bool bundled = options.model.empty();
   const Model model =
-      open_model(bundled ? bundled_model() : options.model, {.labels = options.labels, .cache = options.cache});
+      open_model(bundled ? bundled_model() : options.model,
+                 {.labels = options.labels, .cache = options.cache, .memory_limit = options.memory_limit});
   if (const ModelInfo info = model.info(); info.channels != 3 || info.classes < 1) {
     throw ModelError("the model takes images of " + std::to_string(info.channels) + " channels and gives " +
                      std::to_string(info.classes) + " classes: 3 channels and at least 1 class expected");
@@ -119,6 +122,8 @@ Command add_classify(CLI::App& app) {
   add_cache_option(*parser, options->cache);
   add_threads_option(*parser, options->threads);
   add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");
+  add_memory_limit_option(*parser, options->memory_limit);
+  add_tune_option(*parser, options->tune);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
   parser
       ->add_option("-o,--output", options->output,

@@ -21,6 +21,7 @@ struct InspectOptions {
   std::string output;  // empty: standard output
   PlanShape shape;
   ImageSize image_size;
+  LoadOptions load;
   ContextOptions context;
 };
 
@@ -65,7 +66,9 @@ std::string summary(const Model& model, const std::string& name) {
 }
 
 int inspect(const InspectOptions& options) {
-  const Model model = open_model_or_architecture(options.model, {.verify = true});
+  LoadOptions load = options.load;
+  load.verify = true;
+  const Model model = open_model_or_architecture(options.model, load);
   const Stage stage = stages.at(options.stage);
   const TextFormat format = formats.at(options.format);
   PlanShape shape = options.shape;
@@ -108,7 +111,8 @@ Command add_inspect(CLI::App& app) {
   CLI::Option* planned_only[] = {add_batch_option(*parser, options->shape.batch, "Images to run at once"),
                                  add_image_size_option(*parser, options->image_size),
                                  add_threads_option(*parser, options->context.threads),
-                                 add_schedule_option(*parser, options->context.schedule)};
+                                 add_schedule_option(*parser, options->context.schedule),
+                                 add_memory_limit_option(*parser, options->load.memory_limit)};
   for (CLI::Option* option : planned_only) option->group("For --stage planned");
   parser->footer(
       "Examples:\n"

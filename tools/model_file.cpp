@@ -37,7 +37,7 @@ Model open_model_or_architecture(const std::string& name, const LoadOptions& opt
   if (file_exists(name)) return open_model(name, options);
   const std::vector<std::string_view> known = architectures();
   if (std::find(known.begin(), known.end(), name) != known.end()) {
-    return or_model_error([&] { return Model::random(name); });
+    return or_model_error([&] { return Model::random(name, 0, options); });
   }
   std::string names;
   for (const std::string_view architecture : known) names += (names.empty() ? "" : ", ") + std::string(architecture);

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -62,6 +63,24 @@ CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& desc
       ->check(CLI::Range(1, largest_batch).description(""))
       ->type_name("N")
       ->capture_default_str();
+}
+
+CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes) {
+  return app
+      .add_option_function<double>(
+          "--memory-limit",
+          [&bytes](double megabytes) { bytes = static_cast<std::size_t>(std::ceil(megabytes * 1e6)); },
+          "Megabytes that Winograd's transformed weights may add to the weights' own size: less memory, slower "
+          "[default: no limit, as 0]")
+      ->check(CLI::Range(0.0, 1e9).description(""))
+      ->type_name("MB");
+}
+
+CLI::Option* add_tune_option(CLI::App& app, bool& tune) {
+  return app.add_flag(
+      "--tune", tune,
+      "Run each convolution as was fastest here: measured at the first use (some seconds), then kept in "
+      "~/.cache/residua (XDG_CACHE_HOME). Last digits may depend on the choice");
 }
 
 ImageSize parse_image_size(const std::string& text) {

@@ -26,6 +26,9 @@ CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& desc
 CLI::Option* add_batches_option(CLI::App& app, std::vector<std::int32_t>& batches);
 // --cache: for LoadOptions.
 CLI::Option* add_cache_option(CLI::App& app, bool& cache);
+// --memory-limit: for LoadOptions. --tune: for ContextOptions.
+CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes);
+CLI::Option* add_tune_option(CLI::App& app, bool& tune);
 
 // 0 x 0: the model's own.
 struct ImageSize {

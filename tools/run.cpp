@@ -25,6 +25,8 @@ struct RunOptions {
   int batch = 8;
   Schedule schedule = RESIDUA_AUTO;
   bool cache = false;
+  std::size_t memory_limit = 0;
+  bool tune = false;
 };
 
 // float32 [N, channels, height, width].
@@ -53,11 +55,11 @@ std::string_view bytes_of(const std::vector<float>& values) {
 }
 
 int run(const RunOptions& options) {
-  const Model model = open_model(options.model, {.cache = options.cache});
+  const Model model = open_model(options.model, {.cache = options.cache, .memory_limit = options.memory_limit});
   const ModelInfo info = model.info();
   const NpyArray images = read_images(options.input, info.channels);
   OutputFile output(options.output);
-  Context context(model, {.threads = options.threads, .schedule = options.schedule});
+  Context context(model, {.threads = options.threads, .schedule = options.schedule, .tune = options.tune});
 
   const std::int64_t count = images.shape[0];
   InputShape shape{.height = static_cast<std::int32_t>(images.shape[2]),
@@ -103,6 +105,8 @@ Command add_run(CLI::App& app) {
   add_schedule_option(*parser, options->schedule);
   add_batch_option(*parser, options->batch, "Images to run at once");
   add_cache_option(*parser, options->cache);
+  add_memory_limit_option(*parser, options->memory_limit);
+  add_tune_option(*parser, options->tune);
   parser->footer(
       "Example:\n"
       "  residua run --model resnet50.onnx --input images.npy --output logits.npy\n"

@@ -2,6 +2,7 @@
 
 #include "engine/layout.h"
 #include "engine/steps/blocked_convolution.h"
+#include "engine/steps/convolution_cost.h"
 #include "engine/steps/onednn_convolution_step.h"
 
 namespace residua::engine {
@@ -95,11 +96,10 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
 }
 
 // oneDNN has kernels of its own for images of few channels, which need no gathering float by float.
-std::string reject_convolution(const StepRequest& request) {
-  std::string reason = reject(request);
-  if (reason.empty() && request.input(0).shape[1] < request.kernels.products.lanes)
-    reason = "fewer channels than a vector has lanes";
-  return reason;
+std::string discourage_convolution(const StepRequest& request) {
+  const std::int64_t channels = request.input(0).shape[1], lanes = request.kernels.products.lanes;
+  if (channels >= lanes) return "";
+  return std::to_string(channels) + " channels are fewer than the " + std::to_string(lanes) + " lanes of a vector";
 }
 
 Step make_convolution(const StepRequest& request) {
@@ -120,7 +120,7 @@ Step make_fully_connected(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> direct_convolution_implementations() {
-  return {{graph::Op::convolution, "direct", reject_convolution, make_convolution},
+  return {{graph::Op::convolution, "direct", reject, make_convolution, direct_cost, discourage_convolution},
           {graph::Op::fully_connected, "direct", reject, make_fully_connected}};
 }
 

@@ -2,6 +2,7 @@
 // same sweep.
 
 #include "engine/onednn.h"
+#include "engine/steps/convolution_cost.h"
 #include "engine/steps/onednn_convolution_step.h"
 
 namespace residua::engine {
@@ -32,7 +33,7 @@ Step make(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> onednn_convolution_implementations() {
-  return {{graph::Op::convolution, "onednn", reject_without_constant_weights, make}};
+  return {{graph::Op::convolution, "onednn", reject_without_constant_weights, make, direct_cost}};
 }
 
 }  // namespace residua::engine

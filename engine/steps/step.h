@@ -72,12 +72,25 @@ struct StepRequest {
 // One phase that does 0 <= i < count in contiguous ranges: a few for each thread, so that none waits long.
 Phase in_ranges(int threads, std::int64_t count, std::function<void(std::int64_t begin, std::int64_t end)> work);
 
-// One way to run an op. `reject` says why it cannot take this node ("" where it can).
+// What running a node costs, as far as its shape tells.
+struct Cost {
+  double multiplications = 0;          // of one image
+  std::size_t weight_bytes = 0;        // of the packed weights, padding included (oneDNN's own padding is not known)
+  std::size_t added_weight_bytes = 0;  // of those, beyond the weights' own size because the algorithm transforms them
+};
+
+// One way to run an op.
 struct Implementation {
   graph::Op op;
   const char* name;
+  // Why it cannot take this node, "" where it can. A convolution's answer depends neither on sizes of images and
+  // batches nor on threads: a memory limit is shared out once, for all plans.
   std::string (*reject)(const StepRequest& request);
   Step (*make)(const StepRequest& request);
+  // Convolutions only.
+  Cost (*cost)(const StepRequest& request) = nullptr;
+  // Why it should not, though it can: a rule on shapes, which measuring overrules. "" where nothing speaks against it.
+  std::string (*discourage)(const StepRequest& request) = nullptr;
 };
 
 // One function a file of this folder: the implementations it offers.

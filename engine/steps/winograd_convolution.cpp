@@ -1,8 +1,11 @@
 // 3x3 convolutions with stride 1 on our Winograd kernels (kernels/winograd/winograd.h).
 
+#include <algorithm>
+
 #include "engine/caches.h"
 #include "engine/layout.h"
 #include "engine/steps/blocked_convolution.h"
+#include "engine/steps/convolution_cost.h"
 #include "engine/steps/onednn_convolution_step.h"
 
 namespace residua::engine {
@@ -90,11 +93,25 @@ Step make(const StepRequest& request, const WinogradKernels& winograd) {
   return make_blocked_step(request, std::move(convolution));
 }
 
+Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
+  const WinogradGeometry g = geometry_of(request, winograd.tile);
+  const graph::Shape& weight = request.input(1).shape;
+  const std::int64_t lanes = request.kernels.products.lanes;
+  std::string reason;
+  const ChannelBlocks channels = make_channel_blocks(request, reason);
+  const std::int64_t depth = (channels.block_inputs + lanes - 1) / lanes * lanes;
+  const auto bytes =
+      static_cast<std::size_t>(channels.count() * channels.width * winograd.positions * depth) * sizeof(float);
+  return {.multiplications = static_cast<double>(g.tiles_down * g.tiles_across * winograd.positions) *
+                             static_cast<double>(weight[0] * weight[1]),
+          .weight_bytes = bytes,
+          .added_weight_bytes = bytes - std::min(bytes, own_weight_bytes(request))};
+}
+
 // 4x4 has 36 transformed weights where 2x2 has 16. With few tiles an image reading them from memory takes longer than
 // the products that they save.
-std::string reject_4x4(const StepRequest& request) {
+std::string discourage_4x4(const StepRequest& request) {
   constexpr std::int64_t fewest_tiles = 8;
-  if (std::string reason = reject(request); !reason.empty()) return reason;
   const WinogradGeometry g = geometry_of(request, request.kernels.winograd_4x4.tile);
   const std::int64_t tiles = g.tiles_down * g.tiles_across * request.run_batch;
   const std::size_t bytes = float_count(request.input(1).shape) * 4 * sizeof(float);  // 36 for every 9
@@ -105,12 +122,14 @@ std::string reject_4x4(const StepRequest& request) {
 
 Step make_4x4(const StepRequest& request) { return make(request, request.kernels.winograd_4x4); }
 Step make_2x2(const StepRequest& request) { return make(request, request.kernels.winograd_2x2); }
+Cost cost_4x4(const StepRequest& request) { return cost(request, request.kernels.winograd_4x4); }
+Cost cost_2x2(const StepRequest& request) { return cost(request, request.kernels.winograd_2x2); }
 
 }  // namespace
 
 std::vector<Implementation> winograd_convolution_implementations() {
-  return {{graph::Op::convolution, "winograd 4x4", reject_4x4, make_4x4},
-          {graph::Op::convolution, "winograd 2x2", reject, make_2x2}};
+  return {{graph::Op::convolution, "winograd 4x4", reject, make_4x4, cost_4x4, discourage_4x4},
+          {graph::Op::convolution, "winograd 2x2", reject, make_2x2, cost_2x2}};
 }
 
 }  // namespace residua::engine

@@ -180,6 +180,7 @@ static void check_misuse_of_models(residua_model* model) {
   REFUSED(residua_model_create_random(NULL, 1, &none, &error));
   REFUSED(residua_model_create_random("resnet18", 1, NULL, &error));
   REFUSED(residua_model_create_random("resnet51", 1, &none, &error));
+  REFUSED(residua_model_create_random_with_options("resnet18", 1, &load_options, &none, &error));
   REFUSED(residua_model_get_info(NULL, &info, &error));
   REFUSED(residua_model_get_info(model, NULL, &error));
   REFUSED(residua_model_get_info(model, &info, &error));
@@ -228,6 +229,9 @@ static void check_misuse_of_contexts(residua_model* model) {
   options.schedule = (residua_schedule)9;
   REFUSED(residua_context_create(model, &options, &context, &error));
   options.schedule = RESIDUA_AUTO;
+  options.tune = 2;
+  REFUSED(residua_context_create(model, &options, &context, &error));
+  options.tune = 0;
   CHECK(residua_context_create(model, &options, &context, &error) == RESIDUA_OK);
 
   float output[GOLDEN_CLASSES];

@@ -42,7 +42,9 @@ void check_logits(std::span<const float> logits) {
   }
 }
 
-residua::Model load() { return residua::Model::load(golden_path("models/resnet20-cifar10.safetensors")); }
+residua::Model load(const residua::LoadOptions& options = {}) {
+  return residua::Model::load(golden_path("models/resnet20-cifar10.safetensors"), options);
+}
 
 template <class Call>
 residua::Status status_of(const Call& call) {
@@ -109,6 +111,20 @@ TEST_CASE("both input formats, any batch, any schedule") {
     for (const residua::LayerInfo& layer : layers) milliseconds += layer.milliseconds;
     CHECK(milliseconds > 0);
   }
+}
+
+TEST_CASE("a limit on memory: fewer bytes of packed weights, the same classes") {
+  const auto bytes_of = [](const residua::Model& model) {
+    residua::Context context(model);
+    if (model.info().classes == GOLDEN_CLASSES)
+      check_logits(context.run(pixels(8), {.batch = 8}));
+    else
+      static_cast<void>(context.run(std::vector<float>(3 * 64 * 64), {.height = 64, .width = 64}));
+    return context.run_info().packed_weight_bytes;
+  };
+  CHECK(bytes_of(load({.memory_limit = 1})) < bytes_of(load()));
+  CHECK(bytes_of(residua::Model::random("resnet18", 1, {.memory_limit = 1})) <
+        bytes_of(residua::Model::random("resnet18", 1)));
 }
 
 TEST_CASE("handles move, and a context outlives its model") {

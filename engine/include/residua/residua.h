@@ -97,6 +97,10 @@ typedef struct residua_load_options {
    * message, never an error. Models with external data and packed model files are not kept. */
   int32_t cache;
   const char* cache_folder; /* NULL: residua in $XDG_CACHE_HOME, else in ~/.cache */
+  /* Bytes that transformed weights may add to the weights' own size, in all runs of the model together. Winograd's
+   * algorithm keeps 3x3 weights at 16/9 or 36/9 of their size; under a limit the layers have it that save the most
+   * multiplications for each byte. 0: no limit. */
+  size_t memory_limit;
 } residua_load_options;
 
 /* Loads a model file: ONNX, safetensors, a PyTorch state dict or a packed model file, told by content. A sidecar
@@ -110,6 +114,11 @@ RESIDUA_API residua_status residua_model_load(const char* path, const residua_lo
 /* A known architecture with seeded random weights, for benchmarks and tests. */
 RESIDUA_API residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
                                                        residua_error* error);
+/* The same, with the options of a model file that have to do with running it (memory_limit). `options` NULL: defaults.
+ */
+RESIDUA_API residua_status residua_model_create_random_with_options(const char* architecture, uint64_t seed,
+                                                                    const residua_load_options* options,
+                                                                    residua_model** model, residua_error* error);
 
 /* Gives the caller's hold on the model back; contexts that still use it keep it alive. NULL is fine. */
 RESIDUA_API void residua_model_release(residua_model* model);
@@ -158,6 +167,11 @@ typedef struct residua_context_options {
   int32_t threads; /* 0: the CPU budget, min(affinity, cgroup quota); never more than that */
   residua_schedule schedule;
   int32_t profile; /* 1: time every layer, for residua_context_get_layer */
+  /* 1: run each convolution in the way that is fastest on this machine. What has not been measured yet is measured when
+   * a shape is planned, which takes some seconds, and kept in residua in $XDG_CACHE_HOME, else in ~/.cache. A file or
+   * folder that cannot be used is a log message, never an error. The choice may differ between machines, numbers of
+   * threads and batches, and so may the last bits of outputs; 0, the default, neither measures nor looks there. */
+  int32_t tune;
 } residua_context_options;
 
 /* The network as text, JSON or Graphviz. For RESIDUA_PLANNED `batch`, `height`, `width` (0: 1 and the model's own size)

@@ -127,12 +127,14 @@ struct LoadOptions {
   bool verify = false;            // compare the checksums of all that a packed model file holds
   bool cache = false;             // start from what was kept of this file, and keep it: see residua_load_options
   std::string cache_folder = {};  // empty: residua in $XDG_CACHE_HOME, else in ~/.cache
+  std::size_t memory_limit = 0;   // bytes that transformed weights may add to the weights' own size; 0: no limit
 };
 
 struct ContextOptions {
   int threads = 0;  // 0: the CPU budget, min(affinity, cgroup quota); never more than that
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers
+  bool tune = false;     // run convolutions in the way measured to be fastest here: see residua_context_options
 };
 
 // Which runs Model::pack packs the weights for.
@@ -156,6 +158,18 @@ inline residua_context_options to_c(const ContextOptions& options) {
   converted.threads = options.threads;
   converted.schedule = options.schedule;
   converted.profile = options.profile ? 1 : 0;
+  converted.tune = options.tune ? 1 : 0;
+  return converted;
+}
+
+inline residua_load_options to_c(const LoadOptions& options) {
+  auto converted = sized<residua_load_options>();
+  if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
+  if (!options.labels.empty()) converted.labels = options.labels.c_str();
+  converted.verify = options.verify ? 1 : 0;
+  converted.cache = options.cache ? 1 : 0;
+  if (!options.cache_folder.empty()) converted.cache_folder = options.cache_folder.c_str();
+  converted.memory_limit = options.memory_limit;
   return converted;
 }
 
@@ -166,21 +180,17 @@ class Model {
   // Loads an ONNX, safetensors, PyTorch state-dict or packed model file, told by content. `path`: UTF-8, or whatever
   // bytes the file system has.
   static Model load(const std::string& path, const LoadOptions& options = {}) {
-    auto converted = detail::sized<residua_load_options>();
-    if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
-    if (!options.labels.empty()) converted.labels = options.labels.c_str();
-    converted.verify = options.verify ? 1 : 0;
-    converted.cache = options.cache ? 1 : 0;
-    if (!options.cache_folder.empty()) converted.cache_folder = options.cache_folder.c_str();
+    const residua_load_options converted = detail::to_c(options);
     residua_model* model = nullptr;
     detail::call(residua_model_load, path.c_str(), &converted, &model);
     return Model(model);
   }
 
   // A known architecture (see architectures()) with seeded random weights.
-  static Model random(const std::string& architecture, std::uint64_t seed = 0) {
+  static Model random(const std::string& architecture, std::uint64_t seed = 0, const LoadOptions& options = {}) {
+    const residua_load_options converted = detail::to_c(options);
     residua_model* model = nullptr;
-    detail::call(residua_model_create_random, architecture.c_str(), seed, &model);
+    detail::call(residua_model_create_random_with_options, architecture.c_str(), seed, &converted, &model);
     return Model(model);
   }
 

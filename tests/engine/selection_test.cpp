@@ -1,0 +1,182 @@
+// What is chosen for a convolution, and why not the others: by rules, under a limit on memory, and as measured.
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/environment.h"
+#include "engine/program.h"
+#include "engine/tuner.h"
+#include "engine/weight_allotment.h"
+#include "graph/architectures/resnet.h"
+#include "graph/infer.h"
+#include "graph/pipeline.h"
+
+using namespace residua::engine;
+namespace graph = residua::graph;
+
+namespace {
+
+// resnet18: its weights are 46.7 MB, its 3x3 convolutions with stride 1 have 37.9 of them.
+const graph::Graph& resnet18() {
+  static const graph::Graph optimized = [] {
+    const auto configuration = *graph::find_architecture("resnet18");
+    auto built = graph::build_resnet(configuration, graph::random_weights(configuration, 1));
+    REQUIRE_MESSAGE(built.ok(), built.error().message);
+    auto result = graph::optimize(std::move(*built));
+    REQUIRE_MESSAGE(result.ok(), result.error().message);
+    return std::move(result).value();
+  }();
+  return optimized;
+}
+
+const graph::Graph& one_image() {
+  static const graph::Graph g = graph::with_input_shape(resnet18(), {1, 3, 224, 224}).value();
+  return g;
+}
+
+std::shared_ptr<const Program> program_of(const ProgramKey& key, PackedWeights& packed,
+                                          const SelectionOptions& options = {}) {
+  auto program = make_program(resnet18(), key, kernel_table(), packed, options);
+  REQUIRE_MESSAGE(program.ok(), program.error().message);
+  return *program;
+}
+
+std::vector<std::string> implementations(const Program& program) {
+  std::vector<std::string> names;
+  for (const Layer& layer : program.layers) names.push_back(layer.step->implementation);
+  return names;
+}
+
+std::size_t count(const std::vector<std::string>& names, const std::string& beginning) {
+  return static_cast<std::size_t>(
+      std::count_if(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(beginning); }));
+}
+
+std::string reason(const Program& program, const std::string& step, const std::string& implementation) {
+  const Plan& plan = *program.segments[0].plan;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    for (const Rejection& rejection : plan.rejections[i])
+      if (plan.steps[i].name == step && rejection.implementation == implementation) return rejection.reason;
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("every candidate that does not run a node says why") {
+  PackedWeights packed;
+  const auto program = program_of({}, packed);
+  const Plan& plan = *program->segments[0].plan;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    CHECK(plan.rejections[i].size() + 1 == candidates(plan.steps[i].op).size());
+    for (const Rejection& rejection : plan.rejections[i]) CHECK(!rejection.reason.empty());
+  }
+  CHECK(reason(*program, "conv1", "winograd 4x4") == "the kernel is not 3x3");
+  CHECK(reason(*program, "layer2.0.conv1", "winograd 2x2") == "the stride is not 1");
+  CHECK(reason(*program, "layer1.0.conv1", "direct") ==
+        "slower by the shape rules: 115.6 M multiplications an image and 0.15 MB of weights, winograd 4x4 28.9 M and "
+        "0.59 MB");
+  CHECK(contains(reason(*program, "layer2.0.conv1", "onednn"), "later by rank: 57.8 M multiplications"));
+}
+
+TEST_CASE("a limit bounds what all programs together add, whatever was planned before") {
+  constexpr std::size_t own = 46'700'000;
+  const std::vector<ProgramKey> keys = {
+      {.batch = 1, .threads = 2},
+      {.batch = 16, .threads = 2, .whole_images = true},
+      {.batch = 3, .threads = 1},
+      {.batch = 1, .height = 64, .width = 64, .threads = 1},
+      {.batch = 4, .height = 320, .width = 200, .threads = 2},
+  };
+  std::size_t added_before = 0;
+  for (const std::size_t limit : {1, 1'000'000, 12'000'000, 30'000'000, 80'000'000}) {
+    CAPTURE(limit);
+    const WeightAllotment allotment(one_image(), kernel_table(), limit);
+    CHECK(allotment.added_bytes() <= limit);
+    CHECK(allotment.added_bytes() >= added_before);
+    added_before = allotment.added_bytes();
+    PackedWeights packed;
+    std::vector<std::shared_ptr<const Program>> programs;
+    for (const ProgramKey& key : keys) programs.push_back(program_of(key, packed, {.allotment = &allotment}));
+    CHECK(packed.bytes() <= own + limit + own / 50);  // padding of channels, and biases
+    // The same alone, and in another order.
+    for (std::size_t i = keys.size(); i-- > 0;) {
+      PackedWeights alone;
+      CHECK(implementations(*program_of(keys[i], alone, {.allotment = &allotment})) == implementations(*programs[i]));
+    }
+  }
+}
+
+TEST_CASE("the limit goes to where a byte saves most, and says where it stands in the way") {
+  PackedWeights packed;
+  const WeightAllotment none(one_image(), kernel_table(), 1);
+  const auto without = program_of({}, packed, {.allotment = &none});
+  CHECK(count(implementations(*without), "winograd") == 0);
+  CHECK(contains(reason(*without, "layer1.0.conv1", "winograd 4x4"), "memory limit"));
+  CHECK(contains(reason(*without, "layer1.0.conv1", "winograd 2x2"), "memory limit"));
+
+  const WeightAllotment some(one_image(), kernel_table(), 6'000'000);
+  const auto partly = program_of({}, packed, {.allotment = &some});
+  const auto names = implementations(*partly);
+  CHECK(count(names, "winograd") > 0);
+  CHECK(reason(*partly, "layer1.0.conv1", "winograd 4x4").empty());  // has most pixels, so it has it
+  CHECK(contains(reason(*partly, "layer4.1.conv2", "winograd 2x2"), "memory limit"));
+
+  const WeightAllotment all(one_image(), kernel_table(), std::size_t{1} << 30);
+  for (const std::int64_t batch : {1, 8}) {
+    const ProgramKey key{.batch = batch, .threads = 2};
+    CHECK(implementations(*program_of(key, packed, {.allotment = &all})) == implementations(*program_of(key, packed)));
+  }
+}
+
+TEST_CASE("under a limit threads change nothing") {
+  const WeightAllotment allotment(one_image(), kernel_table(), 20'000'000);
+  PackedWeights packed;
+  const auto names = [&](int threads) {
+    return implementations(*program_of({.batch = 2, .threads = threads}, packed, {.allotment = &allotment}));
+  };
+  CHECK(names(1) == names(2));
+}
+
+TEST_CASE("tuned: what was measured decides, layers are measured once, and the limit holds") {
+  char name[] = "/tmp/residua-test-XXXXXX";
+  REQUIRE(mkdtemp(name) != nullptr);
+  const ProgramKey key{.batch = 1, .height = 64, .width = 64, .threads = 2, .tuned = true};
+  PackedWeights packed;
+  Tuner tuner{TuningCache(name)};
+  const WeightAllotment none(one_image(), kernel_table(), 1);
+  const auto limited = program_of(key, packed, {.allotment = &none, .tuner = &tuner});
+  CHECK(count(implementations(*limited), "winograd") == 0);
+  CHECK(contains(reason(*limited, "layer1.0.conv1", "winograd 4x4"), "memory limit"));
+  const auto tuned = program_of(key, packed, {.tuner = &tuner});
+  tuner.save();
+  const Plan& plan = *tuned->segments[0].plan;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    for (const Rejection& rejection : plan.rejections[i])
+      if (plan.steps[i].op == graph::Op::convolution && rejection.implementation == "onednn")
+        CHECK_MESSAGE(contains(rejection.reason, "as measured here"), rejection.reason);
+
+  // Another run finds every layer, so it chooses the same.
+  Tuner again{TuningCache(name)};
+  CHECK(implementations(*program_of(key, packed, {.tuner = &again})) == implementations(*tuned));
+  // Times that say otherwise are believed.
+  TuningCache slow_winograd(name);
+  const graph::Node& node = *std::find_if(plan.graph.nodes.begin(), plan.graph.nodes.end(),
+                                          [](const graph::Node& n) { return n.name == "layer1.0.conv1"; });
+  const StepRequest request{.graph = plan.graph,
+                            .node = node,
+                            .threads = 2,
+                            .run_batch = 1,
+                            .kernels = kernel_table(),
+                            .packed = packed,
+                            .may_overwrite = [](graph::TensorId) { return false; }};
+  slow_winograd.add(signature_of(request), {{"winograd 4x4", 3}, {"winograd 2x2", 2}, {"direct", 1}, {"onednn", 0.99}});
+  slow_winograd.save();
+  Tuner other{TuningCache(name)};
+  const auto chosen = program_of(key, packed, {.tuner = &other});
+  CHECK(contains(reason(*chosen, "layer1.0.conv1", "winograd 4x4"), "slower as measured here: 3.000 ms, onednn 0.990"));
+  std::filesystem::remove_all(name);
+}
