@@ -1,10 +1,11 @@
-// The C interface: checks arguments, translates structs, and is the one place where errors become status codes.
+// The C interface, with engine/c_calls.h the one place where errors become status codes.
 
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "engine/c_calls.h"
 #include "engine/context.h"
 #include "engine/cpu_budget.h"
 #include "engine/describe.h"
@@ -19,146 +20,25 @@
 #include "kernels/image/resize.h"
 #include "residua/residua.h"
 
-struct residua_model {
-  std::shared_ptr<const residua::engine::Model> model;
-};
-
-struct residua_context {
-  residua::engine::Context context;
-};
-
-namespace {
-
 namespace engine = residua::engine;
 namespace graph = residua::graph;
 namespace kernels = residua::kernels;
+using namespace residua::engine::c;
 
-residua_status status_of(graph::ErrorCode code) {
-  switch (code) {
-    case graph::ErrorCode::invalid_argument:
-      return RESIDUA_INVALID_ARGUMENT;
-    case graph::ErrorCode::io:
-      return RESIDUA_IO;
-    case graph::ErrorCode::malformed:
-      return RESIDUA_MALFORMED;
-    case graph::ErrorCode::unsupported:
-      return RESIDUA_UNSUPPORTED;
-    case graph::ErrorCode::mismatch:
-      return RESIDUA_MISMATCH;
-    case graph::ErrorCode::limit:
-      return RESIDUA_LIMIT;
-    case graph::ErrorCode::out_of_memory:
-      return RESIDUA_OUT_OF_MEMORY;
-    case graph::ErrorCode::internal:
-      return RESIDUA_INTERNAL;
-  }
-  return RESIDUA_INTERNAL;
-}
-
-residua_status report(residua_error* error, residua_status status, const char* message) noexcept {
-  if (error == nullptr) return status;
-  error->status = status;
-  std::size_t length = std::min(std::strlen(message), sizeof(error->message) - 1);
-  if (message[length] != '\0')  // cut: not inside a UTF-8 character
-    while (length > 0 && (static_cast<unsigned char>(message[length]) & 0xC0) == 0x80) --length;
-  std::memcpy(error->message, message, length);
-  error->message[length] = '\0';
-  return status;
-}
-
-// Thrown by the checks below, and nowhere else.
-struct Refusal {
-  graph::Error error;
-};
-
-void require(bool condition, const char* message) {
-  if (!condition) throw Refusal{{graph::ErrorCode::invalid_argument, message}};
-}
-
-template <class T>
-T value_or_refuse(graph::Result<T> result) {
-  if (!result) throw Refusal{result.error()};
-  return std::move(result).value();
-}
-
-// Runs `body`; whatever it throws becomes a status. Nothing crosses into the caller's C.
-template <class Body>
-residua_status guarded(residua_error* error, const Body& body) noexcept {
-  try {
-    body();
-    return report(error, RESIDUA_OK, "");
-  } catch (const Refusal& refusal) {
-    return report(error, status_of(refusal.error.code), refusal.error.message.c_str());
-  } catch (const std::bad_alloc&) {
-    return report(error, RESIDUA_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::length_error&) {
-    return report(error, RESIDUA_OUT_OF_MEMORY, "out of memory");
-  } catch (const dnnl::error& failure) {
-    return failure.status == dnnl_out_of_memory ? report(error, RESIDUA_OUT_OF_MEMORY, "out of memory")
-                                                : report(error, RESIDUA_INTERNAL, failure.what());
-  } catch (const std::exception& failure) {
-    return report(error, RESIDUA_INTERNAL, failure.what());
-  } catch (...) {
-    return report(error, RESIDUA_INTERNAL, "an unknown exception");
-  }
-}
-
-// A caller's struct as this library knows it: fields beyond the caller's size keep their defaults.
-template <class Struct>
-Struct read_struct(const Struct* given, const char* complaint) {
-  Struct result{};
-  if (given == nullptr) return result;
-  require(given->struct_size >= sizeof(std::size_t), complaint);
-  std::memcpy(&result, given, std::min(given->struct_size, sizeof(Struct)));
-  return result;
-}
-
-// Fills as much of the caller's struct as the caller knows of.
-template <class Struct>
-void write_struct(Struct* target, Struct filled, const char* complaint) {
-  require(target != nullptr && target->struct_size >= sizeof(std::size_t), complaint);
-  const std::size_t size = target->struct_size;
-  filled.struct_size = size;
-  std::memcpy(target, &filled, std::min(size, sizeof(Struct)));
-}
-
-engine::Schedule schedule_of(residua_schedule schedule) {
-  switch (schedule) {
-    case RESIDUA_AUTO:
-      return engine::Schedule::automatic;
-    case RESIDUA_LATENCY:
-      return engine::Schedule::latency;
-    case RESIDUA_THROUGHPUT:
-      return engine::Schedule::throughput;
-  }
-  throw Refusal{{graph::ErrorCode::invalid_argument, "unknown schedule"}};
-}
-
-void require_within(std::int64_t value, const char* name, std::int64_t least, std::int64_t most) {
-  if (value >= least && value <= most) return;
-  throw Refusal{{graph::ErrorCode::invalid_argument, std::string(name) + " is " + std::to_string(value) +
-                                                         ", expected " + std::to_string(least) + " to " +
-                                                         std::to_string(most)}};
-}
+namespace {
 
 engine::LoadOptions load_options_of(const residua_load_options* options) {
   const auto given = read_struct(options, "residua_load_options.struct_size is not set");
   engine::LoadOptions load;
   if (given.architecture) load.architecture = given.architecture;
   if (given.labels) load.labels = given.labels;
+  require_within(given.verify, "residua_load_options.verify", 0, 1);
+  require_within(given.cache, "residua_load_options.cache", 0, 1);
+  load.verify = given.verify == 1;
+  load.cache = given.cache == 1;
+  if (given.cache_folder) load.cache_folder = given.cache_folder;
   load.memory_limit = given.memory_limit;
   return load;
-}
-
-engine::ContextOptions context_options_of(const residua_context_options* options) {
-  const auto given = read_struct(options, "residua_context_options.struct_size is not set");
-  require_within(given.threads, "residua_context_options.threads", 0, INT32_MAX);
-  require_within(given.profile, "residua_context_options.profile", 0, 1);
-  require_within(given.tune, "residua_context_options.tune", 0, 1);
-  return {.threads = given.threads,
-          .schedule = schedule_of(given.schedule),
-          .profile = given.profile == 1,
-          .tune = given.tune == 1};
 }
 
 }  // namespace
@@ -198,6 +78,12 @@ const char* const* residua_architectures(void) {
     list = pointers.data();
   }));
   return list;
+}
+
+int32_t residua_cpu_budget(void) {
+  int budget = 1;  // without the memory to find out
+  static_cast<void>(guarded(nullptr, [&] { budget = engine::cpu_budget(); }));
+  return budget;
 }
 
 residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error) {
@@ -270,6 +156,29 @@ const char* residua_model_label(const residua_model* model, int32_t index) {
   if (model == nullptr || index < 0) return nullptr;
   const std::vector<std::string>& labels = model->model->card().labels;
   return static_cast<std::size_t>(index) < labels.size() ? labels[static_cast<std::size_t>(index)].c_str() : nullptr;
+}
+
+residua_status residua_model_pack(const residua_model* model, const char* path, const int32_t* batches,
+                                  size_t batch_count, int32_t height, int32_t width,
+                                  const residua_context_options* context_options, residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr, "model is NULL");
+    require(path != nullptr, "path is NULL");
+    require(batches != nullptr || batch_count == 0, "batches is NULL");
+    require_within(height, "height", 0, engine::largest_image_side);
+    require_within(width, "width", 0, engine::largest_image_side);
+    const engine::Model& m = *model->model;
+    engine::ContextOptions options = context_options_of(context_options);
+    options.threads = engine::threads_within_budget(options.threads);
+    std::vector<engine::ProgramKey> programs;
+    for (size_t i = 0; i < batch_count; ++i) {
+      require_within(batches[i], "batch", 1, INT32_MAX);
+      programs.push_back(engine::choose_program(
+          {batches[i], height > 0 ? height : m.card().input_height, width > 0 ? width : m.card().input_width},
+          options));
+    }
+    if (graph::Status status = m.pack(path, programs); !status) throw Refusal{status.error()};
+  });
 }
 
 residua_status residua_model_describe(const residua_model* model, residua_stage stage, residua_text_format format,

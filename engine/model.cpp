@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "engine/build_identity.h"
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/log.h"
@@ -83,24 +84,6 @@ bool output_is_softmax(const Graph& graph) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  graph::ImportOptions import_options{.architecture = options.architecture};
-  if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(path));
-  }
-  RESIDUA_ASSIGN(graph::ImportedModel imported, graph::import_file(path, import_options));
-  auto model = finish(std::move(imported), {.model = path, .labels = options.labels}, options.memory_limit);
-  if (!model) {
-    // Errors of the importer name the file already; the later ones speak of the network only.
-    Error error = model.error();
-    if (error.message.find(path.string()) == std::string::npos &&
-        (options.labels.empty() || error.message.find(options.labels.string()) == std::string::npos))
-      error.message = path.string() + ": " + error.message;
-    return error;
-  }
-  return std::shared_ptr<const Model>(*model);
-}
-
 Result<std::shared_ptr<const Model>> Model::random(const std::string& architecture, std::uint64_t seed,
                                                    const LoadOptions& options) {
   const auto configuration = graph::find_architecture(architecture);
@@ -124,6 +107,8 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
   RESIDUA_RETURN_IF_ERROR(check_interface(model->optimized_));
   model->format_ = imported.format;
+  model->metadata_ = imported.metadata;
+  if (imported.packed_for == build_identity()) model->packed_.offer(imported.packed);
   // The optimised graph tells the input as callers see it (NCHW, whatever the file had).
   model->imported_ = std::move(imported.graph);
   imported.graph = model->optimized_;
@@ -159,6 +144,7 @@ std::int64_t Model::parameters() const {
 }
 
 Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) const {
+  const PackedWeights::Threads lent(packed_, key.threads);
   std::unique_lock lock(programs_mutex_);
   const auto known =
       std::find_if(programs_.begin(), programs_.end(), [&](const auto& program) { return program->key == key; });
@@ -166,7 +152,7 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     std::rotate(known, known + 1, programs_.end());
     return programs_.back();
   }
-  packed_.use_threads(key.threads);
+  const std::size_t packings = packed_.packings();
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
   auto made = make_program(optimized_, key, kernel_table(), packed_,
                            {.allotment = allotment_.get(), .tuner = key.tuned ? tuner_.get() : nullptr});
@@ -175,8 +161,10 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());
   programs_.push_back(program);
+  const bool packed_more = packed_.packings() != packings;
   // A callback may itself ask this model for a program.
   lock.unlock();
+  if (cache_ && packed_more) write_cache();
   if (environment().verbose_dispatch && log_wanted())
     for (const Segment& segment : program->segments) log_dispatch(*segment.plan);
   return program;

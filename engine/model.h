@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "engine/cache.h"
 #include "engine/model_card.h"
 #include "engine/packed_weights.h"
 #include "engine/program.h"
@@ -17,8 +21,11 @@
 namespace residua::engine {
 
 struct LoadOptions {
-  std::string architecture;
-  std::filesystem::path labels;
+  std::string architecture = {};
+  std::filesystem::path labels = {};
+  bool verify = false;                      // compare the checksums of a packed model file
+  bool cache = false;                       // keep the packed form of the file, and use what is kept
+  std::filesystem::path cache_folder = {};  // empty: the user's
   std::size_t memory_limit = 0;  // bytes that transformed weights may add (engine/weight_allotment.h); 0: no limit
 };
 
@@ -44,12 +51,24 @@ class Model {
   // shapes come by.
   graph::Result<std::shared_ptr<const Program>> program(const ProgramKey& key) const;
 
+  // Writes a packed model file: the network, its card, and the weights packed for `programs`.
+  graph::Status pack(const std::filesystem::path& path, std::span<const ProgramKey> programs) const;
+
  private:
   Model() = default;
+  static graph::Result<std::shared_ptr<const Model>> load_file(const std::filesystem::path& path,
+                                                               const LoadOptions& options);
   static graph::Result<std::shared_ptr<Model>> finish(graph::ImportedModel imported, const CardSources& sources,
                                                       std::size_t memory_limit);
+  // As much of a packed model file as does not depend on its use.
+  graph::ImportedModel contents() const;
+  // Never fails a run: what went wrong is logged.
+  void write_cache() const;
 
   std::string format_;
+  std::map<std::string, std::string> metadata_;  // the file's
+  std::optional<CacheEntry> cache_;
+  mutable std::mutex cache_mutex_;
   ModelCard card_;
   graph::Graph imported_, optimized_;
   std::int64_t classes_ = 0;

@@ -200,4 +200,17 @@ Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const Ca
   return card;
 }
 
+std::map<std::string, std::string> metadata_of(const ModelCard& card) {
+  const auto text = [](const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); };
+  std::map<std::string, std::string> metadata{
+      {"input_size", text({card.input_height, card.input_width})},
+      {"resize", text(card.resize)},
+      {"interpolation", card.interpolation == Interpolation::bicubic ? "bicubic" : "bilinear"},
+      {"mean", text(card.mean)},
+      {"std", text(card.standard_deviation)},
+  };
+  if (!card.labels.empty()) metadata["labels"] = text(card.labels);
+  return metadata;
+}
+
 }  // namespace residua::engine

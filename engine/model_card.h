@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct CardSources {
 // architecture (or of the graph's own input size). A key with a value that makes no sense is an error naming its
 // source.
 graph::Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources);
+
+// The card as metadata that reads back as the same card. Labels that are no UTF-8 lose what is not.
+std::map<std::string, std::string> metadata_of(const ModelCard& card);
 
 // The sidecar's "arch", "" where there is none: importing a weight file needs it early.
 graph::Result<std::string> sidecar_architecture(const std::filesystem::path& model);

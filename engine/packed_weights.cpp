@@ -11,17 +11,49 @@ namespace residua::engine {
 std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constant, const PackedLayout& layout,
                                                     const Pack& pack) {
   const std::lock_guard lock(mutex_);
-  std::vector<Entry>& entries = entries_[{constant.constant.bytes.get(), constant.constant.row_scale.get()}];
+  std::vector<Entry>& entries = entries_[key_of(constant.constant)];
   std::erase_if(entries, [](const Entry& entry) { return entry.data.expired(); });
   for (const Entry& entry : entries)
     if (entry.layout.name == layout.name)
       if (auto data = entry.data.lock()) return data;
 
+  if (const auto offered = offered_.find(key_of(constant.constant)); offered != offered_.end())
+    for (const graph::PackedBlob& blob : offered->second)
+      if (blob.layout == layout.name && blob.bytes.size == layout.bytes) {
+        entries.push_back({constant.constant, layout, blob.bytes.bytes});
+        return blob.bytes.bytes;
+      }
+
   const std::shared_ptr<std::byte> data = allocate_aligned(layout.bytes);
   fill(constant, layout, pack, data.get());
   graph::give_back_pages(constant.constant);
+  ++packings_;
   entries.push_back({constant.constant, layout, data});
   return data;
+}
+
+void PackedWeights::offer(const std::vector<graph::PackedBlob>& blobs) {
+  const std::lock_guard lock(mutex_);
+  for (const graph::PackedBlob& blob : blobs) offered_[key_of(blob.constant)].push_back(blob);
+}
+
+std::vector<graph::PackedBlob> PackedWeights::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<graph::PackedBlob> blobs;
+  for (const auto& [key, offered] : offered_) blobs.insert(blobs.end(), offered.begin(), offered.end());
+  for (const auto& [key, entries] : entries_)
+    for (const Entry& entry : entries) {
+      const auto data = entry.data.lock();
+      const bool known = std::any_of(blobs.begin(), blobs.end(),
+                                     [&](const graph::PackedBlob& blob) { return blob.bytes.bytes == data; });
+      if (data && !known) blobs.push_back({entry.source, entry.layout.name, {data, entry.layout.bytes}});
+    }
+  return blobs;
+}
+
+std::size_t PackedWeights::packings() const {
+  const std::lock_guard lock(mutex_);
+  return packings_;
 }
 
 void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack,
@@ -42,12 +74,7 @@ void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layo
                       }});
   }
   phases.push_back({layout.parts, [&](std::int64_t part, int) { pack(values, part, packed); }});
-  run_phases(phases, threads_);
-}
-
-void PackedWeights::use_threads(int threads) {
-  const std::lock_guard lock(mutex_);
-  threads_ = threads;
+  run_phases(phases, threads_);  // asked anew for each constant: callers come and wait
 }
 
 void PackedWeights::end_packing() {

@@ -1,6 +1,7 @@
 // Constants in the layouts that steps read them in: packed once, shared by every plan of a model.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph/tensor.h"
+#include "graph/import/import.h"
 
 namespace residua::engine {
 
@@ -33,13 +34,32 @@ class PackedWeights {
   // whole begins. Parts are written by several threads at a time, before get() returns.
   using Pack = std::function<void(std::span<const float> values, std::int64_t part, std::byte* packed)>;
 
-  // How many threads pack from now on; 1 at first.
-  void use_threads(int threads);
+  // While it lives, so many threads more may pack; without any, one does. Whoever waits for another's packing lends its
+  // own that way.
+  class Threads {
+   public:
+    Threads(PackedWeights& weights, int threads) : weights_(weights), threads_(threads) {
+      weights_.threads_ += threads_;
+    }
+    ~Threads() { weights_.threads_ -= threads_; }
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+   private:
+    PackedWeights& weights_;
+    const int threads_;
+  };
   // `constant` in `layout`, 64-byte aligned. The result lives as long as somebody holds it.
   std::shared_ptr<const std::byte> get(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack);
   // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
   // to make.
   void end_packing();
+  // Packed before, as this build packs: get() hands these out. They are kept.
+  void offer(const std::vector<graph::PackedBlob>& blobs);
+  // All there is: what was offered and what plans hold now.
+  std::vector<graph::PackedBlob> all() const;
+  // How often a constant was packed here.
+  std::size_t packings() const;
   // Of what plans hold now.
   std::size_t bytes() const;
 
@@ -51,12 +71,15 @@ class PackedWeights {
   };
   // Where a constant's bytes and its row factors lie.
   using Key = std::pair<const std::byte*, const std::vector<double>*>;
+  static Key key_of(const graph::ConstantData& data) { return {data.bytes.get(), data.row_scale.get()}; }
   void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
 
   mutable std::mutex mutex_;
-  int threads_ = 1;
+  std::atomic<int> threads_{0};
   std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place
   std::size_t capacity_ = 0;
+  std::size_t packings_ = 0;
+  std::map<Key, std::vector<graph::PackedBlob>> offered_;
   std::map<Key, std::vector<Entry>> entries_;
 };
 

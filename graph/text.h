@@ -14,8 +14,10 @@
 // TextOptions::constant_values_up_to.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -36,6 +38,14 @@ std::string to_text(const Graph& graph, const TextOptions& options = {});
 // random values seeded by its position and digest, the same on every run (those of a batch_norm's variance are
 // positive). Types and shapes are taken as written: verify() judges them. Errors name the line and column.
 Result<Graph> parse_text(std::string_view text);
+
+// The same, with the data of each constant without values asked for: `index` counts these lines, `tensor` has its name,
+// type and shape. An error ends the parsing.
+using ConstantSource = std::function<Result<ConstantData>(std::size_t index, const Tensor& tensor)>;
+Result<Graph> parse_text(std::string_view text, ConstantSource constants);
+
+// The constants in the order of their lines in the text.
+std::vector<TensorId> constants_in_order(const Graph& graph);
 
 // FNV-1a's scheme, 64 bit, over type, shape and bytes of the constant's values, eight bytes a step: for recognising
 // weights, not for security.

@@ -168,7 +168,7 @@ struct Filling {
 // One line at a time; nothing here nests.
 class Parser {
  public:
-  explicit Parser(std::string_view text) : cursor_(text) {}
+  Parser(std::string_view text, ConstantSource constants) : cursor_(text), source_(std::move(constants)) {}
 
   Result<Graph> parse() {
     bool titled = false;
@@ -264,6 +264,10 @@ class Parser {
     } else if (!word.empty()) {
       return cursor_.error("expected values or digest, not '" + std::string(word) + "'");
     }
+    if (source_) {
+      RESIDUA_ASSIGN(tensor.constant, source_(constants_++, tensor));
+      return {};
+    }
     if (*count > maximum_filled_elements - filled_elements_) {
       return Error{ErrorCode::limit, cursor_.error("the constants without values are too large to fill").message};
     }
@@ -327,6 +331,8 @@ class Parser {
   }
 
   Cursor cursor_;
+  ConstantSource source_;
+  std::size_t constants_ = 0;  // asked for
   Graph graph_;
   std::unordered_map<std::int64_t, TensorId> ids_;
   std::vector<Filling> fillings_;
@@ -335,6 +341,10 @@ class Parser {
 
 }  // namespace
 
-Result<Graph> parse_text(std::string_view text) { return Parser(text).parse(); }
+Result<Graph> parse_text(std::string_view text) { return Parser(text, {}).parse(); }
+
+Result<Graph> parse_text(std::string_view text, ConstantSource constants) {
+  return Parser(text, std::move(constants)).parse();
+}
 
 }  // namespace residua::graph

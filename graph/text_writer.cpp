@@ -192,6 +192,19 @@ std::string quoted(std::string_view name) { return "\"" + escaped(name) + "\""; 
 
 std::string to_text(const Graph& graph, const TextOptions& options) { return Writer(graph, options).write(); }
 
+std::vector<TensorId> constants_in_order(const Graph& graph) {
+  std::vector<bool> seen(graph.tensors.size(), false);
+  std::vector<TensorId> order;
+  const auto visit = [&](TensorId id) {
+    if (id < 0 || !graph.tensor(id).is_constant() || seen[static_cast<std::size_t>(id)]) return;
+    seen[static_cast<std::size_t>(id)] = true;
+    order.push_back(id);
+  };
+  for (const Node& node : graph.nodes) std::for_each(node.inputs.begin(), node.inputs.end(), visit);
+  std::for_each(graph.outputs.begin(), graph.outputs.end(), visit);
+  return order;
+}
+
 std::uint64_t digest(const Tensor& tensor) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   // A word's upper bits reach the lower half of the hash by the shift only: FNV's product carries upwards.

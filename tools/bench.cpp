@@ -262,6 +262,7 @@ Command add_bench(CLI::App& app) {
       ->check(CLI::Range(1e-3, 86400.0).description(""))
       ->type_name("SECONDS")
       ->capture_default_str();
+  add_cache_option(*parser, options->load.cache);
   parser->add_flag("-j,--json", options->json, "One JSON object, in place of a table");
   parser->add_flag("-l,--per-layer", options->per_layer,
                    "Time each layer too, in runs of its own after the measured ones");

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <istream>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace residua::tool {
 namespace {
 
 constexpr std::array<std::string_view, 6> image_suffixes = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"};
 
-void collect_folder(const std::string& folder, std::vector<ImageInput>& images) {
+void collect_folder(const std::string& folder, std::deque<ImageInput>& images) {
   const std::size_t first = images.size();
   std::vector<std::filesystem::path> waiting{folder};
   while (!waiting.empty()) {
@@ -36,7 +36,7 @@ void collect_folder(const std::string& folder, std::vector<ImageInput>& images) 
             [](const ImageInput& a, const ImageInput& b) { return a.path < b.path; });
 }
 
-void collect_path(const std::string& path, std::vector<ImageInput>& images) {
+void collect_path(const std::string& path, std::deque<ImageInput>& images) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -60,19 +60,43 @@ bool has_image_suffix(const std::string& path) {
   return std::find(image_suffixes.begin(), image_suffixes.end(), suffix) != image_suffixes.end();
 }
 
-std::vector<ImageInput> collect_images(std::span<const std::string> arguments, std::istream& list) {
-  std::vector<ImageInput> images;
-  for (const std::string& argument : arguments) {
-    if (argument != "-") {
-      collect_path(argument, images);
-      continue;
+ImagePaths::ImagePaths(std::vector<std::string> arguments, int list_descriptor)
+    : arguments_(std::move(arguments)), list_(list_descriptor) {}
+
+bool ImagePaths::advance(const std::stop_token* stop) {
+  if (in_list_) {
+    std::optional<std::string> line = stop ? list_.wait_for_next(*stop) : list_.next();
+    if (!line) {
+      in_list_ = !list_.ended();
+      return !in_list_;
     }
-    for (std::string line; std::getline(list, line);) {
-      if (line.ends_with('\r')) line.pop_back();  // a list made on Windows
-      if (!line.empty()) collect_path(line, images);
-    }
+    if (line->ends_with('\r')) line->pop_back();  // a list made on Windows
+    if (!line->empty()) collect_path(*line, ahead_);
+    return true;
   }
-  return images;
+  if (next_argument_ == arguments_.size()) return false;
+  const std::string& argument = arguments_[next_argument_++];
+  if (argument == "-") {
+    in_list_ = true;
+  } else {
+    collect_path(argument, ahead_);
+  }
+  return true;
+}
+
+std::size_t ImagePaths::look_ahead(std::size_t wanted) {
+  while ((!in_list_ || ahead_.size() < wanted) && advance(nullptr)) {
+  }
+  return ahead_.size();
+}
+
+std::optional<ImageInput> ImagePaths::next(const std::stop_token& stop) {
+  while (ahead_.empty() && advance(&stop)) {
+  }
+  if (ahead_.empty()) return std::nullopt;
+  ImageInput image = std::move(ahead_.front());
+  ahead_.pop_front();
+  return image;
 }
 
 }  // namespace residua::tool

@@ -66,7 +66,9 @@ std::string summary(const Model& model, const std::string& name) {
 }
 
 int inspect(const InspectOptions& options) {
-  const Model model = open_model_or_architecture(options.model, options.load);
+  LoadOptions load = options.load;
+  load.verify = true;
+  const Model model = open_model_or_architecture(options.model, load);
   const Stage stage = stages.at(options.stage);
   const TextFormat format = formats.at(options.format);
   PlanShape shape = options.shape;

@@ -32,9 +32,11 @@ std::optional<std::int32_t> parse_side(std::string_view text) {
 
 CLI::Option* add_model_option(CLI::App& app, std::string& model, bool random_too) {
   return app
-      .add_option("-m,--model", model,
-                  std::string("Model file: .onnx, .safetensors, or a .pth state dict (told by content)") +
-                      (random_too ? "; or an architecture such as resnet50, on seeded random weights" : ""))
+      .add_option(
+          "-m,--model", model,
+          std::string(
+              "Model file: .onnx, .safetensors, a .pth state dict, or .residua from `residua pack` (told by content)") +
+              (random_too ? "; or an architecture such as resnet50, on seeded random weights" : ""))
       ->type_name("FILE");
 }
 
@@ -90,6 +92,20 @@ ImageSize parse_image_size(const std::string& text) {
                                 std::to_string(largest_side));
   }
   return {*height, *width};
+}
+
+CLI::Option* add_batches_option(CLI::App& app, std::vector<std::int32_t>& batches) {
+  return app.add_option("-b,--batch", batches, "Images to run at once: one or more numbers [default: 1]")
+      ->check(CLI::Range(1, largest_batch).description(""))
+      ->expected(1, 64)
+      ->type_name("N ...");
+}
+
+CLI::Option* add_cache_option(CLI::App& app, bool& cache) {
+  return app.add_flag(
+      "--cache", cache,
+      "Start from what an earlier run kept of this model file in ~/.cache/residua (XDG_CACHE_HOME), and "
+      "keep it");
 }
 
 CLI::Option* add_image_size_option(CLI::App& app, ImageSize& size) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "residua/residua.hpp"
 
@@ -21,6 +22,10 @@ CLI::Option* add_threads_option(CLI::App& app, int& threads);
 CLI::Option* add_schedule_option(CLI::App& app, Schedule& schedule);
 CLI::Option* add_batch_option(CLI::App& app, int& batch, const std::string& description);
 
+// --batch with one or more numbers.
+CLI::Option* add_batches_option(CLI::App& app, std::vector<std::int32_t>& batches);
+// --cache: for LoadOptions.
+CLI::Option* add_cache_option(CLI::App& app, bool& cache);
 // --memory-limit: for LoadOptions. --tune: for ContextOptions.
 CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes);
 CLI::Option* add_tune_option(CLI::App& app, bool& tune);

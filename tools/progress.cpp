@@ -35,37 +35,39 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-std::string progress_line(std::size_t done, std::size_t total, double seconds, std::size_t columns) {
-  const std::string total_text = std::to_string(total);
-  std::string counts = std::to_string(done);
-  counts.insert(0, total_text.size() - std::min(counts.size(), total_text.size()), ' ');
-  std::string text = "  " + counts + "/" + total_text;
+std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns) {
+  std::string text = "  " + std::to_string(done);
+  if (total) {
+    const std::string total_text = std::to_string(*total);
+    text.insert(2, total_text.size() + 2 - std::min(text.size(), total_text.size() + 2), ' ');
+    text += "/" + total_text;
+  }
   if (done > 0 && seconds > 0) {
     const double rate = static_cast<double>(done) / seconds;
     char rate_text[40];
     std::snprintf(rate_text, sizeof rate_text, "  %.*f images/s", rate < 100 ? 1 : 0, rate);
     text += rate_text;
-    text += "  " + duration_text(static_cast<double>(total - done) / rate) + " left";
+    if (total) text += "  " + duration_text(static_cast<double>(*total - done) / rate) + " left";
   }
-  const std::size_t width = columns > text.size() + 2 ? std::min(widest_bar, columns - text.size() - 2) : 0;
+  const std::size_t width = total && columns > text.size() + 2 ? std::min(widest_bar, columns - text.size() - 2) : 0;
   if (width >= 4) {
-    const std::size_t filled = total == 0 ? width : width * done / total;
+    const std::size_t filled = *total == 0 ? width : width * done / *total;
     text = "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]" + text;
   }
   return text.substr(0, columns);
 }
 
-Progress::Progress(std::size_t total) : enabled_(total > a_few && can_draw()), total_(total), start_(Clock::now()) {}
+Progress::Progress() : enabled_(can_draw()), start_(Clock::now()) {}
 
 Progress::~Progress() { erase(); }
 
-void Progress::update(std::size_t done) {
-  if (!enabled_) return;
+void Progress::update(std::size_t done, std::optional<std::size_t> total) {
+  if (!enabled_ || total.value_or(done) <= a_few) return;
   const Clock::time_point now = Clock::now();
   if (visible_ && now - drawn_ < redraw_interval) return;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   // One column is left free: writing the last one wraps the line on some terminals.
-  const std::string line = progress_line(std::min(done, total_), total_, seconds, terminal_columns() - 1);
+  const std::string line = progress_line(done, total, seconds, terminal_columns() - 1);
   std::fprintf(stderr, "\r%s\033[K", line.c_str());
   std::fflush(stderr);
   drawn_ = now;

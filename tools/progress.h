@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace residua::tool {
@@ -11,13 +12,13 @@ namespace residua::tool {
 // terminal and there is more than a little to do. For one thread.
 class Progress {
  public:
-  explicit Progress(std::size_t total);
+  Progress();
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` of the total are done. Redraws a few times a second at most.
-  void update(std::size_t done);
+  // `done` are done, of `total` where that is known. Redraws a few times a second at most.
+  void update(std::size_t done, std::optional<std::size_t> total);
 
   // Takes the line away, so that something else can be written; the next update brings it back.
   void erase();
@@ -26,13 +27,13 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   const bool enabled_;
-  const std::size_t total_;
   const Clock::time_point start_;
   Clock::time_point drawn_{};
   bool visible_ = false;
 };
 
-// "[########--------]  120/240  34.2 images/s  3 s left", at most `columns` wide.
-std::string progress_line(std::size_t done, std::size_t total, double seconds, std::size_t columns);
+// "[########--------]  120/240  34.2 images/s  3 s left", or "  120  34.2 images/s" without a total; at most `columns`
+// wide.
+std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns);
 
 }  // namespace residua::tool

@@ -24,6 +24,7 @@ struct RunOptions {
   int threads = 0;
   int batch = 8;
   Schedule schedule = RESIDUA_AUTO;
+  bool cache = false;
   std::size_t memory_limit = 0;
   bool tune = false;
 };
@@ -54,7 +55,7 @@ std::string_view bytes_of(const std::vector<float>& values) {
 }
 
 int run(const RunOptions& options) {
-  const Model model = open_model(options.model, {.memory_limit = options.memory_limit});
+  const Model model = open_model(options.model, {.cache = options.cache, .memory_limit = options.memory_limit});
   const ModelInfo info = model.info();
   const NpyArray images = read_images(options.input, info.channels);
   OutputFile output(options.output);
@@ -66,7 +67,7 @@ int run(const RunOptions& options) {
   const std::size_t image_values = images.values.size() / static_cast<std::size_t>(count);
   const auto classes = static_cast<std::size_t>(info.classes);
   output.write(npy_header({count, info.classes}));
-  Progress progress(static_cast<std::size_t>(count));
+  Progress progress;
   for (std::int64_t first = 0; first < count; first += shape.batch) {
     shape.batch = static_cast<std::int32_t>(std::min<std::int64_t>(options.batch, count - first));
     const auto batch = static_cast<std::size_t>(shape.batch);
@@ -79,7 +80,7 @@ int run(const RunOptions& options) {
       throw Error(error.status(), options.input + ": " + error.what());
     }
     output.write(bytes_of(logits));
-    progress.update(static_cast<std::size_t>(first) + batch);
+    progress.update(static_cast<std::size_t>(first) + batch, static_cast<std::size_t>(count));
   }
   output.finish();
   return all_well;
@@ -103,6 +104,7 @@ Command add_run(CLI::App& app) {
   add_threads_option(*parser, options->threads);
   add_schedule_option(*parser, options->schedule);
   add_batch_option(*parser, options->batch, "Images to run at once");
+  add_cache_option(*parser, options->cache);
   add_memory_limit_option(*parser, options->memory_limit);
   add_tune_option(*parser, options->tune);
   parser->footer(

@@ -1,5 +1,6 @@
 #include "graph/import/import.h"
 
+#include "graph/import/packed_file.h"
 #include "graph/import/weights_model.h"
 
 namespace residua::graph {
@@ -23,6 +24,15 @@ Result<ImportedModel> import_graph(const FileBytes& bytes, const std::filesystem
   return model;
 }
 
+// As for any file that has a graph.
+Result<ImportedModel> import_packed(const FileBytes& bytes, const ImportOptions& options) {
+  RESIDUA_ASSIGN(ImportedModel model, read_packed_file(bytes, options.verify));
+  if (!options.architecture.empty()) {
+    RESIDUA_ASSIGN(model.architecture, check_architecture(options.architecture, "the options"));
+  }
+  return model;
+}
+
 }  // namespace
 
 Result<ImportedModel> import_bytes(const FileBytes& bytes, const std::filesystem::path& folder,
@@ -37,6 +47,8 @@ Result<ImportedModel> import_bytes(const FileBytes& bytes, const std::filesystem
       return import_weights(read_pth_zip, "pth (zip)", bytes, options);
     case FileFormat::pth_legacy:
       return import_weights(read_pth_legacy, "pth (legacy)", bytes, options);
+    case FileFormat::packed:
+      return import_packed(bytes, options);
   }
   throw InternalError("a file format without an importer");
 }

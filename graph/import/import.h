@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 #include "graph/mapping.h"
@@ -29,22 +30,37 @@ struct FileBytes {
 // Maps `path` (a regular file) read-only. Errors name the file and the system's reason.
 Result<FileBytes> map_file(const std::filesystem::path& path);
 
+// A constant of a packed model file in the layout of that name, which is the engine's to understand.
+struct PackedBlob {
+  ConstantData constant;  // as in the graph
+  std::string layout;
+  ConstantData bytes;  // from a file: at a multiple of 64 bytes
+};
+
 struct ImportedModel {
-  Graph graph;               // verified
-  std::string format;        // "onnx", "safetensors", "pth (zip)", "pth (legacy)"
+  Graph graph;         // verified
+  std::string format;  // "onnx", "safetensors", "pth (zip)", "pth (legacy)"; of a packed file: what it was packed from
   std::string architecture;  // "resnet50" where it could be told, else empty
   // Keys of the model card (arch, labels, input_size, resize, interpolation, mean, std) as the file holds them:
   // safetensors __metadata__, ONNX metadata_props.
   std::map<std::string, std::string> metadata;
+  bool has_other_files = false;  // weights lie in files beside this one, too
+
+  // Of packed model files only.
+  bool is_packed = false;
+  std::string packed_for = {};  // the engine that the blobs are for
+  std::string made_from = {};   // of a cached file: the model file it stands for, and its state
+  std::vector<PackedBlob> packed = {};
 };
 
-enum class FileFormat { onnx, safetensors, pth_zip, pth_legacy };
+enum class FileFormat { onnx, safetensors, pth_zip, pth_legacy, packed };
 
 // Told from the first bytes, never from the name. An error names what the bytes look like instead.
 Result<FileFormat> recognise(std::span<const std::byte> bytes);
 
 struct ImportOptions {
   std::string architecture;  // overrides what metadata and tensors say; empty: tell from them
+  bool verify = false;       // compare every checksum of a packed model file
 };
 
 // Reads a model file of any format. `path` gives the folder that ONNX external data must stay in.

@@ -50,6 +50,8 @@ class Importer {
     return std::move(graph_);
   }
 
+  bool has_other_files() const { return loader_.has_external_files(); }
+
  private:
   Status read_opset() {
     if (model_.ir_version < first_ir_version) {
@@ -281,7 +283,9 @@ Result<ImportedModel> import_model(const FileBytes& bytes, const std::filesystem
   RESIDUA_ASSIGN(const ModelMessage model, parse_model(bytes.span()));
   if (!model.graph) return Error{ErrorCode::malformed, "the file holds no graph (truncated or not an ONNX file)"};
   ImportedModel imported;
-  RESIDUA_ASSIGN(imported.graph, Importer(bytes, folder, model, *model.graph).run());
+  Importer importer(bytes, folder, model, *model.graph);
+  RESIDUA_ASSIGN(imported.graph, importer.run());
+  imported.has_other_files = importer.has_other_files();
   imported.format = "onnx";
   for (const auto& [key, value] : model.metadata)
     imported.metadata.insert_or_assign(std::string(key), std::string(value));

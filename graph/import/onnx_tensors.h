@@ -27,6 +27,8 @@ class TensorLoader {
   TensorLoader(FileBytes file, std::filesystem::path folder) : file_(std::move(file)), folder_(std::move(folder)) {}
 
   const FileBytes& file() const { return file_; }
+  // Whether a tensor's data lay in another file.
+  bool has_external_files() const { return !external_files_.empty(); }
 
   // A tensor whose bytes already are what the graph wants points into the file; others are converted. Sizes are
   // checked against the shape before anything is allocated. Errors name the tensor.

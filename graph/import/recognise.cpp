@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "graph/import/import.h"
+#include "graph/import/packed_file.h"
 
 namespace residua::graph {
 namespace {
@@ -154,14 +155,15 @@ std::string looks_like(std::string_view bytes) {
 
 Result<FileFormat> recognise(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (is_packed_file(text)) return FileFormat::packed;
   if (text.starts_with("PK\3\4")) return FileFormat::pth_zip;
   if (is_pth_legacy(text)) return FileFormat::pth_legacy;
   if (is_safetensors(text)) return FileFormat::safetensors;
   // Letters pass for protobuf tags, but no model is without a control character (ir_version's tag is one).
   if (is_onnx(text) && !is_saved_model(text) && !is_text(text.substr(0, head_size))) return FileFormat::onnx;
-  return Error{
-      ErrorCode::unsupported,
-      "this is no model file that Residua reads (.onnx, .safetensors, .pth); it looks like " + looks_like(text)};
+  return Error{ErrorCode::unsupported,
+               "this is no model file that Residua reads (.onnx, .safetensors, .pth, .residua); it looks like " +
+                   looks_like(text)};
 }
 
 }  // namespace residua::graph

@@ -189,6 +189,15 @@ static void check_misuse_of_models(residua_model* model) {
   REFUSED(residua_model_describe(model, (residua_stage)9, RESIDUA_TEXT, 0, 0, 0, NULL, &text, &error));
   REFUSED(residua_model_describe(model, RESIDUA_IMPORTED, (residua_text_format)9, 0, 0, 0, NULL, &text, &error));
   REFUSED(residua_model_describe(model, RESIDUA_PLANNED, RESIDUA_TEXT, -1, 0, 0, NULL, &text, &error));
+  int32_t batch = 0;
+  REFUSED(residua_model_pack(NULL, "m.residua", NULL, 0, 0, 0, NULL, &error));
+  REFUSED(residua_model_pack(model, NULL, NULL, 0, 0, 0, NULL, &error));
+  REFUSED(residua_model_pack(model, "m.residua", NULL, 1, 0, 0, NULL, &error));
+  REFUSED(residua_model_pack(model, "m.residua", &batch, 1, 0, 0, NULL, &error));
+  REFUSED(residua_model_pack(model, "m.residua", NULL, 0, -1, 0, NULL, &error));
+  load_options.struct_size = sizeof load_options;
+  load_options.cache = 2;
+  REFUSED(residua_model_load(path, &load_options, &none, &error));
   REFUSED(residua_preprocess(NULL, pixels, 32, 32, 96, pixels, &error));
   REFUSED(residua_preprocess(model, NULL, 32, 32, 96, pixels, &error));
   REFUSED(residua_preprocess(model, pixels, 0, 32, 96, pixels, &error));

@@ -1,7 +1,10 @@
 // A C++20 program as a user would write it, on the installed headers and the shared library alone.
 #include <doctest/doctest.h>
 
+#include <stdlib.h>
+
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <residua/residua.hpp>
 #include <thread>
@@ -52,6 +55,27 @@ residua::Status status_of(const Call& call) {
     return error.status();
   }
   return RESIDUA_OK;
+}
+
+TEST_CASE("a packed file, and what is kept of a file, give the same bits") {
+  std::string folder = (std::filesystem::temp_directory_path() / "residua-test-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  residua::Context context(load());
+  const std::vector<float> expected = context.run(pixels(2), {.batch = 2});
+  load().pack(folder + "/model.residua", {.batches = {1, 2}});
+  const auto packed = residua::Model::load(folder + "/model.residua", {.verify = true});
+  CHECK(std::string(packed.info().format) == "packed");
+  CHECK(packed.label(3) == load().label(3));
+  residua::Context packed_context(packed);
+  CHECK(packed_context.run(pixels(2), {.batch = 2}) == expected);
+  for (int i = 0; i < 2; ++i) {
+    const auto kept = residua::Model::load(golden_path("models/resnet20-cifar10.safetensors"),
+                                           {.cache = true, .cache_folder = folder});
+    residua::Context kept_context(kept);
+    CHECK(kept_context.run(pixels(2), {.batch = 2}) == expected);
+  }
+  CHECK(status_of([&] { load().pack(folder + "/no/such/file"); }) == RESIDUA_IO);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("the first image is a cat") {
@@ -149,6 +173,7 @@ TEST_CASE("descriptions and information") {
   CHECK(std::string(residua::version().version) == "0.1.0");
   CHECK(residua::architectures().size() > 5);
   CHECK(residua::measure_peak(1) > 0);
+  CHECK(residua::cpu_budget() >= 1);
 }
 
 TEST_CASE("preprocessing leaves an image of the right size alone") {

@@ -66,7 +66,7 @@ TEST_CASE("parts are packed by several threads, from values read by several") {
   graph::Tensor constant = graph::make_float_constant("w", {parts, 5000}, stored);
   constant.constant.row_scale = std::make_shared<const std::vector<double>>(parts, 0.5);
   PackedWeights packed;
-  packed.use_threads(4);
+  const PackedWeights::Threads three(packed, 3), one(packed, 1);
   const auto data = packed.get(constant, {"last of each row", parts * sizeof(float), parts},
                                [](std::span<const float> values, std::int64_t part, std::byte* to) {
                                  const float value = values[static_cast<std::size_t>(part) * 5000 + 4999];
@@ -78,6 +78,21 @@ TEST_CASE("parts are packed by several threads, from values read by several") {
     std::memcpy(&value, data.get() + static_cast<std::size_t>(part) * sizeof value, sizeof value);
     CHECK(value == static_cast<float>(part * 5000 + 4999) * 0.5F);
   }
+}
+
+TEST_CASE("what was packed before is handed out where constant, layout and size are the same") {
+  PackedWeights packed;
+  const graph::Tensor constant = graph::make_float_constant("w", {2}, {1, 2});
+  const graph::ConstantData before = graph::make_float_constant("", {2}, {5, 6}).constant;
+  packed.offer({{constant.constant, "plain", before}});
+  CHECK(packed.get(constant, {"plain", 4, 0}, copy) != before.bytes);
+  CHECK(packed.packings() == 1);
+  CHECK(packed.get(constant, {"plain", 8}, copy) == before.bytes);
+  CHECK(packed.packings() == 1);
+  const auto other = packed.get(constant, {"other", 8}, copy);
+  CHECK(first_of(other) == 1);
+  CHECK(packed.packings() == 2);
+  CHECK(packed.all().size() == 2);  // what is offered and what is held
 }
 
 TEST_CASE("a mapped constant leaves memory once it is packed") {

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import subprocess
+import threading
 import unittest
 
 from tool_case import CIFAR, LABELS, LOGITS, MODEL, TOOL, ToolCase
@@ -96,6 +97,58 @@ class Results(ToolCase):
         self.assertEqual([line["path"] for line in lines], ["d.png", "a b.png", "f/c.png"])
         lines, _ = self.lines("-", input="")
         self.assertEqual(lines, [])
+
+    def start(self, *arguments):
+        """The tool at work, with pipes to and from it."""
+        process = subprocess.Popen([TOOL, "classify", "--model", MODEL, "--json", "--top", "1", *arguments], cwd=self.folder,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
+        for stream in (process.stdout, process.stderr):
+            self.addCleanup(stream.close)
+        return process
+
+    def test_a_list_is_answered_as_it_comes(self):
+        names = [self.image("%d.png" % i, i % 8) for i in range(20)]
+        process = self.start("-")
+        for names_at_once in (names[:1], names[1:3], names[3:]):
+            process.stdin.write("".join(name + "\n" for name in names_at_once))
+            process.stdin.flush()
+            for name in names_at_once:
+                self.assertEqual(json.loads(process.stdout.readline())["path"], name)
+        process.stdin.close()
+        self.assertEqual(process.stdout.read(), "")
+        self.assertEqual((process.wait(), process.stderr.read()), (0, ""))
+
+    def test_a_reader_who_goes_away_while_the_list_is_still_open(self):
+        name = self.image("a.png", 0)
+        process = self.start("-")
+        process.stdin.write(name + "\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(name + "\n")
+        process.stdin.flush()
+        self.assertEqual((process.wait(), process.stderr.read()), (0, ""))
+        process.stdin.close()
+
+    def test_a_long_list_of_every_length_keeps_its_order(self):
+        names = [self.image("%d.png" % i, i) for i in range(8)] + ["gone.png"]
+        for count in (2, 3, 7, 33, 300):
+            paths = [names[i * i % 9] for i in range(count)]
+            for threads in (1, 3):
+                process = self.tool("classify", "--json", "--top", 1, "--threads", threads, "--batch", 4, "-",
+                                    input="".join(path + "\n" for path in paths))
+                lines = [json.loads(line) for line in process.stdout.splitlines()]
+                self.assertEqual([line["path"] for line in lines], paths)
+                for line in lines:
+                    if line["path"] != "gone.png":
+                        image = int(line["path"][0])
+                        self.assertEqual(line["top"][0]["index"], max(range(10), key=lambda k: LOGITS[image][k]))
+                failures = ["residua: gone.png: no such file or folder"] * paths.count("gone.png")
+                self.assertEqual(process.stderr.splitlines(), failures)
+                self.assertEqual(process.returncode, 1 if failures else 0)
 
     def test_paths_of_any_bytes(self):
         name = b"caf\xe9 \"quoted\"\n.png"

@@ -1,8 +1,8 @@
 #include "tools/image_paths.h"
 
 #include <doctest/doctest.h>
-
-#include <sstream>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "tests/temporary_folder.h"
 
@@ -13,8 +13,14 @@ using tests::TemporaryFolder;
 using tests::write_content;
 
 std::vector<ImageInput> collect(const std::vector<std::string>& arguments, const std::string& list = "") {
-  std::istringstream stream(list);
-  return collect_images(arguments, stream);
+  const TemporaryFolder folder;
+  write_content(folder.file("list"), list);
+  const int descriptor = open(folder.file("list").c_str(), O_RDONLY | O_CLOEXEC);
+  ImagePaths paths(arguments, descriptor);
+  std::vector<ImageInput> images;
+  while (auto image = paths.next({})) images.push_back(std::move(*image));
+  close(descriptor);
+  return images;
 }
 
 std::vector<std::string> paths_of(const std::vector<ImageInput>& images) {
@@ -95,6 +101,37 @@ TEST_CASE("a dash stands for the paths in the list") {
         std::vector<std::string>{folder.file("a b.png"), folder.file("b.jpg"), folder.file("f/c.png"),
                                  folder.file("a b.png")});
   CHECK(collect({"-"}, "").empty());
+}
+
+TEST_CASE("arguments are known ahead, a list only as far as asked for and as it has come") {
+  const TemporaryFolder folder;
+  for (const char* name : {"f/a.jpg", "f/b.jpg", "c.jpg"}) write_content(folder.file(name), "");
+  ImagePaths plain({folder.file("f"), folder.file("c.jpg")}, -1);
+  CHECK(plain.look_ahead(1) == 3);
+  CHECK(plain.all_known());
+
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const auto give = [&](const std::string& text) {
+    REQUIRE(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  };
+  ImagePaths listed({"-", folder.file("c.jpg")}, ends[0]);
+  CHECK(listed.look_ahead(10) == 0);
+  give("x\ny\nz\nhal");
+  CHECK(listed.look_ahead(2) == 2);
+  CHECK(listed.look_ahead(10) == 3);
+  CHECK_FALSE(listed.all_known());
+  CHECK(listed.next({})->path == "x");
+  give("f\n");
+  CHECK(listed.look_ahead(10) == 3);
+  close(ends[1]);
+  CHECK(listed.look_ahead(10) == 4);
+  CHECK(listed.all_known());
+  for (const std::string& path : {std::string("y"), std::string("z"), std::string("half"), folder.file("c.jpg")}) {
+    CHECK(listed.next({})->path == path);
+  }
+  CHECK_FALSE(listed.next({}).has_value());
+  close(ends[0]);
 }
 
 }  // namespace

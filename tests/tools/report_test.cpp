@@ -60,7 +60,11 @@ TEST_CASE("the progress line fits") {
   CHECK(progress_line(120, 240, 6, 80) == "[###############---------------]  120/240  20.0 images/s  6 s left");
   CHECK(progress_line(0, 240, 0, 80) == "[------------------------------]    0/240");
   CHECK(progress_line(5, 1000, 10, 120).ends_with("0.5 images/s  33 min 10 s left"));
-  for (std::size_t columns = 0; columns < 100; ++columns) CHECK(progress_line(7, 70, 1, columns).size() <= columns);
+  CHECK(progress_line(120, std::nullopt, 6, 80) == "  120  20.0 images/s");
+  for (std::size_t columns = 0; columns < 100; ++columns) {
+    CHECK(progress_line(7, 70, 1, columns).size() <= columns);
+    CHECK(progress_line(7, std::nullopt, 1, columns).size() <= columns);
+  }
 }
 
 }  // namespace

@@ -67,6 +67,9 @@ RESIDUA_API residua_status residua_get_version(residua_version_info* info, resid
  * memory. */
 RESIDUA_API const char* const* residua_architectures(void);
 
+/* The CPU budget: how many threads this process may keep busy, min(affinity, cgroup quota rounded up), at least 1. */
+RESIDUA_API int32_t residua_cpu_budget(void);
+
 /* The rate of fused multiply-adds in float32 that `threads` threads reach together without touching memory, in GFLOP/s
  * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget. */
 RESIDUA_API residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error);
@@ -85,16 +88,26 @@ typedef struct residua_load_options {
   size_t struct_size;
   const char* architecture; /* overrides what the file says; NULL: tell from the file */
   const char* labels; /* path of a label file, one a line, or tab-separated with the label last; NULL: the file's */
+  /* 1: compare the checksums of everything in a packed model file, which reads all of it. Header and index are checked
+   * in any case. */
+  int32_t verify;
+  /* 1: keep the network, optimised and with its weights packed for this CPU, in a folder, and start from that the next
+   * time. What is kept is for this file as it is now (path, size, times, inode) and this build of the library; anything
+   * else there is passed over and written anew, when a run has packed weights that it lacks. That this failed is a log
+   * message, never an error. Models with external data and packed model files are not kept. */
+  int32_t cache;
+  const char* cache_folder; /* NULL: residua in $XDG_CACHE_HOME, else in ~/.cache */
   /* Bytes that transformed weights may add to the weights' own size, in all runs of the model together. Winograd's
    * algorithm keeps 3x3 weights at 16/9 or 36/9 of their size; under a limit the layers have it that save the most
    * multiplications for each byte. 0: no limit. */
   size_t memory_limit;
 } residua_load_options;
 
-/* Loads a model file: ONNX, safetensors or a PyTorch state dict, told by content. A sidecar FILE.json beside it (same
- * path with ".json" added) is read when present. The file is mapped, not copied: while the model lives it must stay as
- * it is (to replace it, rename another one over it). On success *model is the caller's, to be given back with
- * residua_model_release. Errors name file, node or tensor, what was found and what was expected. Thread-safe. */
+/* Loads a model file: ONNX, safetensors, a PyTorch state dict or a packed model file, told by content. A sidecar
+ * FILE.json beside it (same path with ".json" added) is read when present. The file is mapped, not copied: while the
+ * model lives it must stay as it is (to replace it, rename another one over it). On success *model is the caller's, to
+ * be given back with residua_model_release. Errors name file, node or tensor, what was found and what was expected.
+ * Thread-safe. */
 RESIDUA_API residua_status residua_model_load(const char* path, const residua_load_options* options,
                                               residua_model** model, residua_error* error);
 
@@ -114,7 +127,7 @@ typedef enum residua_interpolation { RESIDUA_BILINEAR = 0, RESIDUA_BICUBIC = 1 }
 
 typedef struct residua_model_info {
   size_t struct_size;
-  const char* format;       /* "onnx", "safetensors", "pth (zip)", "pth (legacy)", "random" */
+  const char* format;       /* "onnx", "safetensors", "pth (zip)", "pth (legacy)", "packed", "random" */
   const char* architecture; /* "resnet50", or "" where the file does not tell */
   int32_t channels;         /* of the input image: 3 */
   int32_t input_height;     /* what preprocessing makes, in pixels: 224 */
@@ -168,6 +181,15 @@ RESIDUA_API residua_status residua_model_describe(const residua_model* model, re
                                                   int32_t width, const residua_context_options* context_options,
                                                   char** text, residua_error* error);
 RESIDUA_API void residua_text_free(char* text);
+
+/* Writes a packed model file: one file with the network, what is known of its images and classes, the weights as they
+ * are, and packed as the runs of these batches (`batch_count` of them, of `height` x `width`, 0: the model's own size)
+ * need them with `context_options`. Loading it maps these weights, shared with every process that does. What was packed
+ * by another build of the library or for another instruction set is passed over, so the file runs everywhere. `path`
+ * appears whole or not at all. Thread-safe. */
+RESIDUA_API residua_status residua_model_pack(const residua_model* model, const char* path, const int32_t* batches,
+                                              size_t batch_count, int32_t height, int32_t width,
+                                              const residua_context_options* context_options, residua_error* error);
 
 /* ---- Images ------------------------------------------------------------------------------------------------------ */
 

@@ -102,6 +102,9 @@ inline std::vector<std::string_view> architectures() {
   return names;
 }
 
+// How many threads this process may keep busy: min(affinity, cgroup quota rounded up), at least 1.
+inline int cpu_budget() { return residua_cpu_budget(); }
+
 // The rate of float32 fused multiply-adds that `threads` threads (0: the CPU budget) reach together, in GFLOP/s. Takes
 // about 0.2 s.
 inline double measure_peak(int threads = 0) {
@@ -121,6 +124,9 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
 struct LoadOptions {
   std::string architecture = {};  // overrides what the file says; empty: tell from the file
   std::string labels = {};        // path of a label file; empty: the labels of the model file or its sidecar
+  bool verify = false;            // compare the checksums of all that a packed model file holds
+  bool cache = false;             // start from what was kept of this file, and keep it: see residua_load_options
+  std::string cache_folder = {};  // empty: residua in $XDG_CACHE_HOME, else in ~/.cache
   std::size_t memory_limit = 0;   // bytes that transformed weights may add to the weights' own size; 0: no limit
 };
 
@@ -129,6 +135,13 @@ struct ContextOptions {
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers
   bool tune = false;     // run convolutions in the way measured to be fastest here: see residua_context_options
+};
+
+// Which runs Model::pack packs the weights for.
+struct PackShapes {
+  std::vector<std::int32_t> batches = {1};
+  int height = 0;  // 0: the model's own
+  int width = 0;
 };
 
 // Which run Model::describe plans for; only RESIDUA_PLANNED looks at it.
@@ -153,6 +166,9 @@ inline residua_load_options to_c(const LoadOptions& options) {
   auto converted = sized<residua_load_options>();
   if (!options.architecture.empty()) converted.architecture = options.architecture.c_str();
   if (!options.labels.empty()) converted.labels = options.labels.c_str();
+  converted.verify = options.verify ? 1 : 0;
+  converted.cache = options.cache ? 1 : 0;
+  if (!options.cache_folder.empty()) converted.cache_folder = options.cache_folder.c_str();
   converted.memory_limit = options.memory_limit;
   return converted;
 }
@@ -161,8 +177,8 @@ inline residua_load_options to_c(const LoadOptions& options) {
 
 class Model {
  public:
-  // Loads an ONNX, safetensors or PyTorch state-dict file, told by content. `path`: UTF-8, or whatever bytes the file
-  // system has.
+  // Loads an ONNX, safetensors, PyTorch state-dict or packed model file, told by content. `path`: UTF-8, or whatever
+  // bytes the file system has.
   static Model load(const std::string& path, const LoadOptions& options = {}) {
     const residua_load_options converted = detail::to_c(options);
     residua_model* model = nullptr;
@@ -176,6 +192,14 @@ class Model {
     residua_model* model = nullptr;
     detail::call(residua_model_create_random_with_options, architecture.c_str(), seed, &converted, &model);
     return Model(model);
+  }
+
+  // Writes a packed model file, whole or not at all: the network, its card and labels, the weights as they are and
+  // packed for runs of these shapes. It is loaded as any model file, in a few milliseconds.
+  void pack(const std::string& path, const PackShapes& shapes = {}, const ContextOptions& options = {}) const {
+    const auto converted = detail::to_c(options);
+    detail::call(residua_model_pack, get(), path.c_str(), shapes.batches.data(), shapes.batches.size(), shapes.height,
+                 shapes.width, &converted);
   }
 
   ModelInfo info() const {
