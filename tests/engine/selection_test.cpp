@@ -92,7 +92,8 @@ TEST_CASE("a limit bounds what all programs together add, whatever was planned b
       {.batch = 4, .height = 320, .width = 200, .threads = 2},
   };
   std::size_t added_before = 0;
-  for (const std::size_t limit : {1, 1'000'000, 12'000'000, 30'000'000, 80'000'000}) {
+  for (const std::size_t limit : {std::size_t{1}, std::size_t{1'000'000}, std::size_t{12'000'000},
+                                  std::size_t{30'000'000}, std::size_t{80'000'000}}) {
     CAPTURE(limit);
     const WeightAllotment allotment(one_image(), kernel_table(), limit);
     CHECK(allotment.added_bytes() <= limit);
