@@ -9,7 +9,8 @@
 namespace residua::graph {
 
 // The positions p, rising, such that nodes p and following need nothing of the nodes before but the output of node
-// p - 1, a floating-point tensor of four dimensions that is no output of the graph. Neither 0 nor the end are among them.
+// p - 1, a floating-point tensor of four dimensions that is no output of the graph. Neither 0 nor the end are among
+// them.
 std::vector<std::size_t> places_to_cut(const Graph& graph);
 
 // Nodes [first, end) as a graph of its own: its input is the output of node first - 1 (the graph's own inputs for
