@@ -58,10 +58,10 @@ std::size_t PackedWeights::packings() const {
 
 void PackedWeights::fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack,
                          std::byte* packed) {
+  constexpr std::size_t piece = 1 << 16;  // of floats that are read at once
   std::span<const float> values = graph::floats_in_place(constant);
   std::vector<Phase> phases;
   if (values.empty()) {
-    constexpr std::size_t piece = 1 << 16;
     const std::size_t count = constant.constant.size / graph::size_of(constant.type);
     if (capacity_ < count) {
       values_ = std::make_unique_for_overwrite<float[]>(count);
