@@ -11,8 +11,8 @@ namespace residua::engine {
 
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
   const std::size_t alignment = bytes >= huge_page ? huge_page : cache_line;
-  void* memory = std::aligned_alloc(alignment, whole_cache_lines(std::max<std::size_t>(bytes, 1)));
-  if (memory == nullptr) throw std::bad_alloc();
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, alignment, std::max<std::size_t>(bytes, 1)) != 0) throw std::bad_alloc();
   // A wish: where the system has none, or none to spare, small pages do. The tail behind the last whole huge page keeps
   // small ones, so that nothing is wasted.
   if (alignment == huge_page) static_cast<void>(::madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE));
