@@ -126,6 +126,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
   const auto locate_residual =
       residual == Residual::beside ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
   std::vector<dnnl::convolution_forward> primitives;
+  primitives.reserve(descriptions.size());
   for (const Description& description : descriptions) primitives.emplace_back(description);
 
   step.bind = [=, source = convolution.source, target = convolution.destination,
