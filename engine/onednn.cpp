@@ -38,6 +38,10 @@ std::string onednn_version() {
   return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
 }
 
+bool means_no_kernel(const dnnl::error& error) {
+  return error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments;
+}
+
 dnnl::memory::dims dims_of(const graph::Shape& shape) { return {shape.begin(), shape.end()}; }
 
 dnnl::memory::desc activation_desc(const graph::Shape& shape) {

@@ -15,6 +15,9 @@ namespace residua::engine {
 // The one CPU engine of the process. The first call applies RESIDUA_MAX_ISA to oneDNN.
 const dnnl::engine& cpu_engine();
 
+// Whether oneDNN has no kernel for what was asked on this CPU; out of memory, for instance, is another matter.
+bool means_no_kernel(const dnnl::error& error);
+
 dnnl::memory::dims dims_of(const graph::Shape& shape);
 
 // "3.2.0"

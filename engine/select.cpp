@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/format_numbers.h"
+#include "engine/onednn.h"
 #include "engine/tuner.h"
 #include "engine/weight_allotment.h"
 
@@ -49,8 +50,7 @@ std::optional<Step> try_to_make(const StepRequest& request, Candidate& candidate
   try {
     return candidate.implementation.make(request);
   } catch (const dnnl::error& error) {
-    // oneDNN has no kernel for this combination on this CPU; out of memory is another matter.
-    if (error.status != dnnl_unimplemented && error.status != dnnl_invalid_arguments) throw;
+    if (!means_no_kernel(error)) throw;
     candidate.refusal = std::string("oneDNN: ") + error.what();
     return std::nullopt;
   }

@@ -20,8 +20,8 @@ struct Phase {
 
 // Runs the phases in order on the calling thread, which is worker 0, and on up to threads - 1 of the process's helpers.
 // The helpers are shared: where other calls hold them, this one does more of its parts by itself. The first exception
-// of a part ends the run and is thrown again here. Between runs helpers sleep; they wait for work awake for some tens
-// of microseconds only. Not to be called from within a part.
+// of a part ends the run and is thrown again here. Between runs helpers sleep; they wait for work awake for some tenths
+// of a millisecond only. Not to be called from within a part.
 void run_phases(std::span<const Phase> phases, int threads);
 
 // The same on the calling thread alone.

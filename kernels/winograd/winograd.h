@@ -8,7 +8,7 @@
 //   g [3][3] weights ----G--> U [36]             summed over the channels between B and A
 //   M = sum over channels of V * U  --A--> Y [4][4] outputs
 //
-// F(4x4) interpolates at 0, +-1/sqrt(2), +-sqrt(2), infinity: about a third of the error of the usual 0, +-1, +-2
+// F(4x4) interpolates at 0, +-1/sqrt(2), +-sqrt(2), infinity: less error than at the usual 0, +-1, +-2, infinity
 // (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) interpolates at 0, +-1, infinity.
 //
 // A NaN in the input makes every output NaN whose window covers it. It may also spoil the other outputs of the tiles

@@ -12,6 +12,7 @@
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
 #include "graph/pipeline.h"
+#include "tests/temporary_folder.h"
 
 using namespace residua::engine;
 namespace graph = residua::graph;
@@ -143,11 +144,10 @@ TEST_CASE("under a limit threads change nothing") {
 }
 
 TEST_CASE("tuned: what was measured decides, layers are measured once, and the limit holds") {
-  char name[] = "/tmp/residua-test-XXXXXX";
-  REQUIRE(mkdtemp(name) != nullptr);
+  const residua::tests::TemporaryFolder folder;
   const ProgramKey key{.batch = 1, .height = 64, .width = 64, .threads = 2, .tuned = true};
   PackedWeights packed;
-  Tuner tuner{TuningCache(name)};
+  Tuner tuner{TuningCache(folder.path())};
   const WeightAllotment none(one_image(), kernel_table(), 1);
   const auto limited = program_of(key, packed, {.allotment = &none, .tuner = &tuner});
   CHECK(count(implementations(*limited), "winograd") == 0);
@@ -161,10 +161,10 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
         CHECK_MESSAGE(contains(rejection.reason, "as measured here"), rejection.reason);
 
   // Another run finds every layer, so it chooses the same.
-  Tuner again{TuningCache(name)};
+  Tuner again{TuningCache(folder.path())};
   CHECK(implementations(*program_of(key, packed, {.tuner = &again})) == implementations(*tuned));
   // Times that say otherwise are believed.
-  TuningCache slow_winograd(name);
+  TuningCache slow_winograd(folder.path());
   const graph::Node& node = *std::find_if(plan.graph.nodes.begin(), plan.graph.nodes.end(),
                                           [](const graph::Node& n) { return n.name == "layer1.0.conv1"; });
   const StepRequest request{.graph = plan.graph,
@@ -176,8 +176,7 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
                             .may_overwrite = [](graph::TensorId) { return false; }};
   slow_winograd.add(signature_of(request), {{"winograd 4x4", 3}, {"winograd 2x2", 2}, {"direct", 1}, {"onednn", 0.99}});
   slow_winograd.save();
-  Tuner other{TuningCache(name)};
+  Tuner other{TuningCache(folder.path())};
   const auto chosen = program_of(key, packed, {.tuner = &other});
   CHECK(contains(reason(*chosen, "layer1.0.conv1", "winograd 4x4"), "slower as measured here: 3.000 ms, onednn 0.990"));
-  std::filesystem::remove_all(name);
 }

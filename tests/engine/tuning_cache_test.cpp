@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "engine/log.h"
+#include "tests/temporary_folder.h"
 
 using namespace residua::engine;
 namespace fs = std::filesystem;
@@ -22,20 +23,13 @@ const std::string host = "a CPU, residua 1";
 // A folder of its own, and the log.
 struct Folder {
   Folder() {
-    char name[] = "/tmp/residua-test-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
     set_log_callback([](void* user, const char* message) { *static_cast<std::string*>(user) += message; }, &messages);
   }
-  ~Folder() {
-    set_log_callback(nullptr, nullptr);
-    fs::remove_all(path);
-  }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
+  ~Folder() { set_log_callback(nullptr, nullptr); }
+  std::size_t files() const { return residua::tests::entries_in(path); }
 
-  fs::path path;
+  residua::tests::TemporaryFolder temporary;
+  const fs::path path = temporary.path();
   std::string messages;
 };
 

@@ -159,7 +159,8 @@ typedef enum residua_text_format { RESIDUA_TEXT = 0, RESIDUA_JSON = 1, RESIDUA_D
 typedef enum residua_schedule {
   RESIDUA_AUTO = 0, /* throughput where images divide evenly among threads or are at least 4 a thread, else latency */
   RESIDUA_LATENCY = 1,   /* all threads work on each step together */
-  RESIDUA_THROUGHPUT = 2 /* each thread runs whole images alone */
+  RESIDUA_THROUGHPUT = 2 /* each thread runs whole images alone, and all run groups of images together where the network
+                             has become so narrow that its weights outweigh the images */
 } residua_schedule;
 
 typedef struct residua_context_options {
@@ -226,7 +227,9 @@ typedef struct residua_input {
 
 /* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for
  * `output_count` floats, at least batch x classes). Any batch size, and any image size that the network takes; a shape
- * that this context has not seen is planned first. One call at a time per context. Equal inputs give equal bits. */
+ * that this context has not seen is planned first. One call at a time per context. Equal inputs give equal
+ * bits, whatever the threads and the schedule; another batch size may choose another algorithm and differ in the last
+ * ones, and so may a tuned run. */
 RESIDUA_API residua_status residua_context_run(residua_context* context, const residua_input* input, float* output,
                                                size_t output_count, residua_error* error);
 
@@ -243,9 +246,9 @@ typedef struct residua_run_info {
   size_t struct_size;
   int32_t threads;
   residua_schedule schedule;  /* never RESIDUA_AUTO */
-  size_t arena_bytes;         /* activations, of one worker */
-  size_t arena_lower_bound;   /* largest set of tensors alive together, of one worker */
-  size_t scratch_bytes;       /* oneDNN's scratchpad, of one worker */
+  size_t arena_bytes;         /* activations of one image's worker and of the groups run together */
+  size_t arena_lower_bound;   /* largest sets of tensors alive together, likewise */
+  size_t scratch_bytes;       /* of one worker */
   int32_t workers;            /* arenas in use: 1, or one per thread in the throughput schedule */
   size_t packed_weight_bytes; /* shared by all contexts of the model */
   double gflop_per_image;     /* of direct convolution and fully connected layers: 2 per multiply-add */
