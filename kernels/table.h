@@ -55,10 +55,11 @@ struct KernelTable {
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float* output) noexcept;
 
-  // Convolutions: matrix products of gathered pixels, or of transformed tiles where the kernel is 3x3 and the stride 1.
+  // Convolutions: matrix products of gathered pixels, or of transformed tiles where the kernel is 3x3.
   ProductKernels products;
   ConvolutionKernels convolution;
-  WinogradKernels winograd_4x4, winograd_2x2;
+  WinogradKernels winograd_4x4, winograd_2x2;  // stride 1
+  WinogradKernels winograd_4x4_stride_2, winograd_2x2_stride_2;
 
   // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so
   // that none can be left out, and writes how many floating-point operations it did.

@@ -24,10 +24,16 @@ struct Blocking {
   std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
 };
 
-std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.positions * convolution.depth; }
+// Of a row.
+std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.panels * convolution.depth; }
+
+// Of a block of output channels.
+std::int64_t block_weight_floats(const BlockedConvolution& convolution) {
+  return convolution.weight_panels * convolution.depth * convolution.channels.width;
+}
 
 std::int64_t weight_floats(const BlockedConvolution& convolution) {
-  return convolution.channels.count() * panel_floats(convolution) * convolution.channels.width;
+  return convolution.channels.count() * block_weight_floats(convolution);
 }
 
 // Whether the weights stay in the level 2 cache beside what else a layer needs there.
@@ -48,7 +54,9 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   const std::int64_t parts = blocking.groups * (blocking.shared ? columns : 1);
   const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
   const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
-  const double products = turns * group_rows * weights / (blocking.shared ? static_cast<double>(columns) : 1);
+  const auto row_products =
+      static_cast<double>(panel_floats(convolution) * convolution.channels.width * (blocking.shared ? 1 : columns));
+  const double products = turns * group_rows * row_products;
   double moved = 0;
   if (blocking.shared) {
     const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
@@ -63,14 +71,17 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 }
 
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
+  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
+  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
+  // A block that fills the registers, or half of them where its panels would not stay in the cache.
+  const std::int64_t row_floats = panel_floats(convolution) + convolution.sums;
+  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, divided_up(most_rows, 2), most_rows);
   Blocking blocking{};
-  blocking.blocks = divided_up(convolution.rows, most_rows);
+  blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
   blocking.blocks = divided_up(convolution.rows, blocking.rows_per_block);
 
-  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
-  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
-  const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
+  const std::int64_t block_floats = blocking.rows_per_block * row_floats;
   const std::int64_t fewest_groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
 
   // From many small parts, with which threads that start together end together, and one that is held up leaves the
@@ -121,8 +132,7 @@ struct Work {
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
               float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
-    convolution.finish(tensors, blocks, channel_block,
-                       values + channel_block * panel_floats(convolution) * convolution.channels.width,
+    convolution.finish(tensors, blocks, channel_block, values + channel_block * block_weight_floats(convolution),
                        bias.data() + channel_block * convolution.channels.width, sums);
   }
 };
@@ -217,7 +227,7 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const auto work = std::make_shared<Work>();
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
   const ChannelBlocks& channels = convolution.channels;
-  const std::int64_t block_floats = panel_floats(convolution) * channels.width;
+  const std::int64_t block_floats = block_weight_floats(convolution);
   work->weights =
       request.packed.get(request.input(weight_input),
                          {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),

@@ -9,10 +9,10 @@
 
 namespace residua::kernels {
 
-// A 3x3 convolution with stride 1 and what is added to it; layouts as in winograd.h.
+// A 3x3 convolution and what is added to it; layouts as in winograd.h.
 struct ReferenceConvolution {
-  WinogradGeometry geometry;  // its tiles do not matter here
-  std::int64_t images;
+  WinogradGeometry geometry;
+  int stride;
   const float* input;
   const float* weights;   // [output_channels][channels][3][3]
   const float* bias;      // one an output channel
@@ -23,7 +23,8 @@ struct ReferenceConvolution {
 // By the definition: each output is a sum over its window.
 std::vector<double> convolve_directly(const ReferenceConvolution& convolution);
 
-// By F(tile x tile, 3 x 3) for tile 4 or 2, with whole matrices and nothing shared: winograd.h's formula.
+// By F(tile x tile, 3 x 3) for tile 4 or 2 and the convolution's stride, in whole tiles, with whole matrices and
+// nothing shared: winograd.h's formula.
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile);
 
 // For each output, what its rounding errors are in proportion to when tiles of `tile` x `tile` are computed together:

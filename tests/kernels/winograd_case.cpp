@@ -9,22 +9,22 @@
 using namespace residua::kernels;
 
 ReferenceConvolution WinogradCase::reference() const {
-  return {geometry(1), images, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
+  return {geometry(), stride, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
           relu};
 }
 
 std::string WinogradCase::text() const {
   std::ostringstream out;
   out << "images " << images << ", height " << height << ", width " << width << ", channels " << channels
-      << ", output channels " << output_channels << ", padding top " << padding.top << " left " << padding.left
-      << " bottom " << padding.bottom << " right " << padding.right << ", residual " << !residual.empty()
-      << ", in place " << in_place << ", relu " << relu << ", input " << name_of(fill) << ", weights "
-      << name_of(weight_fill);
+      << ", output channels " << output_channels << ", stride " << stride << ", padding top " << padding.top << " left "
+      << padding.left << " bottom " << padding.bottom << " right " << padding.right << ", residual "
+      << !residual.empty() << ", in place " << in_place << ", relu " << relu << ", input " << name_of(fill)
+      << ", weights " << name_of(weight_fill);
   return out.str();
 }
 
 void fill_tensors(WinogradCase& c, bool with_residual, std::mt19937& random) {
-  const WinogradGeometry g = c.geometry(1);
+  const WinogradGeometry g = c.geometry();
   c.input.resize(size(c.images * c.height * c.width * c.channels));
   c.weights.resize(size(c.output_channels * c.channels * 9));
   c.bias.resize(size(c.output_channels));
@@ -38,6 +38,7 @@ void fill_tensors(WinogradCase& c, bool with_residual, std::mt19937& random) {
 WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   WinogradCase c{};
   c.images = pick(random, 1, 3);
+  c.stride = coin(random) ? 1 : 2;
   const std::int64_t most = coin(random) ? 30 : 9;
   c.height = pick(random, 1, most);
   c.width = pick(random, 1, most);
@@ -67,35 +68,33 @@ WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   return c;
 }
 
-std::vector<WinogradKernelSet> winograd_kernel_sets() {
+std::vector<WinogradKernelSet> winograd_kernel_sets(int stride) {
   std::vector<WinogradKernelSet> sets;
   for (const KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
-    sets.push_back({tier + " 4x4", table.products, table.winograd_4x4});
-    sets.push_back({tier + " 2x2", table.products, table.winograd_2x2});
+    sets.push_back({tier + " 4x4", table.products, stride == 1 ? table.winograd_4x4 : table.winograd_4x4_stride_2});
+    sets.push_back({tier + " 2x2", table.products, stride == 1 ? table.winograd_2x2 : table.winograd_2x2_stride_2});
   }
   return sets;
 }
 
-WinogradBlocking random_blocking(const WinogradKernelSet& kernels, const WinogradCase& c, std::mt19937& random) {
-  const std::int64_t chunks = (c.channels + kernels.products.lanes - 1) / kernels.products.lanes;
+WinogradBlocking random_blocking(const WinogradKernelSet& kernels, std::mt19937& random) {
   return {.rows = static_cast<int>(pick(random, 1, kernels.products.rows)),
           .vectors = static_cast<int>(pick(random, 1, kernels.products.vectors)),
           .panels = pick(random, 1, 3),
-          .chunks = pick(random, 1, chunks),
           .gap = coin(random) ? 0 : pick(random, 1, 20)};
 }
 
 std::string text_of(const WinogradBlocking& blocking) {
   std::ostringstream out;
-  out << "rows " << blocking.rows << ", vectors " << blocking.vectors << ", panels " << blocking.panels << ", chunks "
-      << blocking.chunks << ", gap " << blocking.gap;
+  out << "rows " << blocking.rows << ", vectors " << blocking.vectors << ", panels " << blocking.panels << ", gap "
+      << blocking.gap;
   return out.str();
 }
 
 std::optional<std::vector<float>> run_guarded(const WinogradCase& c, const WinogradKernelSet& kernels,
                                               const WinogradBlocking& blocking, std::mt19937& random) {
-  const WinogradLayer layer{kernels.products, kernels.winograd, c.geometry(kernels.winograd.tile), c.images, blocking};
+  const WinogradLayer layer{kernels.products, kernels.winograd, c.geometry(), blocking};
   const WinogradGeometry& g = layer.geometry;
   const WinogradSizes sizes = sizes_of(layer);
   const std::int64_t outputs = c.images * g.output_height * g.output_width * g.output_channels;
@@ -116,7 +115,7 @@ std::optional<std::vector<float>> run_guarded(const WinogradCase& c, const Winog
                      {output.data(), added, bias.data(), c.relu});
   bool untouched = true;
   for (GuardedBuffer* buffer : {&packed, &panels, &sums, &output}) untouched &= buffer->margins_untouched();
-  for (std::int64_t position = 1; position <= kernels.winograd.positions; ++position)
+  for (std::int64_t position = 1; position <= kernels.winograd.scheme.positions; ++position)
     for (std::int64_t i = 1; i <= blocking.gap; ++i)
       untouched &= GuardedBuffer::untouched(panels.values()[size(position * sizes.panel_position_stride - i)]) &&
                    GuardedBuffer::untouched(sums.values()[size(position * sizes.sum_position_stride - i)]);

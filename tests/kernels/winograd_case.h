@@ -14,13 +14,14 @@
 // The convolution, whichever kernels compute it.
 struct WinogradCase {
   std::int64_t images, height, width, channels, output_channels;
+  int stride;
   residua::kernels::Padding padding;
   bool relu, in_place;
   Fill fill, weight_fill;
   std::vector<float> input, weights, bias, residual;  // an empty residual: none
 
-  residua::kernels::WinogradGeometry geometry(int tile) const {
-    return residua::kernels::make_winograd_geometry(height, width, channels, output_channels, padding, tile);
+  residua::kernels::WinogradGeometry geometry() const {
+    return residua::kernels::make_winograd_geometry(images, height, width, channels, output_channels, padding, stride);
   }
   residua::kernels::ReferenceConvolution reference() const;
   std::string text() const;
@@ -36,11 +37,10 @@ struct WinogradKernelSet {
   residua::kernels::ProductKernels products;
   residua::kernels::WinogradKernels winograd;
 };
-// Both tile sizes of every tier of this CPU.
-std::vector<WinogradKernelSet> winograd_kernel_sets();
+// Both tile sizes for a stride, of every tier of this CPU.
+std::vector<WinogradKernelSet> winograd_kernel_sets(int stride);
 
-residua::kernels::WinogradBlocking random_blocking(const WinogradKernelSet& kernels, const WinogradCase& c,
-                                                   std::mt19937& random);
+residua::kernels::WinogradBlocking random_blocking(const WinogradKernelSet& kernels, std::mt19937& random);
 std::string text_of(const residua::kernels::WinogradBlocking& blocking);
 
 // The outputs; nothing if a float was written outside of a buffer or between the positions of one.
