@@ -9,8 +9,9 @@ namespace {
 void run(benchmark::State& state, const BenchTier& tier, const WinogradKernels& winograd,
          const ConvolutionShape& shape) {
   const Padding padding{shape.padding, shape.padding, shape.padding, shape.padding};
-  const WinogradGeometry geometry = make_winograd_geometry(1, shape.height, shape.width, shape.channels,
-                                                           shape.output_channels, padding, winograd.scheme.stride);
+  const WinogradGeometry geometry =
+      make_winograd_geometry(1, shape.height, shape.width, shape.channels, shape.output_channels, padding,
+                             winograd.scheme.stride, winograd.scheme.taps);
   const WinogradLayer layer{tier.kernels.products, winograd, geometry,
                             usual_winograd_blocking(tier.kernels.products, winograd, geometry)};
   const WinogradSizes sizes = sizes_of(layer);

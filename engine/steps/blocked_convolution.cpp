@@ -1,6 +1,7 @@
 #include "engine/steps/blocked_convolution.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/arena.h"
 #include "engine/caches.h"
@@ -146,6 +147,12 @@ std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
 
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
+Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, float* prepared, int threads) {
+  return in_ranges(threads, work->convolution.prepare_parts, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, prepared);
+  });
+}
+
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                      const Binding& binding) {
   return {work->blocking.groups,
@@ -164,7 +171,7 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
 
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                                         const Binding& binding) {
-  float* const panels = floats(binding.shared_scratch);
+  float* const panels = floats(binding.shared_scratch) + work->convolution.prepared_floats;
   const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
                        work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
                      }};
@@ -249,7 +256,8 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.sums;
   const std::int64_t block_panels = blocking.rows_per_block * panel_floats(convolution);
   step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
-  if (blocking.shared) step.shared_scratch_bytes = bytes(blocking.blocks * block_panels);
+  step.shared_scratch_bytes =
+      bytes(convolution.prepared_floats + (blocking.shared ? blocking.blocks * block_panels : 0));
   work->convolution = std::move(convolution);
 
   const auto locate_input = request.locate(0);
@@ -257,10 +265,19 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
       has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
   step.bind = [=, shared_work = std::shared_ptr<const Work>(work),
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    const ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
-                                     binding.address(output)};
-    if (shared_work->blocking.shared) return gather_then_multiply(shared_work, tensors, binding);
-    return {group_by_group(shared_work, tensors, binding)};
+    ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
+                               binding.address(output)};
+    std::vector<Phase> phases;
+    if (shared_work->convolution.prepare) {
+      float* const prepared = floats(binding.shared_scratch);
+      phases.push_back(prepare_input(shared_work, tensors.input, prepared, binding.workers()));
+      tensors.input = prepared;
+    }
+    if (shared_work->blocking.shared)
+      std::ranges::move(gather_then_multiply(shared_work, tensors, binding), std::back_inserter(phases));
+    else
+      phases.push_back(group_by_group(shared_work, tensors, binding));
+    return phases;
   };
   return step;
 }

@@ -67,6 +67,11 @@ struct BlockedConvolution {
   bool relu = false;
   ChannelBlocks channels;
 
+  // Where the input is read from a copy in another layout: made by `prepare`, in parts that know no order, before all
+  // else; `gather` finds it in place of the input.
+  std::int64_t prepared_floats = 0, prepare_parts = 0;
+  std::function<void(const float* input, std::int64_t part, float* prepared)> prepare;
+
   // Packs one block's weights, weight_panels * depth * width floats.
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
   // Fills the panels of one block of rows with the channels that `channel_block` reads.

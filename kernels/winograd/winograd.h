@@ -1,4 +1,4 @@
-// Winograd's minimal filtering for 3x3 convolutions (Winograd 1980; Lavin and Gray, arXiv:1509.09308).
+// Winograd's minimal filtering for small kernels (Winograd 1980; Lavin and Gray, arXiv:1509.09308).
 //
 // F(m x m, 3 x 3) cuts the output into tiles of m x m pixels. The inputs under a tile and the 3x3 weights are
 // transformed; at each position of the result the transformed channels are multiplied as matrices; a last transform
@@ -22,6 +22,9 @@
 //   |     |     |     |     |    F(4, 2 taps): 5 positions, 5 weights
 //      |     |     |     |       the middle tap: 4 positions, 1 weight
 //
+// A stem, 7x7 with stride 2 on few channels, is a 4x4 convolution with stride 1 on an image whose pixels hold 2x2 of
+// the input's (KernelTable::space_to_depth_row). F(3x3, 4x4) has the points of F(4x4, 3x3).
+//
 // Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
 // and as many positions fewer: those of a subset of the points, whose weights are the same.
 //
@@ -37,7 +40,7 @@ namespace residua::kernels {
 struct WinogradGeometry {
   std::int64_t images;
   std::int64_t height, width, channels;      // of the input
-  std::int64_t output_height, output_width;  // (height + padding above and below - 3) / stride + 1, likewise
+  std::int64_t output_height, output_width;  // (height + padding above and below - taps) / stride + 1
   std::int64_t output_channels;
   std::int64_t padding_top, padding_left;
 };
@@ -77,7 +80,7 @@ struct WinogradPosition {
 // The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
 struct WinogradScheme {
   int tile;              // m: outputs on a side of a tile
-  int stride;            // of the convolution
+  int stride, taps;      // of the convolution: its kernel is taps x taps
   int positions;         // of a whole tile
   int weight_positions;  // different transformed weights
   WinogradPosition at[WinogradBlock::most_positions];
@@ -133,7 +136,7 @@ struct WinogradKernels {
 
   // Transforms the weights of output channels [first, first + width) as far as they exist, in double:
   // packed[(w * depth + c) * width + k] for w < weight_positions, zeros for c >= channels and for channels beyond
-  // output_channels. `weights`: [output_channels][channels][3][3].
+  // output_channels. `weights`: [output_channels][channels][taps][taps].
   void (*transform_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
                             std::int64_t first, std::int64_t width, std::int64_t depth, float* packed) noexcept;
 };

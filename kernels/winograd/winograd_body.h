@@ -5,7 +5,7 @@ template <class Scheme>
 constexpr WinogradScheme make_scheme() {
   constexpr int side = span<Scheme>(Scheme::tile);
   constexpr int weight_side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0]));
-  WinogradScheme scheme{Scheme::tile, Scheme::stride, 0, weight_side * weight_side, {}, {}};
+  WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side * weight_side, {}, {}};
   for (int v = 0; v < weight_side; ++v)
     for (int u = 0; u < weight_side; ++u)
       for (int y = 0; y < side; ++y)
@@ -290,32 +290,35 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0]));
+  constexpr int side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0])), taps = Scheme::taps;
   constexpr int group = 8;  // doubles of an AVX-512 vector
+  // result = row `point` of G, times `taps` vectors.
+  const auto evaluate = [](int point, const double(&g)[taps][group], double(&result)[group]) noexcept {
+    for (int k = 0; k < group; ++k) result[k] = Scheme::weights[point][0] * g[0][k];
+    for (int i = 1; i < taps; ++i)
+      for (int k = 0; k < group; ++k) result[k] += Scheme::weights[point][i] * g[i][k];
+  };
   for (std::int64_t c = 0; c < depth; ++c)
     for (std::int64_t k0 = 0; k0 < width; k0 += group) {
       const int count = clamped(width - k0, group);
-      double g[3][3][group] = {};
+      double g[taps][taps][group] = {};  // [column][row]
       if (c < channels)
         for (int k = 0; k < clamped(output_channels - first - k0, count); ++k)
-          for (int i = 0; i < 9; ++i)
-            g[i / 3][i % 3][k] = static_cast<double>(weights[((first + k0 + k) * channels + c) * 9 + i]);
-      double rows[side][3][group];  // G g
-      for (int y = 0; y < side; ++y)
-        for (int j = 0; j < 3; ++j)
-          for (int k = 0; k < group; ++k)
-            rows[y][j][k] = Scheme::weights[y][0] * g[0][j][k] + Scheme::weights[y][1] * g[1][j][k] +
-                            Scheme::weights[y][2] * g[2][j][k];
-      for (int y = 0; y < side; ++y)
+          for (int i = 0; i < taps * taps; ++i)
+            g[i % taps][i / taps][k] =
+                static_cast<double>(weights[((first + k0 + k) * channels + c) * (taps * taps) + i]);
+      for (int y = 0; y < side; ++y) {
+        double row[taps][group];  // G g
+        for (int j = 0; j < taps; ++j) evaluate(y, g[j], row[j]);
         for (int x = 0; x < side; ++x) {
+          double sums[group];
+          evaluate(x, row, sums);
           float result[group];
-          for (int k = 0; k < group; ++k)
-            result[k] =
-                static_cast<float>(Scheme::weights[x][0] * rows[y][0][k] + Scheme::weights[x][1] * rows[y][1][k] +
-                                   Scheme::weights[x][2] * rows[y][2][k]);
+          for (int k = 0; k < group; ++k) result[k] = static_cast<float>(sums[k]);
           std::memcpy(packed + ((y * side + x) * depth + c) * width + k0, result,
                       static_cast<std::size_t>(count) * sizeof(float));
         }
+      }
     }
 }
 

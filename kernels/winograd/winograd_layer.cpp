@@ -22,13 +22,13 @@ Units units_of(const WinogradLayer& layer) {
 
 WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
                                         std::int64_t channels, std::int64_t output_channels, const Padding& padding,
-                                        int stride) {
+                                        int stride, int taps) {
   return {.images = images,
           .height = height,
           .width = width,
           .channels = channels,
-          .output_height = (height + padding.top + padding.bottom - 3) / stride + 1,
-          .output_width = (width + padding.left + padding.right - 3) / stride + 1,
+          .output_height = (height + padding.top + padding.bottom - taps) / stride + 1,
+          .output_width = (width + padding.left + padding.right - taps) / stride + 1,
           .output_channels = output_channels,
           .padding_top = padding.top,
           .padding_left = padding.left};

@@ -15,7 +15,7 @@ struct Padding {
 
 WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
                                         std::int64_t channels, std::int64_t output_channels, const Padding& padding,
-                                        int stride);
+                                        int stride, int taps);
 
 // How a layer is cut. No choice changes a bit of the outputs.
 struct WinogradBlocking {
@@ -43,7 +43,7 @@ struct WinogradSizes {
 };
 WinogradSizes sizes_of(const WinogradLayer& layer);
 
-// `weights`: [output_channels][channels][3][3].
+// `weights`: [output_channels][channels][taps][taps].
 void pack_winograd_weights(const WinogradLayer& layer, const float* weights, float* packed);
 
 // Transforms, multiplies, transforms back. `panels` and `sums` are scratch.

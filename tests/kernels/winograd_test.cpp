@@ -52,7 +52,7 @@ TEST_CASE("Winograd: tiles cover every output once, and blocks know who needs a 
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 100'000);
     const WinogradGeometry g = c.geometry();
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       const WinogradScheme& scheme = kernels.winograd.scheme;
       const WinogradTiling tiling = make_winograd_tiling(scheme, g);
       CAPTURE(kernels.name);
@@ -93,7 +93,7 @@ TEST_CASE("Winograd: random layers in random blockings") {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 1'000'000);
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       INFO(c.text());
@@ -122,7 +122,7 @@ TEST_CASE("Winograd: an image has the same bits alone and among others") {
     WinogradCase c = random_winograd_case(random, 300'000);
     c.images = 3;
     fill_tensors(c, coin(random), random);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       CAPTURE(kernels.name);
       INFO(c.text());
       INFO(repeat_command(seed));
@@ -166,7 +166,7 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
     const std::vector<double> exact = convolve_directly(c.reference());
     // Whether a spoilt pixel lies under outputs [y, y + side) x [x, x + side).
     const auto covers = [&](std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t side) {
-      const std::int64_t span = (side - 1) * c.stride + 3, top = y * c.stride - c.padding.top,
+      const std::int64_t span = (side - 1) * c.stride + c.taps, top = y * c.stride - c.padding.top,
                          left = x * c.stride - c.padding.left;
       for (std::int64_t i = top; i < top + span; ++i)
         for (std::int64_t j = left; j < left + span; ++j)
@@ -174,7 +174,7 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
             return true;
       return false;
     };
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       CAPTURE(special);
@@ -213,10 +213,10 @@ TEST_CASE("Winograd: NaN in weights, bias and residual reaches its own outputs a
     const std::size_t channel = size(pick(random, 0, c.output_channels - 1)),
                       alone = size(pick(random, 0, static_cast<std::int64_t>(c.residual.size()) - 1));
     const bool in_weights = coin(random);
-    (in_weights ? c.weights[channel * size(c.channels * 9)] : c.bias[channel]) = nan;
+    (in_weights ? c.weights[channel * size(c.channels * c.taps * c.taps)] : c.bias[channel]) = nan;
     c.residual[alone] = nan;
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       CAPTURE(kernels.name);
       CAPTURE(in_weights);
       INFO(c.text());
@@ -238,7 +238,7 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
   for (unsigned seed : seeds(100)) {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 100'000);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       const WinogradGeometry g = c.geometry();
       const WinogradTiling tiling = make_winograd_tiling(kernels.winograd.scheme, g);
       const std::int64_t tiles = tiling.tiles(), lanes = kernels.products.lanes;
