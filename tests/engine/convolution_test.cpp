@@ -103,6 +103,8 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
   const graph::Padding one{1, 1, 1, 1}, none{}, odd{1, 0, 0, 1};
   const Shape shapes[] = {
       {1, 3, 33, 29, 64, 7, 7, 2, 1, 1, {3, 3, 3, 3}, true, false, true},
+      {2, 1, 20, 24, 30, 7, 7, 2, 1, 1, {3, 3, 3, 3}, true, true, true},
+      {1, 4, 19, 12, 64, 7, 7, 2, 1, 1, {2, 3, 3, 1}, false, false, false},
       {2, 64, 17, 15, 48, 3, 3, 1, 1, 1, one, true, true, true},
       {1, 33, 9, 13, 70, 3, 3, 1, 1, 1, odd, false, false, false},
       {3, 5, 4, 4, 7, 3, 3, 1, 1, 1, none, true, true, false},
@@ -167,5 +169,6 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       }
     }
   }
-  CHECK(seen == std::set<std::string>{"direct", "onednn", "winograd 2x2", "winograd 4x4"});
+  CHECK(seen == std::set<std::string>{"direct", "onednn", "winograd 2x2", "winograd 2x2 stride 2", "winograd 4x4",
+                                      "winograd 4x4 stride 2", "winograd stem"});
 }
