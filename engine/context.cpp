@@ -2,11 +2,11 @@
 
 #include <chrono>
 
-#include "engine/cpu_budget.h"
 #include "engine/environment.h"
+#include "engine/fork.h"
+#include "engine/helpers.h"
 #include "engine/layout.h"
 #include "engine/log.h"
-#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -43,7 +43,8 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
     : model_(std::move(model)), options_(options), profiles_(options.profile || environment().verbose_profile) {
-  options_.threads = threads_within_budget(options.threads);
+  const int budget = look_at_cpus();
+  options_.threads = options.threads > 0 ? std::min(options.threads, budget) : budget;
 }
 
 void Context::convert_input(std::int64_t first_row, std::int64_t end_row, float* activation) const {
@@ -174,13 +175,16 @@ void Context::take(std::shared_ptr<const Program> program) {
 
 void Context::run_program() {
   const int threads = program_->key.threads;
+  const LockFree computing;
+  Turn turn(threads);
+  info_.waited_milliseconds += std::chrono::duration<double, std::milli>(turn.waited()).count();
   if (!profiles_) {
-    run_phases(phases_, threads);
+    turn.run(phases_);
     return;
   }
   for (const Piece& piece : pieces_) {
     const double start = now_milliseconds();
-    run_phases(piece.phases, threads);
+    turn.run(piece.phases);
     if (piece.layer >= 0) info_.layer_milliseconds[static_cast<std::size_t>(piece.layer)] += now_milliseconds() - start;
   }
   std::size_t layer = 0;
@@ -220,6 +224,7 @@ graph::Status Context::run(const Input& input, std::span<float> output) {
 
   info_ = {.program = program,
            .layer_milliseconds = std::vector<double>(program->layers.size(), 0),
+           .waited_milliseconds = 0,
            .scale = static_cast<double>(input.shape.batch) / static_cast<double>(key.batch)};
   const std::int64_t pixels = input.shape.height * input.shape.width;
   for (std::int64_t first = 0; first < input.shape.batch; first += key.batch) {

@@ -43,6 +43,7 @@ struct Input {
 struct RunInfo {
   std::shared_ptr<const Program> program;  // of the last run; nullptr before the first
   std::vector<double> layer_milliseconds;  // one a layer of the program, with profile
+  double waited_milliseconds = 0;          // for a CPU of the budget, while other calls had them all
   double scale = 1;                        // images of the whole run / images of the program
 };
 
