@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -12,8 +13,8 @@ namespace residua::engine {
 
 namespace {
 
-std::mutex allocator_mutex;
-std::optional<Allocator> chosen_allocator;  // nullopt: the system's
+// nullptr: the system's. Read without a lock, by threads that a fork does not wait for; so what it pointed to is kept.
+std::atomic<const Allocator*> chosen_allocator{nullptr};
 
 void* system_memory(std::size_t bytes, std::size_t alignment) {
   void* memory = nullptr;
@@ -27,17 +28,18 @@ void* system_memory(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 void set_allocator(const std::optional<Allocator>& allocator) {
-  const std::lock_guard lock(allocator_mutex);
-  chosen_allocator = allocator;
+  static std::mutex mutex;
+  static std::vector<std::unique_ptr<const Allocator>> all;
+  const std::lock_guard lock(mutex);
+  if (allocator) all.push_back(std::make_unique<const Allocator>(*allocator));
+  chosen_allocator.store(allocator ? all.back().get() : nullptr, std::memory_order_release);
 }
 
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
   bytes = std::max<std::size_t>(bytes, 1);
   const std::size_t alignment = bytes >= huge_page ? huge_page : cache_line;
-  const auto from = [] {
-    const std::lock_guard lock(allocator_mutex);
-    return chosen_allocator;
-  }();
+  const Allocator* const chosen = chosen_allocator.load(std::memory_order_acquire);
+  const auto from = chosen ? std::optional(*chosen) : std::nullopt;
   void* const memory = from ? from->allocate(from->user, bytes, alignment) : system_memory(bytes, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return {static_cast<std::byte*>(memory), [from, bytes](std::byte* pointer) {

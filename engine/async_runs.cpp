@@ -1,7 +1,5 @@
 #include "engine/async_runs.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "engine/cpu_budget.h"
+#include "engine/fork.h"
 
 namespace residua::engine {
 namespace {
@@ -25,6 +24,7 @@ struct Jobs {
   std::vector<std::thread> threads;   // all that were started and not joined
   std::vector<std::thread::id> done;  // of those, the ones about to return
   int idle = 0;
+  const int most = cpu_budget();
   bool closing = false;
 
   void work() {
@@ -58,7 +58,6 @@ struct Jobs {
   }
 
   void add(std::function<void()> job) {
-    const int most = cpu_budget();
     const std::lock_guard lock(mutex);
     clean_up();
     waiting.push_back(std::move(job));
@@ -76,12 +75,14 @@ struct Jobs {
   }
 };
 
-// The process's. A child process starts afresh: its parent's threads are not there.
+// The process's. A child process starts afresh: its parent's threads are not there, and its parent's lock may be held.
 struct Process {
   Jobs* jobs = new Jobs();
-  Process();
+  std::uint32_t number = forks_so_far();
+
   // When the library goes, so do its threads.
   ~Process() {
+    if (number != forks_so_far()) return;
     {
       const std::lock_guard lock(jobs->mutex);
       jobs->closing = true;
@@ -92,17 +93,19 @@ struct Process {
   }
 };
 
-Process& process() {
-  static Process instance;
-  return instance;
-}
-
-Process::Process() {
-  ::pthread_atfork(nullptr, nullptr, [] { process().jobs = new Jobs(); });
+Jobs& jobs() {
+  static Process process;
+  static std::mutex mutex;  // taken here only: by calls that a fork waits for
+  const std::lock_guard lock(mutex);
+  if (process.number != forks_so_far()) {
+    process.jobs = new Jobs();
+    process.number = forks_so_far();
+  }
+  return *process.jobs;
 }
 
 }  // namespace
 
-void run_later(std::function<void()> job) { process().jobs->add(std::move(job)); }
+void run_later(std::function<void()> job) { jobs().add(std::move(job)); }
 
 }  // namespace residua::engine

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "engine/context.h"
+#include "engine/float_mode.h"
+#include "engine/fork.h"
 #include "engine/run_pool.h"
 #include "residua/residua.h"
 
@@ -94,6 +96,9 @@ inline void refuse_unless_ok(const graph::Status& status) {
 template <class Body>
 residua_status guarded(residua_error* error, const Body& body) noexcept {
   try {
+    const LockingCall call;
+    if (const char* reason = broken_by_fork()) throw Refusal{{graph::ErrorCode::unsupported, reason}};
+    const OurFloatMode mode;
     body();
     return report(error, RESIDUA_OK, "");
   } catch (const Refusal& refusal) {

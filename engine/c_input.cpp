@@ -171,7 +171,7 @@ residua_run_info run_info_of(const Context& context, double queue_milliseconds) 
   filled.planning_ms = run.planning_milliseconds;
   filled.preparation_ms = run.preparation_milliseconds;
   filled.total_ms = run.total_milliseconds;
-  filled.queue_ms = queue_milliseconds;
+  filled.queue_ms = queue_milliseconds + run.waited_milliseconds;
   filled.context_bytes = context.bytes();
   return filled;
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "engine/cpu_budget.h"
 #include "engine/environment.h"
+#include "engine/fork.h"
+#include "engine/helpers.h"
 #include "engine/layout.h"
 #include "engine/log.h"
-#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -60,7 +60,8 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
     : model_(std::move(model)), options_(options), profiles_(options.profile || environment().verbose_profile) {
-  options_.threads = threads_within_budget(options.threads);
+  const int budget = look_at_cpus();
+  options_.threads = options.threads > 0 ? std::min(options.threads, budget) : budget;
 }
 
 std::size_t Context::bytes() const {
@@ -208,15 +209,14 @@ void Context::take(std::shared_ptr<const Program> program) {
   }
 }
 
-void Context::run_program() {
-  const int threads = program_->key.threads;
+void Context::run_program(Turn& turn) {
   if (!profiles_) {
-    run_phases(phases_, threads);
+    turn.run(phases_);
     return;
   }
   for (const Piece& piece : pieces_) {
     const Clock::time_point begin = Clock::now();
-    run_phases(piece.phases, threads);
+    turn.run(piece.phases);
     if (piece.layer >= 0) info_.events.push_back({piece.layer, -1, first_image_ + piece.image, begin, Clock::now()});
   }
   for (SegmentMemory& memory : segments_)
@@ -309,13 +309,21 @@ void Context::derive(std::int64_t first, std::int64_t images, std::span<const Ou
 void Context::run_piece(const Input& images, std::int64_t first, std::span<const Output> outputs) {
   input_ = images;
   first_image_ = first;
+  choose_destinations(first, images.shape.batch, outputs);
+  const LockFree computing;
+  Turn turn(program_->key.threads, stop_);
+  info_.waited_milliseconds += std::chrono::duration<double, std::milli>(turn.waited()).count();
   if (images.preparation == Preparation::full) {
     const Clock::time_point begin = Clock::now();
-    input_ = preparer_.prepare(images, model_->card(), program_->key.threads, [this] { stop_.check(); });
+    input_ = preparer_.prepare(
+        images, model_->card(), program_->key.threads,
+        [&](const Phase& phase) {
+          turn.run({&phase, 1});
+        },
+        [this] { stop_.check(); });
     info_.preparation_milliseconds += milliseconds_between(begin, Clock::now());
   }
-  choose_destinations(first, images.shape.batch, outputs);
-  run_program();
+  run_program(turn);
   derive(first, images.shape.batch, outputs);
 }
 
@@ -325,7 +333,7 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
   std::shared_ptr<const Program> program = info_.program;  // a run of the same shape asks nobody and takes no lock
   info_.program = nullptr;
   info_.planned = false;
-  info_.planning_milliseconds = info_.preparation_milliseconds = 0;
+  info_.planning_milliseconds = info_.preparation_milliseconds = info_.waited_milliseconds = 0;
   info_.images = input.shape.batch;
   info_.scale = static_cast<double>(input.shape.batch) / static_cast<double>(key.batch);
   info_.begin = Clock::now();
@@ -352,7 +360,7 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
     run_piece(input.part(first, piece.batch), first, outputs);
   }
   info_.program = std::move(program);
-  info_.total_milliseconds = milliseconds_between(info_.begin, Clock::now());
+  info_.total_milliseconds = milliseconds_between(info_.begin, Clock::now()) - info_.waited_milliseconds;
   info_.layer_milliseconds.assign(info_.program->layers.size(), 0);
   if (profiles_) sum_up_events();
   return {};
@@ -372,6 +380,7 @@ graph::Status Context::run(const Input& input, std::span<const Output> outputs, 
     throw;
   }
   Counters::add(counters.planning_nanoseconds, info_.planning_milliseconds);
+  Counters::add(counters.queue_nanoseconds, info_.waited_milliseconds);
   if (!status) {
     count_failure(counters, status.error().code);
     return status;

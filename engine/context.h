@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/bound_plan.h"
+#include "engine/helpers.h"
 #include "engine/images.h"
 #include "engine/model.h"
 #include "engine/outputs.h"
@@ -47,12 +48,13 @@ struct RunInfo {
   std::shared_ptr<const Program> program;  // of the last run; nullptr before the first
   std::vector<double> layer_milliseconds;  // one a layer of the program; 0 without profile
   std::vector<LayerEvent> events;          // with profile
+  double waited_milliseconds = 0;          // for a CPU of the budget, while other calls had them all
   double scale = 1;                        // images of the whole run / images of the program
   std::int64_t images = 0;
   bool planned = false;              // the model did not have the program yet, or no longer
   double planning_milliseconds = 0;  // getting the programs, and memory for them
   double preparation_milliseconds = 0;
-  double total_milliseconds = 0;
+  double total_milliseconds = 0;  // without the waiting
   Clock::time_point begin;
 };
 
@@ -99,7 +101,7 @@ class Context {
   Phase load(std::size_t segment, const BoundPlan& bound, std::int64_t image);
   Phase store(std::size_t segment, const BoundPlan& bound, std::int64_t image);
   void run_image(std::size_t segment, std::int64_t image, int worker);
-  void run_program();
+  void run_program(Turn& turn);
   void run_piece(const Input& images, std::int64_t first, std::span<const Output> outputs);
   void choose_destinations(std::int64_t first, std::int64_t images, std::span<const Output> outputs);
   void derive(std::int64_t first, std::int64_t images, std::span<const Output> outputs) const;

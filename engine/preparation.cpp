@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/threads.h"
 #include "kernels/image/resize.h"
 
 namespace residua::engine {
@@ -102,13 +101,13 @@ void prepare_floats(const ImageView& image, const PreprocessPlan& plan, Block& s
 
 }  // namespace
 
-Input Preparer::prepare(const Input& input, const ModelCard& card, int threads,
-                        const std::function<void()>& before_image) {
+Input Preparer::prepare(const Input& input, const ModelCard& card, int workers,
+                        const std::function<void(const Phase&)>& run, const std::function<void()>& before_image) {
   const bool floats = input.type == PixelType::float32;
   const std::size_t element = floats ? sizeof(float) : 1;
   const std::int64_t values = card.input_height * card.input_width * channels;
   std::byte* const prepared = prepared_.at_least(in_bytes(input.shape.batch * values, element));
-  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(threads)));
+  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(workers)));
   const Phase phase{input.shape.batch, [&](std::int64_t index, int worker) {
                       before_image();
                       const ImageView image = input.image(index);
@@ -120,7 +119,7 @@ Input Preparer::prepare(const Input& input, const ModelCard& card, int threads,
                       else
                         prepare_bytes(image, plan, scratch, reinterpret_cast<std::uint8_t*>(output));
                     }};
-  run_phases({&phase, 1}, threads);
+  run(phase);
 
   const auto size = static_cast<std::int64_t>(element);
   const std::int64_t row = card.input_width * channels * size;

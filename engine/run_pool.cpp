@@ -1,25 +1,15 @@
 #include "engine/run_pool.h"
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "engine/cpu_budget.h"
+#include "engine/fork.h"
 
 namespace residua::engine {
-namespace {
 
-// How often somebody who waits looks at the cancel flag, which wakes nobody.
-constexpr std::chrono::milliseconds look_at_flag{10};
-
-Clock::time_point time_to_look(const StopCondition& stop) {
-  Clock::time_point until = stop.cancelled ? Clock::now() + look_at_flag : *stop.deadline;
-  if (stop.deadline) until = std::min(until, *stop.deadline);
-  return until;
-}
-
-}  // namespace
-
-RunPool::RunPool(std::shared_ptr<const Model> model) : model_(std::move(model)), most_(cpu_budget()) {}
+RunPool::RunPool(std::shared_ptr<const Model> model)
+    : model_(std::move(model)), most_(cpu_budget()), process_(forks_so_far()) {}
 
 void RunPool::set_options(const ContextOptions& options) {
   std::vector<std::unique_ptr<Context>> dropped;  // after the lock
@@ -32,28 +22,42 @@ void RunPool::set_options(const ContextOptions& options) {
 void RunPool::call_next() {
   if (waiting_.empty() || lent_ >= most_) return;
   ++lent_;
-  waiting_.front()->is_next = true;
-  waiting_.front()->called.notify_one();
+  std::atomic<std::uint32_t>& next = *waiting_.front();
   waiting_.pop_front();
+  next.store(1, std::memory_order_release);
+  next.notify_one();
+}
+
+// In a child process: who waits in line, and who has a context, was a thread of the parent's.
+void RunPool::forget_parent() {
+  if (process_ == forks_so_far()) return;
+  process_ = forks_so_far();
+  waiting_.clear();
+  lent_ = 0;
 }
 
 RunPool::Loan::Loan(RunPool& pool, const StopCondition& stop) : pool_(pool) {
   stop.check();
-  std::unique_lock lock(pool.mutex_);
-  Waiter self;
-  pool.waiting_.push_back(&self);
-  pool.call_next();
-  while (!self.is_next) {
-    if (!stop.is_set()) {
-      self.called.wait(lock);
-      continue;
+  std::atomic<std::uint32_t> called{0};
+  {
+    const std::lock_guard lock(pool.mutex_);
+    pool.forget_parent();
+    pool.waiting_.push_back(&called);
+    pool.call_next();
+  }
+  std::optional<graph::Error> error;
+  if (called.load(std::memory_order_acquire) == 0) {
+    const LockFree waiting;
+    error = wait_until(called, stop);
+  }
+  const std::lock_guard lock(pool.mutex_);
+  if (error) {
+    if (called.load(std::memory_order_relaxed) != 0) {  // called in the meantime: for the next one
+      --pool.lent_;
+      pool.call_next();
     }
-    self.called.wait_until(lock, time_to_look(stop));
-    if (self.is_next) break;
-    if (auto error = stop.reason()) {
-      pool.waiting_.remove(&self);
-      throw Stopped{std::move(*error)};
-    }
+    pool.waiting_.remove(&called);
+    throw Stopped{std::move(*error)};
   }
   generation_ = pool.generation_;
   if (pool.kept_.empty()) return;

@@ -2,7 +2,8 @@
 // Whoever comes when all are lent out waits in line, so that memory does not grow with the number of callers.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -27,10 +28,6 @@ class RunPool {
                     const std::function<void(const Context& context, double queue_milliseconds)>& after);
 
  private:
-  struct Waiter {
-    bool is_next = false;
-    std::condition_variable called;
-  };
   // A place for a context, and the context if it was made already. Given back by the destructor.
   class Loan {
    public:
@@ -48,12 +45,14 @@ class RunPool {
 
   // With the mutex held.
   void call_next();
+  void forget_parent();
 
   const std::shared_ptr<const Model> model_;
   const int most_;
   std::mutex mutex_;
   int lent_ = 0;
-  std::list<Waiter*> waiting_;
+  std::list<std::atomic<std::uint32_t>*> waiting_;  // each set when it is called
+  std::uint32_t process_;                           // forks_so_far() when the line was of use last
   ContextOptions options_;
   int generation_ = 0;                          // of options_
   std::vector<std::unique_ptr<Context>> kept_;  // the last used, whose memory the caches may still hold, is last

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "engine/counters.h"
 #include "graph/result.h"
@@ -40,6 +41,17 @@ struct StopCondition {
     if (auto error = reason()) throw Stopped{std::move(*error)};
   }
 };
+
+// Waits until `begun` is no longer 0, without a CPU. The error of `stop` where that comes first: looking for it takes a
+// wake-up now and then, so who has none waits more quietly.
+inline std::optional<graph::Error> wait_until(const std::atomic<std::uint32_t>& begun, const StopCondition& stop) {
+  if (!stop.is_set()) begun.wait(0, std::memory_order_acquire);
+  while (begun.load(std::memory_order_acquire) == 0) {
+    if (auto error = stop.reason()) return error;
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+  }
+  return std::nullopt;
+}
 
 // Counts a run that did not succeed.
 inline void count_failure(Counters& counters, graph::ErrorCode code) {

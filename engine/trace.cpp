@@ -39,7 +39,7 @@ std::string trace_json(const RunInfo& run) {
   for (const LayerEvent& event : run.events)
     if (event.worker >= 0 && workers.insert(event.worker).second)
       events.push_back(name_of_row(row_of(event.worker), "worker " + std::to_string(event.worker)));
-  events.push_back(complete_event("run", "run", 0, 0, run.total_milliseconds,
+  events.push_back(complete_event("run", "run", 0, 0, run.total_milliseconds + run.waited_milliseconds,
                                   {{"images", run.images},
                                    {"threads", run.program->key.threads},
                                    {"planning_ms", run.planning_milliseconds},

@@ -4,8 +4,10 @@
  *   residua_model *model = NULL;
  *   if (residua_model_load("resnet50.onnx", NULL, &model, &error) != RESIDUA_OK) puts(error.message);
  *
- *   residua_input input = {sizeof input, RESIDUA_UINT8_NHWC, pixels, 1, height, width, RESIDUA_PREPARE};
- *   residua_output top5 = {sizeof top5, "probabilities", probabilities, 5, 5, indices};
+ *   residua_input input = {.struct_size = sizeof input, .format = RESIDUA_UINT8_NHWC, .data = pixels, .batch = 1,
+ *                          .height = height, .width = width, .preparation = RESIDUA_PREPARE};
+ *   residua_output top5 = {.struct_size = sizeof top5, .name = "probabilities", .values = probabilities, .capacity = 5,
+ *                          .top_k = 5, .indices = indices};
  *   if (residua_run(model, &input, &top5, 1, NULL, &error) != RESIDUA_OK) puts(error.message);
  *
  * In this order: what this library is; models; images; outputs; runs; runs with a context of one's own; what a service
@@ -437,7 +439,7 @@ typedef struct residua_run_info {
                           * shape. Pages that are touched for the first time cost some more, in total_ms */
   double preparation_ms; /* resizing and cropping (RESIDUA_PREPARE) */
   double total_ms;       /* of the run, with all of the above, without queue_ms */
-  double queue_ms;       /* waiting for CPUs: residua_run and residua_run_async only */
+  double queue_ms;       /* waiting for CPUs, and in residua_run and residua_run_async for a context */
   size_t context_bytes;  /* that the context holds now: what its largest runs needed */
 } residua_run_info;
 
@@ -451,9 +453,10 @@ typedef struct residua_run_options {
 /* Runs the network on `input` and writes `output_count` outputs, at least 1. Any batch size, and any image size that
  * the network takes. `options` NULL: defaults.
  *
- * The call waits, first come first served, until CPUs of the budget are free that no other residua_run of this process
- * uses, whatever its model: alone it gets all of them, among others its share. It runs on contexts that the model
- * keeps. Equal inputs give equal bits, whatever the threads and the company.
+ * It runs on contexts that the model keeps, as many as there are CPUs in the budget; whoever comes when all are in use
+ * waits, first come, first served, so that memory does not grow with the number of callers. The CPUs are shared with
+ * all other runs of the process: alone a run gets all of them, among others its share. Equal inputs give equal bits,
+ * whatever the threads and the company.
  *
  * Deadline and cancel are looked at while waiting and between steps (some tenths of a millisecond each), not while a
  * new shape is planned. Thread-safe. */
