@@ -60,6 +60,7 @@ struct Jobs {
   void add(std::function<void()> job) {
     const std::lock_guard lock(mutex);
     clean_up();
+    done.reserve(threads.size() + 1);  // so that a thread allocates nothing at its end
     waiting.push_back(std::move(job));
     if (static_cast<int>(waiting.size()) > idle && static_cast<int>(threads.size()) < most) {
       try {

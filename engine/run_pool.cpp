@@ -1,5 +1,6 @@
 #include "engine/run_pool.h"
 
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -9,14 +10,17 @@
 namespace residua::engine {
 
 RunPool::RunPool(std::shared_ptr<const Model> model)
-    : model_(std::move(model)), most_(cpu_budget()), process_(forks_so_far()) {}
+    : model_(std::move(model)), most_(cpu_budget()), process_(forks_so_far()) {
+  kept_.reserve(static_cast<std::size_t>(most_));  // so that giving back allocates nothing
+}
 
 void RunPool::set_options(const ContextOptions& options) {
   std::vector<std::unique_ptr<Context>> dropped;  // after the lock
   const std::lock_guard lock(mutex_);
   options_ = options;
   ++generation_;
-  dropped.swap(kept_);
+  dropped.assign(std::move_iterator(kept_.begin()), std::move_iterator(kept_.end()));
+  kept_.clear();
 }
 
 void RunPool::call_next() {

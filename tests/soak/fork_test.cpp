@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "tests/soak/demonstration.h"
@@ -99,4 +100,35 @@ TEST_CASE("forks while other threads run, load and plan: the child answers at on
   stop = true;
   for (std::thread& thread : threads) thread.join();
   CHECK(refusals < forks / 2);  // the fork waits for loading and planning, which takes milliseconds here
+}
+
+TEST_CASE("forks while callers without contexts run, wait in line and have runs under way") {
+  const Model model = load_demonstration();
+  const Input two{.format = RESIDUA_FLOAT32_NCHW, .data = demonstration_images(2).data(), .batch = 2};
+  const std::vector<float> expected = model.run(two);
+  const auto run_later = [&] {
+    std::vector<float> values(expected.size());
+    const Output output{.values = values};
+    std::promise<void> done;
+    model.run_async(two, std::span(&output, 1), [&](const Result<void>&) { done.set_value(); });
+    done.get_future().wait();
+    return values == expected;
+  };
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      while (!stop) CHECK(i % 2 == 0 ? model.run(two) == expected : run_later());
+    });
+  int refusals = 0;
+  const long forks = repeats(30, 1000);
+  for (long i = 0; i < forks; ++i) {
+    const int outcome = outcome_of_child(
+        [&] { return model.run(two) == expected && run_later() && run_later() ? equal_bits : other_bits; });
+    CHECK((outcome == equal_bits || outcome == refused));
+    refusals += outcome == refused;
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(refusals < forks / 2);
 }
