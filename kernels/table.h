@@ -10,6 +10,7 @@
 #include "kernels/convolution/convolution.h"
 #include "kernels/cpu.h"
 #include "kernels/products/products.h"
+#include "kernels/strassen/strassen.h"
 #include "kernels/winograd/winograd.h"
 
 namespace residua::kernels {
@@ -63,9 +64,11 @@ struct KernelTable {
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float* output) noexcept;
 
-  // Convolutions: matrix products of gathered pixels, or of transformed tiles where the kernel is small.
+  // Convolutions: matrix products of gathered pixels, of transformed tiles where the kernel is small, or of sums of
+  // pairs of pixels where it is 1x1.
   ProductKernels products;
   ConvolutionKernels convolution;
+  StrassenKernels strassen;
   WinogradKernels winograd_4x4, winograd_2x2;  // stride 1
   WinogradKernels winograd_4x4_stride_2, winograd_2x2_stride_2;
   WinogradKernels winograd_stem;  // tiles of 3x3, kernels of 4x4

@@ -25,16 +25,8 @@ struct Blocking {
   std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
 };
 
-// Of a row.
-std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.panels * convolution.depth; }
-
-// Of a block of output channels.
-std::int64_t block_weight_floats(const BlockedConvolution& convolution) {
-  return convolution.weight_panels * convolution.depth * convolution.channels.width;
-}
-
 std::int64_t weight_floats(const BlockedConvolution& convolution) {
-  return convolution.channels.count() * block_weight_floats(convolution);
+  return convolution.channels.count() * convolution.block_weights;
 }
 
 // Whether the weights stay in the level 2 cache beside what else a layer needs there.
@@ -50,14 +42,13 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   constexpr double from_cache = 20, from_memory = 40;
   constexpr double a_part = 30'000;  // taking one, half a microsecond
   const auto weights = static_cast<double>(weight_floats(convolution));
-  const auto panels = static_cast<double>(convolution.rows * panel_floats(convolution));
+  const auto panels = static_cast<double>(convolution.rows * convolution.row_floats);
   const std::int64_t columns = convolution.channels.count();
   const std::int64_t parts = blocking.groups * (blocking.shared ? columns : 1);
   const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
   const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
-  const auto row_products =
-      static_cast<double>(panel_floats(convolution) * convolution.channels.width * (blocking.shared ? 1 : columns));
-  const double products = turns * group_rows * row_products;
+  const double products =
+      turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns));
   double moved = 0;
   if (blocking.shared) {
     const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
@@ -74,9 +65,11 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
   const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
-  // A block that fills the registers, or half of them where its panels would not stay in the cache.
-  const std::int64_t row_floats = panel_floats(convolution) + convolution.sums;
-  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, divided_up(most_rows, 2), most_rows);
+  // A block that fills the registers; fewer rows where its panels would not stay in the cache, but sums enough to hide
+  // the latency of multiply-adds.
+  constexpr std::int64_t fewest_rows = 6;
+  const std::int64_t row_floats = convolution.row_floats + convolution.row_sums;
+  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, fewest_rows, most_rows);
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
@@ -117,7 +110,7 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
 
-  std::int64_t floats_of_block() const { return blocking.rows_per_block * panel_floats(convolution); }
+  std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
 
   RowBlock block(std::int64_t index, float* panels) const {
     const std::int64_t first = index * blocking.rows_per_block;
@@ -133,7 +126,7 @@ struct Work {
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
               float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
-    convolution.finish(tensors, blocks, channel_block, values + channel_block * block_weight_floats(convolution),
+    convolution.finish(tensors, blocks, channel_block, values + channel_block * convolution.block_weights,
                        bias.data() + channel_block * convolution.channels.width, sums);
   }
 };
@@ -234,13 +227,12 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const auto work = std::make_shared<Work>();
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
   const ChannelBlocks& channels = convolution.channels;
-  const std::int64_t block_floats = block_weight_floats(convolution);
   work->weights =
       request.packed.get(request.input(weight_input),
                          {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
                           static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float), channels.count()},
                          [&](std::span<const float> values, std::int64_t block, std::byte* packed) {
-                           convolution.pack(values, block, floats(packed) + block * block_floats);
+                           convolution.pack(values, block, floats(packed) + block * convolution.block_weights);
                          });
   if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
   work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
@@ -253,8 +245,8 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
     return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
   };
   const Blocking& blocking = work->blocking;
-  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.sums;
-  const std::int64_t block_panels = blocking.rows_per_block * panel_floats(convolution);
+  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
+  const std::int64_t block_panels = blocking.rows_per_block * convolution.row_floats;
   step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
   step.shared_scratch_bytes =
       bytes(convolution.prepared_floats + (blocking.shared ? blocking.blocks * block_panels : 0));

@@ -43,10 +43,10 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.implementation = name_of(scheme) + " " + std::string(name_of(request.kernels.instruction_set));
   convolution.layout = name_of(scheme);
   convolution.rows = tiling.tiles();
-  convolution.panels = scheme.positions;
-  convolution.weight_panels = scheme.weight_positions;
-  convolution.depth = depth;
-  convolution.sums = scheme.positions * width;
+  convolution.row_floats = scheme.positions * depth;
+  convolution.row_sums = scheme.positions * width;
+  convolution.row_products = scheme.positions * depth * width;
+  convolution.block_weights = scheme.weight_positions * depth * width;
   convolution.channels = channels;
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     const std::vector<float> values = block_weights(weights, block);
