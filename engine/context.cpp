@@ -150,8 +150,8 @@ void Context::add_together(std::size_t segment) {
 }
 
 void Context::take(std::shared_ptr<const Program> program) {
-  if (program == program_) return;
-  program_ = nullptr;
+  if (ready_ && program == program_) return;
+  ready_ = false;  // where memory ends on the way, the next run begins here again
   pieces_.clear();
   phases_.clear();
   segments_.resize(program->segments.size());
@@ -171,6 +171,7 @@ void Context::take(std::shared_ptr<const Program> program) {
       add_together(i);
   }
   for (const Piece& piece : pieces_) phases_.insert(phases_.end(), piece.phases.begin(), piece.phases.end());
+  ready_ = true;
 }
 
 void Context::run_program() {
