@@ -177,36 +177,32 @@ void Context::add_together(std::size_t segment) {
 }
 
 void Context::take(std::shared_ptr<const Program> program) {
-  if (program == program_) return;
-  program_ = nullptr;
+  if (ready_ && program == program_) return;
+  ready_ = false;  // where memory ends on the way, the next run begins here again
   pieces_.clear();
   phases_.clear();
   segments_.resize(program->segments.size());
   program_ = std::move(program);
   int layers = 0;
-  try {
-    for (std::size_t i = 0; i < segments_.size(); ++i) {
-      const Segment& segment = program_->segments[i];
-      SegmentMemory& memory = segments_[i];
-      const auto workers = static_cast<std::size_t>(segment.alone ? program_->key.threads : 1);
-      memory.bound.resize(workers);
-      memory.events.resize(workers);
-      memory.first_layer = layers;
-      layers += static_cast<int>(segment.plan->steps.size());
-      if (segment.carries) {
-        const std::int64_t floats = floats_of_image(*segment.plan, segment.plan->graph.outputs[0]);
-        memory.carried.at_least(float_bytes_of(floats * program_->key.batch));
-      }
-      if (segment.alone)
-        add_alone(i);
-      else
-        add_together(i);
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Segment& segment = program_->segments[i];
+    SegmentMemory& memory = segments_[i];
+    const auto workers = static_cast<std::size_t>(segment.alone ? program_->key.threads : 1);
+    memory.bound.resize(workers);
+    memory.events.resize(workers);
+    memory.first_layer = layers;
+    layers += static_cast<int>(segment.plan->steps.size());
+    if (segment.carries) {
+      const std::int64_t floats = floats_of_image(*segment.plan, segment.plan->graph.outputs[0]);
+      memory.carried.at_least(float_bytes_of(floats * program_->key.batch));
     }
-    for (const Piece& piece : pieces_) phases_.insert(phases_.end(), piece.phases.begin(), piece.phases.end());
-  } catch (...) {
-    program_ = nullptr;  // taken by half: the next run takes it again
-    throw;
+    if (segment.alone)
+      add_alone(i);
+    else
+      add_together(i);
   }
+  for (const Piece& piece : pieces_) phases_.insert(phases_.end(), piece.phases.begin(), piece.phases.end());
+  ready_ = true;
 }
 
 void Context::run_program(Turn& turn) {
@@ -352,7 +348,7 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
     if (piece.batch != key.batch) {
       RESIDUA_ASSIGN(next, program_for(piece));
     }
-    if (next != program_) {
+    if (next != program_ || !ready_) {
       const Clock::time_point begin = Clock::now();
       take(std::move(next));
       info_.planning_milliseconds += milliseconds_between(begin, Clock::now());

@@ -111,7 +111,8 @@ class Context {
   ContextOptions options_;
   const bool profiles_;
 
-  // Of the program that this context is ready to run.
+  // Of the program that this context is ready to run, if it is.
+  bool ready_ = false;
   std::shared_ptr<const Program> program_;
   std::vector<SegmentMemory> segments_;
   std::vector<Piece> pieces_;
