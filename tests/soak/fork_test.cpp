@@ -118,7 +118,7 @@ TEST_CASE("forks while callers without contexts run, wait in line and have runs 
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&, i] {
-      while (!stop) CHECK(i % 2 == 0 ? model.run(two) == expected : run_later());
+      while (!stop) CHECK((i % 2 == 0 ? model.run(two) == expected : run_later()));
     });
   int refusals = 0;
   const long forks = repeats(30, 1000);
