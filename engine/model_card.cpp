@@ -20,6 +20,30 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_sidecar_bytes = 64u << 20;
 
+// A JSON value. nlohmann's destructor asks for memory where a list or an object is not empty, and ends the process
+// where there is none; so this one takes the value apart from the inside first.
+class Json {
+ public:
+  Json(json value) : value_(std::move(value)) {}
+  Json(Json&&) = default;
+  Json& operator=(Json&&) = delete;
+  ~Json() { take_apart(value_, 0); }
+  json& operator*() { return value_; }
+  const json& operator*() const { return value_; }
+  const json* operator->() const { return &value_; }
+
+ private:
+  // What lies deeper than any card is left to nlohmann, which does not recurse.
+  static constexpr int most_levels = 16;
+  static void take_apart(json& value, int level) {
+    if (level == most_levels || !value.is_structured()) return;
+    for (json& item : value) take_apart(item, level + 1);
+    value.clear();
+  }
+
+  json value_;
+};
+
 Error bad(const std::string& source, const std::string& key, const json& found, const std::string& expected) {
   std::string text = found.dump(-1, ' ', false, json::error_handler_t::replace);
   if (text.size() > 80) text = text.substr(0, 80) + "...";
@@ -41,25 +65,34 @@ Result<std::string> read_text(const fs::path& path, std::size_t limit) {
   return text;
 }
 
-// The sidecar as an object; an empty one where the file does not exist.
-Result<json> read_sidecar(const fs::path& model) {
-  if (model.empty()) return json::object();
-  fs::path path = model;
-  path += ".json";
-  std::error_code failure;
-  if (!fs::exists(path, failure)) return json::object();
-  RESIDUA_ASSIGN(const std::string text, read_text(path, max_sidecar_bytes));
-  json parsed = json::parse(text, nullptr, false);
-  if (!parsed.is_object()) return Error{ErrorCode::malformed, path.string() + ": not a JSON object"};
+std::string sidecar_name(const CardSources& sources) {
+  return sources.sidecar ? "the given sidecar" : sources.model.string() + ".json";
+}
+
+// The sidecar as an object; an empty one where there is none.
+Result<Json> read_sidecar(const CardSources& sources) {
+  std::string text;
+  if (sources.sidecar) {
+    text = *sources.sidecar;
+  } else {
+    if (sources.model.empty()) return Json(json::object());
+    const fs::path path = sidecar_name(sources);
+    std::error_code failure;
+    if (!fs::exists(path, failure)) return Json(json::object());
+    RESIDUA_ASSIGN(text, read_text(path, max_sidecar_bytes));
+  }
+  Json parsed(json::parse(text, nullptr, false));
+  if (!parsed->is_object()) return Error{ErrorCode::malformed, sidecar_name(sources) + ": not a JSON object"};
   return parsed;
 }
 
 // Metadata values are texts; those that hold JSON ("[0.485, ...]", "224") are taken as what they hold.
-json object_of(const std::map<std::string, std::string>& metadata) {
-  json object = json::object();
+Json object_of(const std::map<std::string, std::string>& metadata) {
+  Json object(json::object());
   for (const auto& [key, text] : metadata) {
-    const json parsed = key == "arch" ? json(json::value_t::discarded) : json::parse(text, nullptr, false);
-    object[key] = parsed.is_discarded() ? json(text) : parsed;
+    Json parsed(key == "arch" ? json(json::value_t::discarded) : json::parse(text, nullptr, false));
+    if (parsed->is_discarded()) *parsed = text;
+    (*object)[key].swap(*parsed);
   }
   return object;
 }
@@ -95,7 +128,9 @@ Status apply_three(const json& value, const std::string& key, const std::string&
   return {};
 }
 
+// `folder` empty: there is none, because the model is in memory.
 Status apply_labels(const json& value, const std::string& source, const fs::path& folder, ModelCard& card) {
+  if (value.is_string() && folder.empty()) return bad(source, "labels", value, "a list: the model lies in no folder");
   if (value.is_string()) {
     // A bare name only: a model file from elsewhere must not make us read what lies outside its folder.
     const fs::path name = value.get<std::string>();
@@ -173,35 +208,38 @@ Result<std::vector<std::string>> read_labels(const fs::path& path) {
   return labels;
 }
 
-Result<std::string> sidecar_architecture(const fs::path& model) {
-  RESIDUA_ASSIGN(const json sidecar, read_sidecar(model));
-  const auto it = sidecar.find("arch");
-  if (it == sidecar.end()) return std::string();
-  if (!it->is_string()) return bad(model.string() + ".json", "arch", *it, "the name of an architecture");
+Result<std::string> sidecar_architecture(const CardSources& sources) {
+  RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
+  const auto it = sidecar->find("arch");
+  if (it == sidecar->end()) return std::string();
+  if (!it->is_string()) return bad(sidecar_name(sources), "arch", *it, "the name of an architecture");
   return it->get<std::string>();
 }
 
 Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources) {
   ModelCard card;
   apply_preset(imported, card);
-  RESIDUA_ASSIGN(const json sidecar, read_sidecar(sources.model));
+  RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
   const bool given = !sources.labels.empty();
-  const fs::path folder = sources.model.parent_path();
-  const std::string name = sources.model.string();
+  const fs::path folder = sources.model.has_parent_path() || sources.model.empty() ? sources.model.parent_path() : ".";
+  const std::string name = sources.model.empty() ? "the model" : sources.model.string();
   RESIDUA_RETURN_IF_ERROR(
-      apply(object_of(imported.metadata), name + " (metadata)", folder, !given && !sidecar.contains("labels"), card));
-  RESIDUA_RETURN_IF_ERROR(apply(sidecar, name + ".json", folder, !given, card));
+      apply(*object_of(imported.metadata), name + " (metadata)", folder, !given && !sidecar->contains("labels"), card));
+  RESIDUA_RETURN_IF_ERROR(apply(*sidecar, sidecar_name(sources), folder, !given, card));
   if (given) {
     RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));
   }
-  if (card.resize < std::min(card.input_height, card.input_width) && !sidecar.contains("resize") &&
+  if (card.resize < std::min(card.input_height, card.input_width) && !sidecar->contains("resize") &&
       !imported.metadata.contains("resize"))
     card.resize = std::min(card.input_height, card.input_width);
   return card;
 }
 
 std::map<std::string, std::string> metadata_of(const ModelCard& card) {
-  const auto text = [](const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); };
+  const auto text = [](json built) {
+    const Json value(std::move(built));
+    return value->dump(-1, ' ', false, json::error_handler_t::replace);
+  };
   std::map<std::string, std::string> metadata{
       {"input_size", text({card.input_height, card.input_width})},
       {"resize", text(card.resize)},

@@ -46,7 +46,13 @@ Result<FileBytes> map_file(const std::filesystem::path& path) {
   const auto size = static_cast<std::size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
   if (address == MAP_FAILED) return system_error(path, "cannot be mapped", errno);
-  const auto mapping = std::make_shared<FileMapping>(static_cast<const std::byte*>(address), size);
+  std::shared_ptr<const FileMapping> mapping;
+  try {
+    mapping = std::make_shared<const FileMapping>(static_cast<const std::byte*>(address), size);
+  } catch (...) {  // no memory for the mapping's owner
+    ::munmap(address, size);
+    throw;
+  }
   return FileBytes{std::shared_ptr<const std::byte>(mapping, mapping->begin()), size, mapping.get()};
 }
 

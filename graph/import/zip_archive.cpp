@@ -20,6 +20,15 @@ constexpr std::uint64_t piece_size = 64 << 10;  // of a stored entry, looked at 
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message)}; }
 
+// What libzip could not do. Where it lacked memory, that says nothing of the file.
+Error failure(const std::string& what, zip_error_t* error) {
+  constexpr int no_memory_in_zlib = -4;
+  const int code = zip_error_code_zip(error);
+  if (code == ZIP_ER_MEMORY || (code == ZIP_ER_ZLIB && zip_error_code_system(error) == no_memory_in_zlib))
+    return {ErrorCode::out_of_memory, what + ": out of memory"};
+  return malformed(what + ": " + zip_error_strerror(error));
+}
+
 // The file's bytes for libzip, which remembers where it was read last: so it comes out where an entry lies.
 struct Source {
   FileBytes bytes;
@@ -83,6 +92,7 @@ struct Source {
 };
 
 struct Close {
+  void operator()(zip_source_t* source) const { zip_source_free(source); }
   void operator()(zip_t* archive) const { zip_discard(archive); }
   void operator()(zip_file_t* file) const { zip_fclose(file); }
 };
@@ -97,7 +107,7 @@ struct ZipArchive::Handle {
 
   Result<OpenEntry> open_entry(zip_uint64_t index, const std::string& what) const {
     OpenEntry file(zip_fopen_index(archive.get(), index, 0));
-    if (!file) return malformed(what + ": " + zip_error_strerror(zip_get_error(archive.get())));
+    if (!file) return failure(what, zip_get_error(archive.get()));
     return file;
   }
 
@@ -109,7 +119,7 @@ struct ZipArchive::Handle {
     std::uint64_t found = 0;
     while (true) {
       const zip_int64_t got = zip_fread(file.get(), piece.data(), piece.size());
-      if (got < 0) return malformed(what + ": " + zip_error_strerror(zip_file_get_error(file.get())));
+      if (got < 0) return failure(what, zip_file_get_error(file.get()));
       if (found == 0) offset = source.last_read;
       if (got == 0) return found == facts.size;
       const auto count = static_cast<std::uint64_t>(got);
@@ -131,7 +141,7 @@ struct ZipArchive::Handle {
       got = zip_fread(file.get(), content.get() + filled, facts.size + 1 - filled);
       if (got > 0) filled += static_cast<std::uint64_t>(got);
     }
-    if (got < 0) return malformed(what + ": " + zip_error_strerror(zip_file_get_error(file.get())));
+    if (got < 0) return failure(what, zip_file_get_error(file.get()));
     if (filled != facts.size) {
       return malformed(what + " unpacks to " + (filled > facts.size ? "more" : "less") + " than the promised " +
                        std::to_string(facts.size) + " bytes");
@@ -150,14 +160,14 @@ Result<ZipArchive> ZipArchive::open(const FileBytes& bytes) {
   handle->budget = bytes.size > (UINT64_MAX - free_expansion) / largest_expansion
                        ? UINT64_MAX
                        : bytes.size * largest_expansion + free_expansion;
-  zip_error_t error;
-  zip_error_init(&error);
-  zip_source_t* source = zip_source_function_create(Source::call, &handle->source, &error);
-  handle->archive.reset(source ? zip_open_from_source(source, ZIP_RDONLY, &error) : nullptr);
-  std::string reason = handle->archive ? "" : zip_error_strerror(&error);
-  if (!handle->archive && source) zip_source_free(source);
-  zip_error_fini(&error);
-  if (!handle->archive) return malformed("the zip archive cannot be read: " + reason);
+  struct OpenError : zip_error_t {
+    OpenError() { zip_error_init(this); }
+    ~OpenError() { zip_error_fini(this); }
+  } error;
+  std::unique_ptr<zip_source_t, Close> source(zip_source_function_create(Source::call, &handle->source, &error));
+  if (source) handle->archive.reset(zip_open_from_source(source.get(), ZIP_RDONLY, &error));
+  if (!handle->archive) return failure("the zip archive cannot be read", &error);
+  static_cast<void>(source.release());  // the archive's now
   return ZipArchive(std::move(handle));
 }
 
