@@ -5,10 +5,9 @@
 
 namespace residua::engine {
 
-// While it lives, this thread rounds to nearest, keeps denormal numbers and traps nothing: what a thread starts with.
-// Outputs then do not depend on the host's settings (flush-to-zero, another rounding), and those come back as they
-// were, exception flags included. Denormal numbers are kept because they are float32: what flushing them would save was
-// not measurable on residual networks, whose activations are zero or far above 1e-38.
+// While it lives, this thread rounds to nearest, keeps denormal numbers (they are float32) and traps nothing: what a
+// thread starts with. Outputs then do not depend on the host's settings, and those come back as they were, exception
+// flags included.
 class OurFloatMode {
  public:
   OurFloatMode() : host_(_mm_getcsr()) { _mm_setcsr(initial); }

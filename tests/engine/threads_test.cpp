@@ -177,7 +177,7 @@ void work_for(std::chrono::microseconds length) {
 TEST_CASE("calls together keep no more workers busy than the budget, and each gets its turn") {
   constexpr int callers = 6;
   Busy busy;
-  std::atomic<bool> stop{false};
+  std::atomic<int> ready{0}, all_runs{0};
   std::vector<int> runs(callers, 0);
   std::vector<std::thread> threads;
   for (int caller = 0; caller < callers; ++caller)
@@ -187,13 +187,13 @@ TEST_CASE("calls together keep no more workers busy than the budget, and each ge
                           work_for(std::chrono::microseconds(50));
                           busy.leave();
                         }};
-      while (!stop) {
+      ++ready;
+      while (ready < callers) std::this_thread::yield();
+      while (++all_runs < 1200) {
         run_phases({&phase, 1}, 1 + caller % 2);
         ++runs[static_cast<std::size_t>(caller)];
       }
     });
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  stop = true;
   for (std::thread& thread : threads) thread.join();
   // A worker whose call has to give a CPU away finishes the part it is at: each such one may be one too many for so
   // long.
