@@ -16,11 +16,22 @@ std::string shape_text(const Array& array) {
   return text + "]";
 }
 
+// "float64", "int8"
+std::string dtype_text(const nb::dlpack::dtype& type) {
+  const auto code = static_cast<nb::dlpack::dtype_code>(type.code);
+  const std::string bits = std::to_string(type.bits);
+  if (code == nb::dlpack::dtype_code::Float) return "float" + bits;
+  if (code == nb::dlpack::dtype_code::Int) return "int" + bits;
+  if (code == nb::dlpack::dtype_code::UInt) return "uint" + bits;
+  return "type code " + std::to_string(type.code) + ", " + bits + " bits";
+}
+
+nb::builtin_exception type_error(const std::string& message) { return nb::type_error(message.c_str()); }
+
 [[noreturn]] void refuse(const std::string& message) { throw Error(RESIDUA_INVALID_ARGUMENT, message); }
 
 [[noreturn]] void refuse_type(nb::handle found, const char* what, const char* expected) {
-  const std::string message = std::string(what) + ": " + nb::type_name(found.type()).c_str() + " given, " + expected;
-  throw nb::type_error(message.c_str());
+  throw type_error(std::string(what) + ": " + nb::type_name(found.type()).c_str() + " given, " + expected);
 }
 
 std::int32_t size_of(std::size_t size) {
@@ -33,9 +44,8 @@ Array dense(nb::handle object, const char* what, const char* expected) {
   Array array;
   if (!nb::try_cast(object, array, false)) refuse_type(object, what, expected);
   if (array.device_type() != nb::device::cpu::value) {
-    throw nb::type_error((std::string(what) + " on device type " + std::to_string(array.device_type()) +
-                          ": memory of the CPU expected (for a tensor: .cpu())")
-                             .c_str());
+    throw type_error(std::string(what) + " on device type " + std::to_string(array.device_type()) +
+                     ": memory of the CPU expected (for a tensor: .cpu())");
   }
   nb::ndarray<nb::ro, nb::c_contig> contiguous;
   if (!nb::try_cast(object, contiguous, true)) refuse_type(object, what, expected);
@@ -53,8 +63,9 @@ Images images_of(nb::handle object, const ModelInfo& info) {
 
   images.is_float = array.dtype() == nb::dtype<float>();
   if (!images.is_float && array.dtype() != nb::dtype<std::uint8_t>()) {
-    throw nb::type_error(
-        "images: float32 [batch, channels, height, width], normalised, or uint8 [batch, height, width, 3], RGB, "
+    throw type_error(
+        "images: " + dtype_text(array.dtype()) +
+        " given, float32 [batch, channels, height, width], normalised, or uint8 [batch, height, width, 3], RGB, "
         "expected");
   }
   const std::string channels = std::to_string(images.is_float ? info.channels : 3);
@@ -79,7 +90,9 @@ Images images_of(nb::handle object, const ModelInfo& info) {
 nb::ndarray<const std::uint8_t> photo_of(nb::handle object) {
   constexpr const char* expected = "an array of uint8 [height, width, 3], RGB, expected";
   const Array array = dense(object, "pixels", expected);
-  if (array.dtype() != nb::dtype<std::uint8_t>()) throw nb::type_error((std::string("pixels: ") + expected).c_str());
+  if (array.dtype() != nb::dtype<std::uint8_t>()) {
+    throw type_error("pixels: " + dtype_text(array.dtype()) + " given, " + expected);
+  }
   if (array.ndim() != 3 || array.shape(2) != 3) {
     refuse("pixels of shape " + shape_text(array) + ": [height, width, 3], RGB, expected");
   }
