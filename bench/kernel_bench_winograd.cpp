@@ -1,4 +1,4 @@
-// 3x3 convolutions with stride 1 by Winograd, whole layers on one thread: transforms and products.
+// 3x3 convolutions by Winograd, whole layers on one thread: transforms and products.
 #include "bench/kernel_bench.h"
 #include "kernels/winograd/winograd_layer.h"
 
@@ -10,9 +10,10 @@ void run(benchmark::State& state, const BenchTier& tier, const WinogradKernels& 
          const ConvolutionShape& shape) {
   const Padding padding{shape.padding, shape.padding, shape.padding, shape.padding};
   const WinogradGeometry geometry =
-      make_winograd_geometry(shape.height, shape.width, shape.channels, shape.output_channels, padding, winograd.tile);
-  const WinogradLayer layer{tier.kernels.products, winograd, geometry, 1,
-                            usual_winograd_blocking(tier.kernels.products, winograd, geometry, 1)};
+      make_winograd_geometry(1, shape.height, shape.width, shape.channels, shape.output_channels, padding,
+                             winograd.scheme.stride, winograd.scheme.taps);
+  const WinogradLayer layer{tier.kernels.products, winograd, geometry,
+                            usual_winograd_blocking(tier.kernels.products, winograd, geometry)};
   const WinogradSizes sizes = sizes_of(layer);
   const auto input = zeros(shape.height * shape.width * shape.channels), packed = zeros(sizes.packed),
              bias = zeros(shape.output_channels + tier.kernels.products.lanes);
@@ -29,12 +30,15 @@ void run(benchmark::State& state, const BenchTier& tier, const WinogradKernels& 
 
 // Not for groups: the transforms of outputs end at the last channel of the layer, not of a group.
 void register_winograd_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks) {
-  const std::pair<const char*, const WinogradKernels*> kinds[] = {{"winograd_4x4", &tier.kernels.winograd_4x4},
-                                                                  {"winograd_2x2", &tier.kernels.winograd_2x2}};
+  const std::pair<const char*, const WinogradKernels*> kinds[] = {
+      {"winograd_4x4", &tier.kernels.winograd_4x4},
+      {"winograd_2x2", &tier.kernels.winograd_2x2},
+      {"winograd_4x4", &tier.kernels.winograd_4x4_stride_2},
+      {"winograd_2x2", &tier.kernels.winograd_2x2_stride_2}};
   for (const auto& [kind, winograd] : kinds)
     for (const NamedShapes& network : networks)
       for (const ConvolutionShape& shape : network.shapes)
-        if (shape.kernel == 3 && shape.stride == 1 && shape.padding <= 1 && shape.groups == 1)
+        if (shape.kernel == 3 && shape.stride == winograd->scheme.stride && shape.padding <= 1 && shape.groups == 1)
           benchmark::RegisterBenchmark(
               (std::string(kind) + "/" + network.name + "/" + shape.name + "/" + tier.name).c_str(),
               [tier, winograd = *winograd, shape](benchmark::State& state) { run(state, tier, winograd, shape); });

@@ -29,6 +29,10 @@ void fill_winograd_sse2(KernelTable& table) noexcept;
 void fill_winograd_avx2(KernelTable& table) noexcept;
 void fill_winograd_avx512(KernelTable& table) noexcept;
 
+void fill_strassen_sse2(KernelTable& table) noexcept;
+void fill_strassen_avx2(KernelTable& table) noexcept;
+void fill_strassen_avx512(KernelTable& table) noexcept;
+
 void fill_peak_sse2(KernelTable& table) noexcept;
 void fill_peak_avx2(KernelTable& table) noexcept;
 void fill_peak_avx512(KernelTable& table) noexcept;

@@ -1,6 +1,7 @@
 #include "engine/steps/blocked_convolution.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/arena.h"
 #include "engine/caches.h"
@@ -24,10 +25,8 @@ struct Blocking {
   std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
 };
 
-std::int64_t panel_floats(const BlockedConvolution& convolution) { return convolution.positions * convolution.depth; }
-
 std::int64_t weight_floats(const BlockedConvolution& convolution) {
-  return convolution.channels.count() * panel_floats(convolution) * convolution.channels.width;
+  return convolution.channels.count() * convolution.block_weights;
 }
 
 // Whether the weights stay in the level 2 cache beside what else a layer needs there.
@@ -43,12 +42,13 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   constexpr double from_cache = 20, from_memory = 40;
   constexpr double a_part = 30'000;  // taking one, half a microsecond
   const auto weights = static_cast<double>(weight_floats(convolution));
-  const auto panels = static_cast<double>(convolution.rows * panel_floats(convolution));
+  const auto panels = static_cast<double>(convolution.rows * convolution.row_floats);
   const std::int64_t columns = convolution.channels.count();
   const std::int64_t parts = blocking.groups * (blocking.shared ? columns : 1);
   const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
   const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
-  const double products = turns * group_rows * weights / (blocking.shared ? static_cast<double>(columns) : 1);
+  const double products =
+      turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns));
   double moved = 0;
   if (blocking.shared) {
     const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
@@ -63,14 +63,17 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 }
 
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
+  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
+  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
+  // A block that fills the registers, or half of them where its panels would not stay in the cache.
+  const std::int64_t row_floats = convolution.row_floats + convolution.row_sums;
+  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, divided_up(most_rows, 2), most_rows);
   Blocking blocking{};
-  blocking.blocks = divided_up(convolution.rows, most_rows);
+  blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
   blocking.blocks = divided_up(convolution.rows, blocking.rows_per_block);
 
-  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
-  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
-  const std::int64_t block_floats = blocking.rows_per_block * (panel_floats(convolution) + convolution.sums);
+  const std::int64_t block_floats = blocking.rows_per_block * row_floats;
   const std::int64_t fewest_groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
 
   // From many small parts, with which threads that start together end together, and one that is held up leaves the
@@ -105,7 +108,7 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
 
-  std::int64_t floats_of_block() const { return blocking.rows_per_block * panel_floats(convolution); }
+  std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
 
   RowBlock block(std::int64_t index, float* panels) const {
     const std::int64_t first = index * blocking.rows_per_block;
@@ -121,8 +124,7 @@ struct Work {
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
               float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
-    convolution.finish(tensors, blocks, channel_block,
-                       values + channel_block * panel_floats(convolution) * convolution.channels.width,
+    convolution.finish(tensors, blocks, channel_block, values + channel_block * convolution.block_weights,
                        bias.data() + channel_block * convolution.channels.width, sums);
   }
 };
@@ -135,6 +137,12 @@ std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
 }
 
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
+
+Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, float* prepared, int threads) {
+  return in_ranges(threads, work->convolution.prepare_parts, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, prepared);
+  });
+}
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                      const Binding& binding) {
@@ -154,7 +162,7 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
 
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                                         const Binding& binding) {
-  float* const panels = floats(binding.shared_scratch);
+  float* const panels = floats(binding.shared_scratch) + work->convolution.prepared_floats;
   const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
                        work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
                      }};
@@ -217,13 +225,12 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const auto work = std::make_shared<Work>();
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
   const ChannelBlocks& channels = convolution.channels;
-  const std::int64_t block_floats = panel_floats(convolution) * channels.width;
   work->weights =
       request.packed.get(request.input(weight_input),
                          {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
                           static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float), channels.count()},
                          [&](std::span<const float> values, std::int64_t block, std::byte* packed) {
-                           convolution.pack(values, block, floats(packed) + block * block_floats);
+                           convolution.pack(values, block, floats(packed) + block * convolution.block_weights);
                          });
   if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
   work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
@@ -236,10 +243,11 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
     return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
   };
   const Blocking& blocking = work->blocking;
-  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.sums;
-  const std::int64_t block_panels = blocking.rows_per_block * panel_floats(convolution);
+  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
+  const std::int64_t block_panels = blocking.rows_per_block * convolution.row_floats;
   step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
-  if (blocking.shared) step.shared_scratch_bytes = bytes(blocking.blocks * block_panels);
+  step.shared_scratch_bytes =
+      bytes(convolution.prepared_floats + (blocking.shared ? blocking.blocks * block_panels : 0));
   work->convolution = std::move(convolution);
 
   const auto locate_input = request.locate(0);
@@ -247,10 +255,19 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
       has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
   step.bind = [=, shared_work = std::shared_ptr<const Work>(work),
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    const ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
-                                     binding.address(output)};
-    if (shared_work->blocking.shared) return gather_then_multiply(shared_work, tensors, binding);
-    return {group_by_group(shared_work, tensors, binding)};
+    ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
+                               binding.address(output)};
+    std::vector<Phase> phases;
+    if (shared_work->convolution.prepare) {
+      float* const prepared = floats(binding.shared_scratch);
+      phases.push_back(prepare_input(shared_work, tensors.input, prepared, binding.workers()));
+      tensors.input = prepared;
+    }
+    if (shared_work->blocking.shared)
+      std::ranges::move(gather_then_multiply(shared_work, tensors, binding), std::back_inserter(phases));
+    else
+      phases.push_back(group_by_group(shared_work, tensors, binding));
+    return phases;
   };
   return step;
 }

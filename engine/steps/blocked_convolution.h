@@ -60,13 +60,19 @@ struct BlockedConvolution {
   std::string implementation;
   std::string layout;  // name of the packed weights
   std::int64_t rows = 0;
-  std::int64_t positions = 1;  // panels of a block
-  std::int64_t depth = 0;      // of a panel, a multiple of the lanes
-  std::int64_t sums = 0;       // floats of scratch memory that `finish` needs for a row
+  std::int64_t row_floats = 0;     // of a row in the panels
+  std::int64_t row_sums = 0;       // floats of scratch memory that `finish` needs for a row
+  std::int64_t row_products = 0;   // multiply-adds of a row with a block of output channels
+  std::int64_t block_weights = 0;  // floats of the packed weights of a block of output channels
   bool relu = false;
   ChannelBlocks channels;
 
-  // Packs one block's weights, positions * depth * width floats.
+  // Where the input is read from a copy in another layout: made by `prepare`, in parts that know no order, before all
+  // else; `gather` finds it in place of the input.
+  std::int64_t prepared_floats = 0, prepare_parts = 0;
+  std::function<void(const float* input, std::int64_t part, float* prepared)> prepare;
+
+  // Packs one block's weights.
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
   // Fills the panels of one block of rows with the channels that `channel_block` reads.
   std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block)> gather;

@@ -68,7 +68,9 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   convolution.implementation = "direct " + std::string(name_of(request.kernels.instruction_set));
   convolution.layout = "direct";
   convolution.rows = request.output().shape[0] * g.output_height * g.output_width;
-  convolution.depth = depth;
+  convolution.row_floats = depth;
+  convolution.row_products = depth * width;
+  convolution.block_weights = depth * width;
   convolution.channels = channels;
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     const std::vector<float> values = weights_of_block(channels, weights, taps, block);

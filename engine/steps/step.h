@@ -95,6 +95,8 @@ struct Implementation {
 
 // One function a file of this folder: the implementations it offers.
 std::vector<Implementation> winograd_convolution_implementations();
+std::vector<Implementation> winograd_stem_implementations();
+std::vector<Implementation> strassen_convolution_implementations();
 std::vector<Implementation> direct_convolution_implementations();
 std::vector<Implementation> onednn_convolution_implementations();
 std::vector<Implementation> onednn_fully_connected_implementations();

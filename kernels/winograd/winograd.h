@@ -1,15 +1,32 @@
-// Winograd's minimal filtering for 3x3 convolutions with stride 1 (Winograd 1980; Lavin and Gray, arXiv:1509.09308).
+// Winograd's minimal filtering for small kernels (Winograd 1980; Lavin and Gray, arXiv:1509.09308).
 //
-// F(m x m, 3 x 3) cuts the output into tiles of m x m pixels. The (m+2) x (m+2) inputs under a tile and the 3x3
-// weights are transformed; at each of the (m+2)^2 positions the transformed channels are multiplied as matrices; a last
-// transform makes m x m outputs of the products. For m = 4 that is 36 multiplications where direct convolution has 144.
+// F(m x m, 3 x 3) cuts the output into tiles of m x m pixels. The inputs under a tile and the 3x3 weights are
+// transformed; at each position of the result the transformed channels are multiplied as matrices; a last transform
+// makes m x m outputs of the products. With stride 1 and m = 4 that is 36 multiplications where direct convolution has
+// 144.
 //
 //   d [6][6] input tile --B--> V [36]            Y = A^T ((B^T d B) * (G g G^T)) A, for each tile,
 //   g [3][3] weights ----G--> U [36]             summed over the channels between B and A
 //   M = sum over channels of V * U  --A--> Y [4][4] outputs
 //
-// F(4x4) interpolates at 0, +-1/sqrt(2), +-sqrt(2), infinity: less error than at the usual 0, +-1, +-2, infinity
-// (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) interpolates at 0, +-1, infinity.
+// In one dimension a scheme has as many positions as a tile has inputs: a polynomial product evaluated at that many
+// points. F(4x4) takes 0, +-1/sqrt(2), +-sqrt(2), infinity: less error than with the usual 0, +-1, +-2, infinity
+// (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) takes 0, +-1, infinity.
+//
+// Stride 2 falls into phases: output k reads inputs 2k and 2k + 2, which is a convolution of the even inputs with two
+// taps, and 2k + 1, a product with the tap in the middle. F(4x4) with stride 2 has the points +-1/2, +-3/2, infinity
+// for the even inputs and the four odd inputs as they are: 9 positions in a dimension where direct convolution has 12
+// multiplications. All four odd ones have the same weight. F(2x2) with stride 2 has +-1, infinity and two odd inputs.
+//
+//   d0 d1 d2 d3 d4 d5 d6 d7 d8
+//   |     |     |     |     |    F(4, 2 taps): 5 positions, 5 weights
+//      |     |     |     |       the middle tap: 4 positions, 1 weight
+//
+// A stem, 7x7 with stride 2 on few channels, is a 4x4 convolution with stride 1 on an image whose pixels hold 2x2 of
+// the input's (KernelTable::space_to_depth_row). F(3x3, 4x4) has the points of F(4x4, 3x3).
+//
+// Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
+// and as many positions fewer: those of a subset of the points, whose weights are the same.
 //
 // A NaN in the input makes every output NaN whose window covers it. It may also spoil the other outputs of the tiles
 // whose inputs it is among, as may an infinity, which the transforms subtract from itself; it reaches no other tile.
@@ -19,13 +36,32 @@
 
 namespace residua::kernels {
 
-// NHWC images, and the tiles that cover their outputs: row by row, image after image.
+// NHWC images and the tiles that cover their outputs.
 struct WinogradGeometry {
+  std::int64_t images;
   std::int64_t height, width, channels;      // of the input
-  std::int64_t output_height, output_width;  // height + padding above and below - 2, likewise
+  std::int64_t output_height, output_width;  // (height + padding above and below - taps) / stride + 1
   std::int64_t output_channels;
   std::int64_t padding_top, padding_left;
-  std::int64_t tiles_down, tiles_across;  // ceil(output_height / m), ceil(output_width / m)
+};
+
+// One tile, by its outputs.
+struct WinogradTile {
+  std::int64_t image, y, x;  // the first output
+  int height, width;         // 1 .. m
+};
+
+// Some tiles whose panels lie together, and which of them need each position: always neighbours.
+struct WinogradBlock {
+  static constexpr int most_rows = 16;  // of any tier's products
+  static constexpr int most_positions = 81;
+  struct Rows {
+    int first, count;
+  };
+
+  int rows;
+  WinogradTile tiles[most_rows];
+  Rows rows_of[most_positions];  // by position
 };
 
 // Where outputs go, and what is added on the way: bias, then residual, then ReLU (NaN stays NaN).
@@ -36,30 +72,71 @@ struct WinogradTarget {
   bool relu;
 };
 
-// The kernels of one tier and tile size. They feed and empty the products of the same tier (kernels/products):
-// positions * rows * depth panels, at most ProductKernels::rows tiles in each.
-struct WinogradKernels {
-  int tile;       // m: outputs on a side of a tile
-  int positions;  // (m + 2)^2
+// A position's place in both dimensions, and the transformed weights that it is multiplied by.
+struct WinogradPosition {
+  std::uint8_t row, column, weights;
+};
 
-  // Transforms input channels [first_channel, first_channel + channels) of tiles [first_tile, first_tile + rows) into
-  // panels of chunks = ceil(channels / lanes); what lies outside the image, and channels of the last chunk that do not
-  // exist, are zeros.
+// The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
+struct WinogradScheme {
+  int tile;              // m: outputs on a side of a tile
+  int stride, taps;      // of the convolution: its kernel is taps x taps
+  int positions;         // of a whole tile
+  int weight_positions;  // different transformed weights
+  WinogradPosition at[WinogradBlock::most_positions];
+  std::uint16_t needed[4];  // [n - 1]: bit i is set where n outputs in a dimension need point i
+};
+
+// How a scheme's tiles cover the outputs of some images. Tiles are numbered by size, so that those that need a position
+// are neighbours, and for each size row by row, image after image:
+//
+//   +------+------+---+
+//   | whole| whole| r |    right-hand tiles, whole ones, lower ones, corners
+//   | whole| whole| r |
+//   +------+------+---+    needed by all: all of them      by whole heights only: right-hand and whole ones
+//   | lower| lower| c |    by whole widths only: whole and lower ones     by neither: whole ones
+//   +------+------+---+
+struct WinogradTiling {
+  WinogradScheme scheme;
+  std::int64_t whole_down, whole_across;  // whole tiles of an image
+  int rest_down, rest_across;             // outputs of the trimmed ones behind them, 0: there are none
+  std::int64_t end[4];                    // of right-hand, whole and lower tiles and corners, all images together
+
+  std::int64_t tiles() const { return end[3]; }
+};
+WinogradTiling make_winograd_tiling(const WinogradScheme& scheme, const WinogradGeometry& geometry);
+
+// The number of positions that all tiles together need: multiplications for a pair of channels.
+std::int64_t count_products(const WinogradTiling& tiling);
+// Tiles [first, first + rows), and which of them need each position.
+WinogradBlock block_of_tiles(const WinogradTiling& tiling, std::int64_t first, int rows);
+// The latter alone.
+WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position, std::int64_t first, int rows);
+
+// The kernels of one tier and scheme. They feed and empty the products of the same tier (kernels/products), at most
+// ProductKernels::rows tiles at a time.
+struct WinogradKernels {
+  WinogradScheme scheme;
+
+  // Transforms input channels [first_channel, first_channel + channels) of a block's tiles into panels of chunks =
+  // ceil(channels / lanes); what lies outside the image, and channels of the last chunk that do not exist, are zeros.
+  // Position p has a row for each tile that needs it:
   //
-  //   panels[p * position_stride + (chunk * rows + r) * lanes + lane]
-  void (*transform_input)(const float* images, const WinogradGeometry& geometry, std::int64_t first_tile, int rows,
+  //   panels[p * position_stride + (chunk * rows_of[p].count + r - rows_of[p].first) * lanes + lane]
+  void (*transform_input)(const float* images, const WinogradGeometry& geometry, const WinogradBlock& block,
                           std::int64_t first_channel, std::int64_t channels, float* panels,
                           std::int64_t position_stride) noexcept;
 
   // Transforms the products of the same tiles, sums[p * position_stride + (r * vectors + v) * lanes + lane], for output
-  // channels [first_channel, min(first_channel + vectors * lanes, output_channels)).
+  // channels [first_channel, min(first_channel + vectors * lanes, output_channels)). What a tile does not need is not
+  // read.
   void (*transform_output)(const float* sums, std::int64_t position_stride, const WinogradGeometry& geometry,
-                           std::int64_t first_tile, int rows, std::int64_t first_channel, int vectors,
+                           const WinogradBlock& block, std::int64_t first_channel, int vectors,
                            const WinogradTarget& target) noexcept;
 
   // Transforms the weights of output channels [first, first + width) as far as they exist, in double:
-  // packed[(p * depth + c) * width + k], zeros for c >= channels and for channels beyond output_channels.
-  // `weights`: [output_channels][channels][3][3].
+  // packed[(w * depth + c) * width + k] for w < weight_positions, zeros for c >= channels and for channels beyond
+  // output_channels. `weights`: [output_channels][channels][taps][taps].
   void (*transform_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
                             std::int64_t first, std::int64_t width, std::int64_t depth, float* packed) noexcept;
 };

@@ -1,88 +1,42 @@
-// Bodies of the Winograd transforms, included once by each instruction set's file inside its anonymous namespace.
+// Bodies of the Winograd transforms, included once by each instruction set's file inside its anonymous namespace, after
+// winograd_schemes.h.
 
-using Vector = xsimd::batch<float>;
-constexpr int lanes = static_cast<int>(Vector::size);
-
-// ---- The one-dimensional transforms; the matrices are in winograd.h's scheme, points in the order 0, +a, -a, ... ----
-
-struct F4 {
-  static constexpr int tile = 4, side = 6;
-  static constexpr float a = 0.70710678118654752440f, b = 1.41421356237309504880f;  // the points +-a, +-b; a * b = 1
-  // Row i: powers of point i over the product of its distances to the other finite points.
-  static constexpr double weights[side][3] = {
-      {1, 0, 0},
-      {-2.0 / 3, -0.47140452079103168293, -1.0 / 3},
-      {-2.0 / 3, 0.47140452079103168293, -1.0 / 3},
-      {1.0 / 6, 0.23570226039551584147, 1.0 / 3},
-      {1.0 / 6, -0.23570226039551584147, 1.0 / 3},
-      {0, 0, 1},
-  };
-
-  // 12 operations: the even and the odd part of each pair of points are shared.
-  [[gnu::always_inline]] static void input(const Vector (&d)[side], Vector (&t)[side]) noexcept {
-    const Vector odd_a = xsimd::fnma(Vector(2.0f), d[1], d[3]);   // d3 - 2 d1
-    const Vector even_a = xsimd::fnma(Vector(2.0f), d[2], d[4]);  // d4 - 2 d2
-    const Vector odd_b = xsimd::fnma(Vector(0.5f), d[1], d[3]);
-    const Vector even_b = xsimd::fnma(Vector(0.5f), d[2], d[4]);
-    t[0] = xsimd::fnma(Vector(2.5f), d[2], d[0] + d[4]);
-    t[1] = xsimd::fma(Vector(a), odd_a, even_a);
-    t[2] = xsimd::fnma(Vector(a), odd_a, even_a);
-    t[3] = xsimd::fma(Vector(b), odd_b, even_b);
-    t[4] = xsimd::fnma(Vector(b), odd_b, even_b);
-    t[5] = xsimd::fnma(Vector(2.5f), d[3], d[1] + d[5]);
-  }
-  [[gnu::always_inline]] static void output(const Vector (&m)[side], Vector (&y)[tile]) noexcept {
-    const Vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-    const Vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    y[0] = m[0] + (sum_a + sum_b);
-    y[1] = xsimd::fma(Vector(b), difference_b, Vector(a) * difference_a);
-    y[2] = xsimd::fma(Vector(2.0f), sum_b, Vector(0.5f) * sum_a);
-    y[3] = xsimd::fma(Vector(2 * b), difference_b, xsimd::fma(Vector(a / 2), difference_a, m[5]));
-  }
-};
-
-struct F2 {
-  static constexpr int tile = 2, side = 4;
-  static constexpr double weights[side][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-
-  [[gnu::always_inline]] static void input(const Vector (&d)[side], Vector (&t)[side]) noexcept {
-    t[0] = d[0] - d[2];
-    t[1] = d[1] + d[2];
-    t[2] = d[2] - d[1];
-    t[3] = d[3] - d[1];
-  }
-  [[gnu::always_inline]] static void output(const Vector (&m)[side], Vector (&y)[tile]) noexcept {
-    y[0] = m[0] + (m[1] + m[2]);
-    y[1] = (m[1] - m[2]) + m[3];
-  }
-};
-
-// ---- Two dimensions ----
-
-// Where a tile starts in the input, and which of its rows and columns lie inside the image.
-struct Window {
-  std::int64_t offset;  // of input (0, 0) of the tile, in floats; may lie outside the image
-  int top, bottom, left, right;
-};
-
-struct Tile {
-  std::int64_t image, y, x;  // of the tile in the grid
-};
-
-Tile tile_at(const WinogradGeometry& g, std::int64_t index) noexcept {
-  const std::int64_t row = index / g.tiles_across;
-  return {row / g.tiles_down, row % g.tiles_down, index % g.tiles_across};
+template <class Scheme>
+constexpr WinogradScheme make_scheme() {
+  constexpr int side = span<Scheme>(Scheme::tile);
+  constexpr int weight_side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0]));
+  WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side * weight_side, {}, {}};
+  for (int v = 0; v < weight_side; ++v)
+    for (int u = 0; u < weight_side; ++u)
+      for (int y = 0; y < side; ++y)
+        for (int x = 0; x < side; ++x)
+          if (Scheme::weights_of_point[y] == v && Scheme::weights_of_point[x] == u)
+            scheme.at[scheme.positions++] = {static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(x),
+                                             static_cast<std::uint8_t>(v * weight_side + u)};
+  for (int outputs = 1; outputs <= Scheme::tile; ++outputs)
+    for (int i = 0; i < span<Scheme>(outputs); ++i)
+      scheme.needed[outputs - 1] =
+          static_cast<std::uint16_t>(scheme.needed[outputs - 1] | 1 << Scheme::points[outputs - 1][i]);
+  return scheme;
 }
+
+// The positions of a tile of height x width outputs, [span(height)][span(width)].
+template <class Scheme, int height, int width>
+struct Positions {
+  int of[span<Scheme>(height)][span<Scheme>(width)] = {};
+
+  constexpr Positions() {
+    const WinogradScheme scheme = make_scheme<Scheme>();
+    for (int y = 0; y < span<Scheme>(height); ++y)
+      for (int x = 0; x < span<Scheme>(width); ++x)
+        for (int p = 0; p < scheme.positions; ++p)
+          if (scheme.at[p].row == Scheme::points[height - 1][y] && scheme.at[p].column == Scheme::points[width - 1][x])
+            of[y][x] = p;
+  }
+};
 
 int clamped(std::int64_t value, int most) noexcept {
   return value < 0 ? 0 : value > most ? most : static_cast<int>(value);
-}
-
-template <class Scheme>
-Window window_of(const WinogradGeometry& g, const Tile& tile) noexcept {
-  const std::int64_t y = tile.y * Scheme::tile - g.padding_top, x = tile.x * Scheme::tile - g.padding_left;
-  return {((tile.image * g.height + y) * g.width + x) * g.channels, clamped(-y, Scheme::side),
-          clamped(g.height - y, Scheme::side), clamped(-x, Scheme::side), clamped(g.width - x, Scheme::side)};
 }
 
 // The first `count` floats, zeros behind them.
@@ -92,155 +46,282 @@ Vector load_part(const float* from, int count) noexcept {
   return Vector::load_unaligned(values);
 }
 
-void store_part(Vector vector, float* to, int count) noexcept {
-  float values[lanes];
-  vector.store_unaligned(values);
-  std::memcpy(to, values, static_cast<std::size_t>(count) * sizeof(float));
-}
-
-template <class Scheme>
-[[gnu::always_inline]] inline void transform_and_store(Vector (&d)[Scheme::side][Scheme::side], float* panel,
-                                                       std::int64_t position_stride) noexcept {
-  constexpr int side = Scheme::side;
-  Vector t[side][side];  // transposed: t[x][y]
-#pragma GCC unroll 6
-  for (int x = 0; x < side; ++x) {
-    Vector column[side];
-#pragma GCC unroll 6
-    for (int y = 0; y < side; ++y) column[y] = d[y][x];
-    Scheme::input(column, t[x]);
-  }
-#pragma GCC unroll 6
-  for (int y = 0; y < side; ++y) {
-    Vector row[side], result[side];
-#pragma GCC unroll 6
-    for (int x = 0; x < side; ++x) row[x] = t[x][y];
-    Scheme::input(row, result);
-#pragma GCC unroll 6
-    for (int x = 0; x < side; ++x) result[x].store_unaligned(panel + (y * side + x) * position_stride);
+// Calls run(height, width, first, end) for each run of tiles of one size, rows [first, end) of the block.
+template <class Run>
+void for_each_size(const WinogradBlock& block, const Run& run) noexcept {
+  for (int first = 0; first < block.rows;) {
+    const WinogradTile& size = block.tiles[first];
+    int end = first + 1;
+    while (end < block.rows && block.tiles[end].height == size.height && block.tiles[end].width == size.width) ++end;
+    run(size.height, size.width, first, end);
+    first = end;
   }
 }
 
+// ---- Inputs ----
+
+struct InputTarget {
+  const WinogradBlock& block;
+  std::int64_t first_channel, channels;
+  float* panels;
+  std::int64_t position_stride;
+};
+
+// Where a tile starts in the input, and which of its rows and columns lie inside the image.
+struct Window {
+  std::int64_t offset;  // of input (0, 0) of the tile, in floats; may lie outside the image
+  int top, bottom, left, right;
+};
+
 template <class Scheme>
-void transform_input(const float* images, const WinogradGeometry& g, std::int64_t first_tile, int rows,
-                     std::int64_t first_channel, std::int64_t channels, float* panels,
-                     std::int64_t position_stride) noexcept {
-  constexpr int side = Scheme::side;
-  constexpr int most_rows = 16;  // of any tier's products
-  Window windows[most_rows];
-  for (int r = 0; r < rows; ++r) windows[r] = window_of<Scheme>(g, tile_at(g, first_tile + r));
+Window window_of(const WinogradGeometry& g, const WinogradTile& tile) noexcept {
+  const int down = span<Scheme>(tile.height), across = span<Scheme>(tile.width);
+  const std::int64_t y = tile.y * Scheme::stride - g.padding_top, x = tile.x * Scheme::stride - g.padding_left;
+  return {((tile.image * g.height + y) * g.width + x) * g.channels, clamped(-y, down), clamped(g.height - y, down),
+          clamped(-x, across), clamped(g.width - x, across)};
+}
+
+// Where a vector of each input of a tile is read.
+struct InputPixels {
+  const float* first;
+  std::int64_t row_stride, pixel_stride;
+};
+
+// A tile that lies across the image's edge, or has no whole vector of channels: copied, with zeros where nothing is.
+template <int down, int across>
+InputPixels copy_pixels(const InputPixels& from, const Window& window, int count,
+                        float (&copy)[down * across * lanes]) noexcept {
+  for (int y = 0; y < down; ++y)
+    for (int x = 0; x < across; ++x) {
+      const bool in_image = y >= window.top && y < window.bottom && x >= window.left && x < window.right;
+      const float* pixel = from.first + y * from.row_stride + x * from.pixel_stride;
+      const Vector vector = !in_image        ? Vector(0.0f)
+                            : count == lanes ? Vector::load_unaligned(pixel)
+                                             : load_part(pixel, count);
+      vector.store_unaligned(copy + (y * across + x) * lanes);
+    }
+  return {copy, across * lanes, lanes};
+}
+
+// `to`: where each position's vector goes, `offset` floats further.
+template <class Scheme, int height, int width>
+[[gnu::always_inline]] inline void transform_and_store(const InputPixels& pixels,
+                                                       float* const (&to)[span<Scheme>(height)][span<Scheme>(width)],
+                                                       std::int64_t offset) noexcept {
+  constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
+  Vector t[across][down];  // transposed: t[x][y]
+#pragma GCC unroll 9
+  for (int x = 0; x < across; ++x) {
+    Vector column[down];
+#pragma GCC unroll 9
+    for (int y = 0; y < down; ++y)
+      column[y] = Vector::load_unaligned(pixels.first + y * pixels.row_stride + x * pixels.pixel_stride);
+    Scheme::template input<height>(column, t[x]);
+  }
+#pragma GCC unroll 9
+  for (int y = 0; y < down; ++y) {
+    Vector row[across], result[across];
+#pragma GCC unroll 9
+    for (int x = 0; x < across; ++x) row[x] = t[x][y];
+    Scheme::template input<width>(row, result);
+#pragma GCC unroll 9
+    for (int x = 0; x < across; ++x) result[x].store_unaligned(to[y][x] + offset);
+  }
+}
+
+// Rows [first, end) of the block, all of one size.
+template <class Scheme, int height, int width>
+void transform_input_tiles(const float* images, const WinogradGeometry& g, int first, int end,
+                           const InputTarget& target) noexcept {
+  constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
+  static constexpr Positions<Scheme, height, width> positions;
+  Window windows[WinogradBlock::most_rows];
+  for (int r = first; r < end; ++r) windows[r] = window_of<Scheme>(g, target.block.tiles[r]);
+  float* to[down][across];
+  for (int y = 0; y < down; ++y)
+    for (int x = 0; x < across; ++x) {
+      const int p = positions.of[y][x];
+      to[y][x] = target.panels + (p * target.position_stride - target.block.rows_of[p].first * lanes);
+    }
   // Chunk by chunk, not tile by tile: neighbouring tiles share a third of their pixels and write neighbouring lines.
-  for (std::int64_t channel = 0; channel < channels; channel += lanes) {
-    const int count = clamped(channels - channel, lanes);
-    for (int r = 0; r < rows; ++r) {
+  for (std::int64_t channel = 0; channel < target.channels; channel += lanes) {
+    const int count = clamped(target.channels - channel, lanes);
+    for (int r = first; r < end; ++r) {
       const Window& window = windows[r];
-      const float* origin = images + (window.offset + first_channel + channel);
-      float* panel = panels + (channel * rows + r * lanes);
-      Vector d[side][side];
-      const bool inside = window.top == 0 && window.left == 0 && window.bottom == side && window.right == side;
-      if (inside && count == lanes) {
-#pragma GCC unroll 6
-        for (int y = 0; y < side; ++y)
-#pragma GCC unroll 6
-          for (int x = 0; x < side; ++x) d[y][x] = Vector::load_unaligned(origin + (y * g.width + x) * g.channels);
-        transform_and_store<Scheme>(d, panel, position_stride);
-        continue;
-      }
-      for (int y = 0; y < side; ++y)
-        for (int x = 0; x < side; ++x) {
-          const bool in_image = y >= window.top && y < window.bottom && x >= window.left && x < window.right;
-          const float* pixel = origin + (y * g.width + x) * g.channels;
-          d[y][x] = !in_image ? Vector(0.0f) : count == lanes ? Vector::load_unaligned(pixel) : load_part(pixel, count);
-        }
-      transform_and_store<Scheme>(d, panel, position_stride);
+      InputPixels pixels{images + (window.offset + target.first_channel + channel), g.width * g.channels, g.channels};
+      float copy[down * across * lanes];
+      const bool inside = window.top == 0 && window.left == 0 && window.bottom == down && window.right == across;
+      if (!inside || count != lanes) pixels = copy_pixels<down, across>(pixels, window, count, copy);
+      transform_and_store<Scheme, height, width>(pixels, to, r * lanes);
+    }
+    for (int y = 0; y < down; ++y)
+      for (int x = 0; x < across; ++x) to[y][x] += target.block.rows_of[positions.of[y][x]].count * lanes;
+  }
+}
+
+// ---- Outputs ----
+
+struct OutputSource {
+  const float* sums;
+  std::int64_t position_stride;
+  const WinogradBlock& block;
+  std::int64_t first_channel;
+  int vectors;
+};
+
+// Where a vector of each output of a tile goes, and the residual comes from.
+struct OutputPixels {
+  float* output;
+  const float* residual;  // nullptr: none
+  std::int64_t row_stride, pixel_stride;
+};
+
+// `from`: the tile's sums at position 0. Adds, clamps and stores.
+template <class Scheme, int height, int width>
+[[gnu::always_inline]] inline void transform_sums(const float* from, std::int64_t position_stride, const float* bias,
+                                                  bool relu, const OutputPixels& pixels) noexcept {
+  constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
+  static constexpr Positions<Scheme, height, width> positions;
+  Vector t[height][across];
+#pragma GCC unroll 9
+  for (int x = 0; x < across; ++x) {
+    Vector column[down], result[height];
+#pragma GCC unroll 9
+    for (int y = 0; y < down; ++y) column[y] = Vector::load_unaligned(from + positions.of[y][x] * position_stride);
+    Scheme::template output<height>(column, result);
+#pragma GCC unroll 4
+    for (int y = 0; y < height; ++y) t[y][x] = result[y];
+  }
+  const Vector added = Vector::load_unaligned(bias);
+#pragma GCC unroll 4
+  for (int y = 0; y < height; ++y) {
+    Vector row[width];
+    Scheme::template output<width>(t[y], row);
+#pragma GCC unroll 4
+    for (int x = 0; x < width; ++x) {
+      const std::int64_t at = y * pixels.row_stride + x * pixels.pixel_stride;
+      Vector value = row[x] + added;
+      if (pixels.residual != nullptr) value += Vector::load_unaligned(pixels.residual + at);
+      // In this order the instruction hands a NaN on.
+      if (relu) value = xsimd::max(Vector(0.0f), value);
+      value.store_unaligned(pixels.output + at);
     }
   }
+}
+
+// Copies `count` floats of each output of a tile.
+void copy_outputs(const float* from, std::int64_t from_row, std::int64_t from_pixel, int height, int width, int count,
+                  float* to, std::int64_t to_row, std::int64_t to_pixel) noexcept {
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      std::memcpy(to + y * to_row + x * to_pixel, from + y * from_row + x * from_pixel,
+                  static_cast<std::size_t>(count) * sizeof(float));
+}
+
+template <class Scheme, int height, int width>
+void transform_output_tiles(const OutputSource& source, const WinogradGeometry& g, int first, int end,
+                            const WinogradTarget& target) noexcept {
+  const std::int64_t row_stride = g.output_width * g.output_channels, pixel_stride = g.output_channels;
+  for (int r = first; r < end; ++r) {
+    const WinogradTile& tile = source.block.tiles[r];
+    const std::int64_t tile_offset =
+        ((tile.image * g.output_height + tile.y) * g.output_width + tile.x) * g.output_channels + source.first_channel;
+    for (int v = 0; v < source.vectors; ++v) {
+      const int count = clamped(g.output_channels - source.first_channel - v * lanes, lanes);
+      if (count == 0) break;
+      const std::int64_t offset = tile_offset + v * lanes;
+      float* const output = target.output + offset;
+      const float* const residual = target.residual != nullptr ? target.residual + offset : nullptr;
+      OutputPixels pixels{output, residual, row_stride, pixel_stride};
+      float copy[height * width * lanes];
+      if (count < lanes) {  // whole vectors on the side
+        std::memset(copy, 0, sizeof copy);
+        if (residual != nullptr)
+          copy_outputs(residual, row_stride, pixel_stride, height, width, count, copy, width * lanes, lanes);
+        pixels = {copy, residual != nullptr ? copy : nullptr, width * lanes, lanes};
+      }
+      transform_sums<Scheme, height, width>(source.sums + (r * source.vectors + v) * lanes, source.position_stride,
+                                            target.bias + source.first_channel + v * lanes, target.relu, pixels);
+      if (count < lanes)
+        copy_outputs(copy, width * lanes, lanes, height, width, count, output, row_stride, pixel_stride);
+    }
+  }
+}
+
+// ---- All sizes of tiles ----
+
+// Calls run.template operator()<height, width>() for the sizes given, 1 .. Scheme::tile each.
+template <class Scheme, int candidate = Scheme::tile* Scheme::tile, class Run>
+[[gnu::always_inline]] inline void with_size(int height, int width, const Run& run) noexcept {
+  constexpr int h = (candidate - 1) / Scheme::tile + 1, w = (candidate - 1) % Scheme::tile + 1;
+  if (height == h && width == w)
+    run.template operator()<h, w>();
+  else if constexpr (candidate > 1)
+    with_size<Scheme, candidate - 1>(height, width, run);
+}
+
+template <class Scheme>
+void transform_input(const float* images, const WinogradGeometry& g, const WinogradBlock& block,
+                     std::int64_t first_channel, std::int64_t channels, float* panels,
+                     std::int64_t position_stride) noexcept {
+  const InputTarget target{block, first_channel, channels, panels, position_stride};
+  for_each_size(block, [&](int height, int width, int first, int end) noexcept {
+    with_size<Scheme>(height, width, [&]<int h, int w>() noexcept {
+      transform_input_tiles<Scheme, h, w>(images, g, first, end, target);
+    });
+  });
 }
 
 template <class Scheme>
 void transform_output(const float* sums, std::int64_t position_stride, const WinogradGeometry& g,
-                      std::int64_t first_tile, int rows, std::int64_t first_channel, int vectors,
+                      const WinogradBlock& block, std::int64_t first_channel, int vectors,
                       const WinogradTarget& target) noexcept {
-  constexpr int side = Scheme::side, m = Scheme::tile;
-  for (int r = 0; r < rows; ++r) {
-    const Tile tile = tile_at(g, first_tile + r);
-    const std::int64_t y0 = tile.y * m, x0 = tile.x * m;
-    const int valid_rows = clamped(g.output_height - y0, m), valid_columns = clamped(g.output_width - x0, m);
-    const std::int64_t offset =
-        ((tile.image * g.output_height + y0) * g.output_width + x0) * g.output_channels + first_channel;
-    for (int v = 0; v < vectors; ++v) {
-      const int count = clamped(g.output_channels - first_channel - v * lanes, lanes);
-      if (count == 0) break;
-      const float* from = sums + (r * vectors + v) * lanes;
-      Vector t[m][side];
-#pragma GCC unroll 6
-      for (int x = 0; x < side; ++x) {
-        Vector column[side], result[m];
-#pragma GCC unroll 6
-        for (int y = 0; y < side; ++y) column[y] = Vector::load_unaligned(from + (y * side + x) * position_stride);
-        Scheme::output(column, result);
-#pragma GCC unroll 4
-        for (int y = 0; y < m; ++y) t[y][x] = result[y];
-      }
-      const Vector bias = Vector::load_unaligned(target.bias + first_channel + v * lanes);
-#pragma GCC unroll 4
-      for (int y = 0; y < m; ++y) {
-        if (y >= valid_rows) break;
-        Vector row[m];
-        Scheme::output(t[y], row);
-#pragma GCC unroll 4
-        for (int x = 0; x < m; ++x) {
-          if (x >= valid_columns) break;
-          const std::int64_t at = offset + (y * g.output_width + x) * g.output_channels + v * lanes;
-          Vector value = row[x] + bias;
-          if (target.residual != nullptr)
-            value +=
-                count == lanes ? Vector::load_unaligned(target.residual + at) : load_part(target.residual + at, count);
-          // In this order the instruction hands a NaN on.
-          if (target.relu) value = xsimd::max(Vector(0.0f), value);
-          if (count == lanes)
-            value.store_unaligned(target.output + at);
-          else
-            store_part(value, target.output + at, count);
-        }
-      }
-    }
-  }
+  const OutputSource source{sums, position_stride, block, first_channel, vectors};
+  for_each_size(block, [&](int height, int width, int first, int end) noexcept {
+    with_size<Scheme>(height, width, [&]<int h, int w>() noexcept {
+      transform_output_tiles<Scheme, h, w>(source, g, first, end, target);
+    });
+  });
 }
+
+// ---- Weights ----
 
 // Some output channels at a time, so that the inner loops are over neighbours.
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = Scheme::side;
+  constexpr int side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0])), taps = Scheme::taps;
   constexpr int group = 8;  // doubles of an AVX-512 vector
+  // result = row `point` of G, times `taps` vectors.
+  const auto evaluate = [](int point, const double(&g)[taps][group], double(&result)[group]) noexcept {
+    for (int k = 0; k < group; ++k) result[k] = Scheme::weights[point][0] * g[0][k];
+    for (int i = 1; i < taps; ++i)
+      for (int k = 0; k < group; ++k) result[k] += Scheme::weights[point][i] * g[i][k];
+  };
   for (std::int64_t c = 0; c < depth; ++c)
     for (std::int64_t k0 = 0; k0 < width; k0 += group) {
       const int count = clamped(width - k0, group);
-      double g[3][3][group] = {};
+      double g[taps][taps][group] = {};  // [column][row]
       if (c < channels)
         for (int k = 0; k < clamped(output_channels - first - k0, count); ++k)
-          for (int i = 0; i < 9; ++i)
-            g[i / 3][i % 3][k] = static_cast<double>(weights[((first + k0 + k) * channels + c) * 9 + i]);
-      double rows[side][3][group];  // G g
-      for (int y = 0; y < side; ++y)
-        for (int j = 0; j < 3; ++j)
-          for (int k = 0; k < group; ++k)
-            rows[y][j][k] = Scheme::weights[y][0] * g[0][j][k] + Scheme::weights[y][1] * g[1][j][k] +
-                            Scheme::weights[y][2] * g[2][j][k];
-      for (int y = 0; y < side; ++y)
+          for (int i = 0; i < taps * taps; ++i)
+            g[i % taps][i / taps][k] =
+                static_cast<double>(weights[((first + k0 + k) * channels + c) * (taps * taps) + i]);
+      for (int y = 0; y < side; ++y) {
+        double row[taps][group];  // G g
+        for (int j = 0; j < taps; ++j) evaluate(y, g[j], row[j]);
         for (int x = 0; x < side; ++x) {
+          double sums[group];
+          evaluate(x, row, sums);
           float result[group];
-          for (int k = 0; k < group; ++k)
-            result[k] =
-                static_cast<float>(Scheme::weights[x][0] * rows[y][0][k] + Scheme::weights[x][1] * rows[y][1][k] +
-                                   Scheme::weights[x][2] * rows[y][2][k]);
+          for (int k = 0; k < group; ++k) result[k] = static_cast<float>(sums[k]);
           std::memcpy(packed + ((y * side + x) * depth + c) * width + k0, result,
                       static_cast<std::size_t>(count) * sizeof(float));
         }
+      }
     }
 }
 
 template <class Scheme>
-constexpr WinogradKernels winograd_kernels{Scheme::tile, Scheme::side* Scheme::side, transform_input<Scheme>,
-                                           transform_output<Scheme>, transform_weights<Scheme>};
+constexpr WinogradKernels winograd_kernels{make_scheme<Scheme>(), transform_input<Scheme>, transform_output<Scheme>,
+                                           transform_weights<Scheme>};

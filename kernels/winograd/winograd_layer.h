@@ -13,16 +13,15 @@ struct Padding {
   std::int64_t top, left, bottom, right;  // 0 or 1
 };
 
-// The geometry of images of `height` x `width` cut into tiles of `tile` x `tile` outputs.
-WinogradGeometry make_winograd_geometry(std::int64_t height, std::int64_t width, std::int64_t channels,
-                                        std::int64_t output_channels, const Padding& padding, int tile);
+WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
+                                        std::int64_t channels, std::int64_t output_channels, const Padding& padding,
+                                        int stride, int taps);
 
 // How a layer is cut. No choice changes a bit of the outputs.
 struct WinogradBlocking {
   int rows;             // tiles of a panel, at most the products' rows
   int vectors;          // of a block of output channels, at most the products' vectors
   std::int64_t panels;  // transformed together, so that each block of weights is read once for all of them
-  std::int64_t chunks;  // of channels transformed by one call
   std::int64_t gap;     // floats between two positions of panels and sums
 };
 
@@ -30,13 +29,12 @@ struct WinogradLayer {
   ProductKernels products;
   WinogradKernels winograd;
   WinogradGeometry geometry;
-  std::int64_t images;
   WinogradBlocking blocking;
 };
 
 // Even panels, as many together as stay in a second-level cache, and positions that do not fall into one cache set.
 WinogradBlocking usual_winograd_blocking(const ProductKernels& products, const WinogradKernels& winograd,
-                                         const WinogradGeometry& geometry, std::int64_t images);
+                                         const WinogradGeometry& geometry);
 
 // Floats that each buffer needs, and between the positions of panels and sums.
 struct WinogradSizes {
@@ -45,7 +43,7 @@ struct WinogradSizes {
 };
 WinogradSizes sizes_of(const WinogradLayer& layer);
 
-// `weights`: [output_channels][channels][3][3].
+// `weights`: [output_channels][channels][taps][taps].
 void pack_winograd_weights(const WinogradLayer& layer, const float* weights, float* packed);
 
 // Transforms, multiplies, transforms back. `panels` and `sums` are scratch.

@@ -60,6 +60,68 @@ Scheme scheme_4x4() {
               {1, 1, 1, 1, 1, 0}, {0, p, -p, q, -q, 0}, {0, 0.5, 0.5, 2, 2, 0}, {0, p / 2, -p / 2, 2 * q, -2 * q, 1}}};
 }
 
+// A scheme for the even inputs and two taps, and the odd inputs beside it:
+//
+//   input                 weights              output
+//   B^T of d0, d2, ...    G of g0, g2          A^T  1
+//   d1, d3, ...           g1 each                    1 ...
+Scheme with_odd_inputs(const Scheme& even) {
+  const std::size_t outputs = even.a_transposed.size(), points = even.g.size(), side = points + outputs;
+  const auto matrix = [](std::size_t rows, std::size_t columns) { return Matrix(rows, std::vector<double>(columns)); };
+  Scheme scheme{matrix(side, side), matrix(side, 3), matrix(outputs, side)};
+  for (std::size_t i = 0; i < points; ++i) {
+    for (std::size_t j = 0; j < points; ++j) scheme.b_transposed[i][2 * j] = even.b_transposed[i][j];
+    scheme.g[i] = {even.g[i][0], 0, even.g[i][1]};
+    for (std::size_t y = 0; y < outputs; ++y) scheme.a_transposed[y][i] = even.a_transposed[y][i];
+  }
+  for (std::size_t y = 0; y < outputs; ++y) {
+    scheme.b_transposed[points + y][2 * y + 1] = 1;
+    scheme.g[points + y] = {0, 1, 0};
+    scheme.a_transposed[y][points + y] = 1;
+  }
+  return scheme;
+}
+
+// Even inputs at +-1, infinity.
+Scheme scheme_2x2_stride_2() {
+  return with_odd_inputs({.b_transposed = {{1, 1, 0}, {-1, 1, 0}, {-1, 0, 1}},
+                          .g = {{0.5, 0.5}, {-0.5, 0.5}, {0, 1}},
+                          .a_transposed = {{1, 1, 0}, {1, -1, 1}}});
+}
+
+// Even inputs at +-1/2, +-3/2, infinity.
+Scheme scheme_4x4_stride_2() {
+  return with_odd_inputs({.b_transposed = {{-1.125, -2.25, 0.5, 1, 0},
+                                           {1.125, -2.25, -0.5, 1, 0},
+                                           {-0.375, -0.25, 1.5, 1, 0},
+                                           {0.375, -0.25, -1.5, 1, 0},
+                                           {0.5625, 0, -2.5, 0, 1}},
+                          .g = {{-0.5, -0.25}, {0.5, -0.25}, {1.0 / 6, 0.25}, {-1.0 / 6, 0.25}, {0, 1}},
+                          .a_transposed = {{1, 1, 1, 1, 0},
+                                           {0.5, -0.5, 1.5, -1.5, 0},
+                                           {0.25, 0.25, 2.25, 2.25, 0},
+                                           {0.125, -0.125, 3.375, -3.375, 1}}});
+}
+
+// F(3x3, 4x4): the points of F(4x4, 3x3), as many inputs, and so the same B.
+Scheme scheme_4_taps() {
+  const double q = std::numbers::sqrt2, p = q / 2;
+  return {.b_transposed = scheme_4x4().b_transposed,
+          .g = {{1, 0, 0, 0},
+                {-2.0 / 3, -2 * p / 3, -1.0 / 3, -p / 3},
+                {-2.0 / 3, 2 * p / 3, -1.0 / 3, p / 3},
+                {1.0 / 6, q / 6, 1.0 / 3, q / 3},
+                {1.0 / 6, -q / 6, 1.0 / 3, -q / 3},
+                {0, 0, 0, 1}},
+          .a_transposed = {{1, 1, 1, 1, 1, 0}, {0, p, -p, q, -q, 0}, {0, 0.5, 0.5, 2, 2, 1}}};
+}
+
+Scheme scheme_of(int tile, int stride, int taps) {
+  if (taps == 4) return scheme_4_taps();
+  if (stride == 1) return tile == 4 ? scheme_4x4() : scheme_2x2();
+  return tile == 4 ? scheme_4x4_stride_2() : scheme_2x2_stride_2();
+}
+
 // ---- Access ----
 
 std::size_t output_index(const WinogradGeometry& g, std::int64_t image, std::int64_t y, std::int64_t x,
@@ -69,7 +131,7 @@ std::size_t output_index(const WinogradGeometry& g, std::int64_t image, std::int
 
 std::size_t output_count(const ReferenceConvolution& convolution) {
   const WinogradGeometry& g = convolution.geometry;
-  return static_cast<std::size_t>(convolution.images * g.output_height * g.output_width * g.output_channels);
+  return static_cast<std::size_t>(g.images * g.output_height * g.output_width * g.output_channels);
 }
 
 // Input pixel (y, x) counted from the corner of the padded image; the padding is zeros.
@@ -83,7 +145,7 @@ double input_at(const ReferenceConvolution& convolution, std::int64_t image, std
 }
 
 const float* weights_of(const ReferenceConvolution& convolution, std::int64_t k, std::int64_t c) {
-  return convolution.weights + (k * convolution.geometry.channels + c) * 9;
+  return convolution.weights + (k * convolution.geometry.channels + c) * convolution.taps * convolution.taps;
 }
 
 double finished(const ReferenceConvolution& convolution, double sum, std::size_t index, std::int64_t k) {
@@ -96,7 +158,7 @@ double finished(const ReferenceConvolution& convolution, double sum, std::size_t
 template <class Visit>
 void for_each_tile(const ReferenceConvolution& convolution, int tile, const Visit& visit) {
   const WinogradGeometry& g = convolution.geometry;
-  for (std::int64_t image = 0; image < convolution.images; ++image)
+  for (std::int64_t image = 0; image < g.images; ++image)
     for (std::int64_t y = 0; y < g.output_height; y += tile)
       for (std::int64_t x = 0; x < g.output_width; x += tile) visit(image, y, x);
 }
@@ -106,12 +168,15 @@ void for_each_tile(const ReferenceConvolution& convolution, int tile, const Visi
 std::vector<double> convolve_directly(const ReferenceConvolution& convolution) {
   const WinogradGeometry& g = convolution.geometry;
   std::vector<double> output(output_count(convolution));
-  std::vector<double> window(static_cast<std::size_t>(g.channels * 9));  // as the weights of one output channel
+  const std::int64_t taps = convolution.taps;
+  std::vector<double> window(
+      static_cast<std::size_t>(g.channels * taps * taps));  // as the weights of one output channel
   for_each_tile(convolution, 1, [&](std::int64_t image, std::int64_t y, std::int64_t x) {
     for (std::int64_t c = 0; c < g.channels; ++c)
-      for (std::int64_t i = 0; i < 3; ++i)
-        for (std::int64_t j = 0; j < 3; ++j)
-          window[static_cast<std::size_t>(c * 9 + i * 3 + j)] = input_at(convolution, image, y + i, x + j, c);
+      for (std::int64_t i = 0; i < taps; ++i)
+        for (std::int64_t j = 0; j < taps; ++j)
+          window[static_cast<std::size_t>((c * taps + i) * taps + j)] =
+              input_at(convolution, image, y * convolution.stride + i, x * convolution.stride + j, c);
     for (std::int64_t k = 0; k < g.output_channels; ++k) {
       const float* weights = weights_of(convolution, k, 0);
       double sum = 0;
@@ -124,8 +189,8 @@ std::vector<double> convolve_directly(const ReferenceConvolution& convolution) {
 }
 
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile) {
-  const Scheme scheme = tile == 4 ? scheme_4x4() : scheme_2x2();
-  const std::size_t side = scheme.b_transposed.size();
+  const Scheme scheme = scheme_of(tile, convolution.stride, convolution.taps);
+  const std::size_t side = scheme.b_transposed.size(), taps = static_cast<std::size_t>(convolution.taps);
   const Matrix b = transposed(scheme.b_transposed), g_transposed = transposed(scheme.g),
                a = transposed(scheme.a_transposed);
   const WinogradGeometry& g = convolution.geometry;
@@ -134,12 +199,12 @@ std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution
     for (std::int64_t k = 0; k < g.output_channels; ++k) {
       Matrix sums(side, std::vector<double>(side));
       for (std::int64_t c = 0; c < g.channels; ++c) {
-        Matrix pixels(side, std::vector<double>(side)), weights(3, std::vector<double>(3));
+        Matrix pixels(side, std::vector<double>(side)), weights(taps, std::vector<double>(taps));
         for (std::size_t i = 0; i < side; ++i)
           for (std::size_t j = 0; j < side; ++j)
-            pixels[i][j] =
-                input_at(convolution, image, y0 + static_cast<std::int64_t>(i), x0 + static_cast<std::int64_t>(j), c);
-        for (std::size_t i = 0; i < 9; ++i) weights[i / 3][i % 3] = weights_of(convolution, k, c)[i];
+            pixels[i][j] = input_at(convolution, image, y0 * convolution.stride + static_cast<std::int64_t>(i),
+                                    x0 * convolution.stride + static_cast<std::int64_t>(j), c);
+        for (std::size_t i = 0; i < taps * taps; ++i) weights[i / taps][i % taps] = weights_of(convolution, k, c)[i];
         const Matrix v = product(product(scheme.b_transposed, pixels), b);
         const Matrix u = product(product(scheme.g, weights), g_transposed);
         for (std::size_t i = 0; i < side; ++i)
@@ -159,18 +224,21 @@ std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution
 
 std::vector<double> winograd_error_scales(const ReferenceConvolution& convolution, int tile) {
   const WinogradGeometry& g = convolution.geometry;
+  const auto squared_taps = static_cast<std::size_t>(convolution.taps * convolution.taps);
   std::vector<double> weight_sums(static_cast<std::size_t>(g.output_channels * g.channels));
   for (std::size_t n = 0; n < weight_sums.size(); ++n)
-    for (std::size_t i = 0; i < 9; ++i) weight_sums[n] += std::abs(double{convolution.weights[n * 9 + i]});
+    for (std::size_t i = 0; i < squared_taps; ++i)
+      weight_sums[n] += std::abs(double{convolution.weights[n * squared_taps + i]});
   std::vector<double> scales(output_count(convolution));
   std::vector<double> largest(static_cast<std::size_t>(g.channels));
+  const std::int64_t stride = convolution.stride, span = (tile - 1) * stride + convolution.taps;
   for_each_tile(convolution, tile, [&](std::int64_t image, std::int64_t y0, std::int64_t x0) {
     for (std::int64_t c = 0; c < g.channels; ++c) {
       double& most = largest[static_cast<std::size_t>(c)];
       most = 0;
-      for (std::int64_t i = 0; i < tile + 2; ++i)
-        for (std::int64_t j = 0; j < tile + 2; ++j)
-          most = std::max(most, std::abs(input_at(convolution, image, y0 + i, x0 + j, c)));
+      for (std::int64_t i = 0; i < span; ++i)
+        for (std::int64_t j = 0; j < span; ++j)
+          most = std::max(most, std::abs(input_at(convolution, image, y0 * stride + i, x0 * stride + j, c)));
     }
     for (std::int64_t k = 0; k < g.output_channels; ++k) {
       double sum = std::abs(double{convolution.bias[k]});

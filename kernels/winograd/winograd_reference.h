@@ -9,12 +9,12 @@
 
 namespace residua::kernels {
 
-// A 3x3 convolution with stride 1 and what is added to it; layouts as in winograd.h.
+// A convolution and what is added to it; layouts as in winograd.h.
 struct ReferenceConvolution {
-  WinogradGeometry geometry;  // its tiles do not matter here
-  std::int64_t images;
+  WinogradGeometry geometry;
+  int stride, taps;  // its kernel is taps x taps
   const float* input;
-  const float* weights;   // [output_channels][channels][3][3]
+  const float* weights;   // [output_channels][channels][taps][taps]
   const float* bias;      // one an output channel
   const float* residual;  // nullptr: none
   bool relu;              // NaN stays NaN
@@ -23,12 +23,13 @@ struct ReferenceConvolution {
 // By the definition: each output is a sum over its window.
 std::vector<double> convolve_directly(const ReferenceConvolution& convolution);
 
-// By F(tile x tile, 3 x 3) for tile 4 or 2, with whole matrices and nothing shared: winograd.h's formula.
+// By F(tile x tile, taps x taps) with the convolution's stride, in whole tiles: 4 or 2 for three taps, 3 for four; with
+// whole matrices and nothing shared: winograd.h's formula.
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile);
 
 // For each output, what its rounding errors are in proportion to when tiles of `tile` x `tile` are computed together:
 //
-//   |bias| + |residual| + sum over channels of (largest |input| under the tile) * (sum of the 9 |weights|)
+//   |bias| + |residual| + sum over channels of (largest |input| under the tile) * (sum of its |weights|)
 //
 // The transforms mix all pixels under a tile, so an output whose own window is tiny still inherits the errors of large
 // neighbours: a bound in the sum of |input * weight| of its own window cannot hold.

@@ -103,6 +103,8 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
   const graph::Padding one{1, 1, 1, 1}, none{}, odd{1, 0, 0, 1};
   const Shape shapes[] = {
       {1, 3, 33, 29, 64, 7, 7, 2, 1, 1, {3, 3, 3, 3}, true, false, true},
+      {2, 1, 20, 24, 30, 7, 7, 2, 1, 1, {3, 3, 3, 3}, true, true, true},
+      {1, 4, 19, 12, 64, 7, 7, 2, 1, 1, {2, 3, 3, 1}, false, false, false},
       {2, 64, 17, 15, 48, 3, 3, 1, 1, 1, one, true, true, true},
       {1, 33, 9, 13, 70, 3, 3, 1, 1, 1, odd, false, false, false},
       {3, 5, 4, 4, 7, 3, 3, 1, 1, 1, none, true, true, false},
@@ -112,6 +114,7 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       {1, 24, 12, 12, 20, 3, 3, 1, 2, 1, {2, 2, 2, 2}, true, true, false},
       {2, 256, 14, 14, 96, 1, 1, 1, 1, 1, none, true, true, true},
       {1, 64, 13, 13, 33, 1, 1, 2, 1, 1, none, false, false, true},
+      {3, 64, 13, 13, 128, 1, 1, 2, 1, 1, none, true, true, true},
       {1, 64, 10, 10, 64, 3, 3, 1, 1, 4, one, true, false, true},
       {1, 128, 9, 9, 128, 3, 3, 2, 1, 4, one, true, true, true},
       {1, 12, 8, 8, 12, 3, 3, 1, 1, 12, one, true, false, false},
@@ -167,5 +170,6 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       }
     }
   }
-  CHECK(seen == std::set<std::string>{"direct", "onednn", "winograd 2x2", "winograd 4x4"});
+  CHECK(seen == std::set<std::string>{"direct", "onednn", "strassen", "winograd 2x2", "winograd 2x2 stride 2", "winograd 4x4",
+                                      "winograd 4x4 stride 2", "winograd stem"});
 }

@@ -20,7 +20,7 @@ struct ErrorFactors {
   double of(std::int64_t channels) const { return transforms + channel * static_cast<double>(channels); }
 };
 constexpr ErrorFactors winograd_factors(int tile) {
-  return tile == 4 ? ErrorFactors{64, 1.0 / 32} : ErrorFactors{8, 1.0 / 32};
+  return tile > 2 ? ErrorFactors{64, 1.0 / 32} : ErrorFactors{8, 1.0 / 32};
 }
 
 // Bounds of one case, in the scale of winograd_error_scales().
@@ -29,7 +29,7 @@ class WinogradBound {
   WinogradBound(const WinogradCase& c, int tile)
       : relative_(winograd_factors(tile).of(c.channels) * epsilon),
         underflow_(64 * smallest_step * static_cast<double>(c.channels) *
-                   (1 + 9 * largest(c.weights) + largest(c.input))) {}
+                   (1 + c.taps * c.taps * largest(c.weights) + largest(c.input))) {}
 
   double operator()(double scale) const { return relative_ * scale + underflow_; }
 

@@ -9,24 +9,25 @@
 using namespace residua::kernels;
 
 ReferenceConvolution WinogradCase::reference() const {
-  return {geometry(1), images, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
-          relu};
+  return {
+      geometry(), stride, taps, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
+      relu};
 }
 
 std::string WinogradCase::text() const {
   std::ostringstream out;
   out << "images " << images << ", height " << height << ", width " << width << ", channels " << channels
-      << ", output channels " << output_channels << ", padding top " << padding.top << " left " << padding.left
-      << " bottom " << padding.bottom << " right " << padding.right << ", residual " << !residual.empty()
-      << ", in place " << in_place << ", relu " << relu << ", input " << name_of(fill) << ", weights "
-      << name_of(weight_fill);
+      << ", output channels " << output_channels << ", stride " << stride << ", taps " << taps << ", padding top "
+      << padding.top << " left " << padding.left << " bottom " << padding.bottom << " right " << padding.right
+      << ", residual " << !residual.empty() << ", in place " << in_place << ", relu " << relu << ", input "
+      << name_of(fill) << ", weights " << name_of(weight_fill);
   return out.str();
 }
 
 void fill_tensors(WinogradCase& c, bool with_residual, std::mt19937& random) {
-  const WinogradGeometry g = c.geometry(1);
+  const WinogradGeometry g = c.geometry();
   c.input.resize(size(c.images * c.height * c.width * c.channels));
-  c.weights.resize(size(c.output_channels * c.channels * 9));
+  c.weights.resize(size(c.output_channels * c.channels * c.taps * c.taps));
   c.bias.resize(size(c.output_channels));
   c.residual.resize(with_residual ? size(c.images * g.output_height * g.output_width * c.output_channels) : 0);
   fill_with(c.fill, c.input, random);
@@ -38,24 +39,27 @@ void fill_tensors(WinogradCase& c, bool with_residual, std::mt19937& random) {
 WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   WinogradCase c{};
   c.images = pick(random, 1, 3);
+  const WinogradKind& kind = winograd_kinds[pick(random, 0, 2)];
+  c.stride = kind.stride;
+  c.taps = kind.taps;
   const std::int64_t most = coin(random) ? 30 : 9;
-  c.height = pick(random, 1, most);
-  c.width = pick(random, 1, most);
+  c.height = pick(random, c.taps - 2, most);
+  c.width = pick(random, c.taps - 2, most);
   c.channels = pick_channels(random, 70);
   c.output_channels = pick_channels(random, 70);
   // Fewer of what there are most of.
-  while (c.images * c.height * c.width * c.channels * c.output_channels * 9 > work)
+  while (c.images * c.height * c.width * c.channels * c.output_channels * c.taps * c.taps > work)
     if (c.images > 1)
       --c.images;
     else
       (c.channels > c.output_channels ? c.channels : c.output_channels) /= 2;
   c.padding = {pick(random, 0, 1), pick(random, 0, 1), pick(random, 0, 1), pick(random, 0, 1)};
   // There must be an output.
-  if (c.height + c.padding.top + c.padding.bottom < 3) {
+  if (c.height + c.padding.top + c.padding.bottom < c.taps) {
     c.padding.top = 1;
     c.padding.bottom = 1;
   }
-  if (c.width + c.padding.left + c.padding.right < 3) {
+  if (c.width + c.padding.left + c.padding.right < c.taps) {
     c.padding.left = 1;
     c.padding.right = 1;
   }
@@ -67,35 +71,37 @@ WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   return c;
 }
 
-std::vector<WinogradKernelSet> winograd_kernel_sets() {
+std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind) {
   std::vector<WinogradKernelSet> sets;
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    sets.push_back({tier + " 4x4", table.products, table.winograd_4x4});
-    sets.push_back({tier + " 2x2", table.products, table.winograd_2x2});
-  }
+  for (const KernelTable& table : tables_of_this_cpu())
+    for (const WinogradKernels* winograd : {&table.winograd_4x4, &table.winograd_2x2, &table.winograd_4x4_stride_2,
+                                            &table.winograd_2x2_stride_2, &table.winograd_stem}) {
+      const WinogradScheme& scheme = winograd->scheme;
+      if (scheme.stride != kind.stride || scheme.taps != kind.taps) continue;
+      const std::string tile = std::to_string(scheme.tile);
+      sets.push_back(
+          {std::string(name_of(table.instruction_set)) + " " + tile + "x" + tile, table.products, *winograd});
+    }
   return sets;
 }
 
-WinogradBlocking random_blocking(const WinogradKernelSet& kernels, const WinogradCase& c, std::mt19937& random) {
-  const std::int64_t chunks = (c.channels + kernels.products.lanes - 1) / kernels.products.lanes;
+WinogradBlocking random_blocking(const WinogradKernelSet& kernels, std::mt19937& random) {
   return {.rows = static_cast<int>(pick(random, 1, kernels.products.rows)),
           .vectors = static_cast<int>(pick(random, 1, kernels.products.vectors)),
           .panels = pick(random, 1, 3),
-          .chunks = pick(random, 1, chunks),
           .gap = coin(random) ? 0 : pick(random, 1, 20)};
 }
 
 std::string text_of(const WinogradBlocking& blocking) {
   std::ostringstream out;
-  out << "rows " << blocking.rows << ", vectors " << blocking.vectors << ", panels " << blocking.panels << ", chunks "
-      << blocking.chunks << ", gap " << blocking.gap;
+  out << "rows " << blocking.rows << ", vectors " << blocking.vectors << ", panels " << blocking.panels << ", gap "
+      << blocking.gap;
   return out.str();
 }
 
 std::optional<std::vector<float>> run_guarded(const WinogradCase& c, const WinogradKernelSet& kernels,
                                               const WinogradBlocking& blocking, std::mt19937& random) {
-  const WinogradLayer layer{kernels.products, kernels.winograd, c.geometry(kernels.winograd.tile), c.images, blocking};
+  const WinogradLayer layer{kernels.products, kernels.winograd, c.geometry(), blocking};
   const WinogradGeometry& g = layer.geometry;
   const WinogradSizes sizes = sizes_of(layer);
   const std::int64_t outputs = c.images * g.output_height * g.output_width * g.output_channels;
@@ -116,7 +122,7 @@ std::optional<std::vector<float>> run_guarded(const WinogradCase& c, const Winog
                      {output.data(), added, bias.data(), c.relu});
   bool untouched = true;
   for (GuardedBuffer* buffer : {&packed, &panels, &sums, &output}) untouched &= buffer->margins_untouched();
-  for (std::int64_t position = 1; position <= kernels.winograd.positions; ++position)
+  for (std::int64_t position = 1; position <= kernels.winograd.scheme.positions; ++position)
     for (std::int64_t i = 1; i <= blocking.gap; ++i)
       untouched &= GuardedBuffer::untouched(panels.values()[size(position * sizes.panel_position_stride - i)]) &&
                    GuardedBuffer::untouched(sums.values()[size(position * sizes.sum_position_stride - i)]);

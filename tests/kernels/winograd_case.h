@@ -1,4 +1,4 @@
-// A random 3x3 convolution, and Winograd kernels run on it with every buffer guarded.
+// A random convolution, and Winograd kernels run on it with every buffer guarded.
 #pragma once
 
 #include <optional>
@@ -11,17 +11,26 @@
 #include "kernels/winograd/winograd_reference.h"
 #include "tests/kernels/fills.h"
 
+// Kernels of a kind of convolution: stride 1 or 2 with three taps, stride 1 with four.
+struct WinogradKind {
+  int stride, taps;
+};
+constexpr WinogradKind winograd_kinds[] = {{1, 3}, {2, 3}, {1, 4}};
+
 // The convolution, whichever kernels compute it.
 struct WinogradCase {
   std::int64_t images, height, width, channels, output_channels;
+  int stride, taps;
   residua::kernels::Padding padding;
   bool relu, in_place;
   Fill fill, weight_fill;
   std::vector<float> input, weights, bias, residual;  // an empty residual: none
 
-  residua::kernels::WinogradGeometry geometry(int tile) const {
-    return residua::kernels::make_winograd_geometry(height, width, channels, output_channels, padding, tile);
+  residua::kernels::WinogradGeometry geometry() const {
+    return residua::kernels::make_winograd_geometry(images, height, width, channels, output_channels, padding, stride,
+                                                    taps);
   }
+  WinogradKind kind() const { return {stride, taps}; }
   residua::kernels::ReferenceConvolution reference() const;
   std::string text() const;
 };
@@ -36,11 +45,10 @@ struct WinogradKernelSet {
   residua::kernels::ProductKernels products;
   residua::kernels::WinogradKernels winograd;
 };
-// Both tile sizes of every tier of this CPU.
-std::vector<WinogradKernelSet> winograd_kernel_sets();
+// All tile sizes for a kind, of every tier of this CPU.
+std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind);
 
-residua::kernels::WinogradBlocking random_blocking(const WinogradKernelSet& kernels, const WinogradCase& c,
-                                                   std::mt19937& random);
+residua::kernels::WinogradBlocking random_blocking(const WinogradKernelSet& kernels, std::mt19937& random);
 std::string text_of(const residua::kernels::WinogradBlocking& blocking);
 
 // The outputs; nothing if a float was written outside of a buffer or between the positions of one.

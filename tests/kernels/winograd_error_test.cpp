@@ -29,13 +29,16 @@ struct Errors {
       ++count;
     }
   }
-  double root_mean_square() const { return std::sqrt(squares / count); }
+  double root_mean_square() const { return count > 0 ? std::sqrt(squares / count) : 0; }
 };
 
 // One image without bias, residual and ReLU: only what the sums themselves lose.
-WinogradCase bare_case(std::int64_t side, std::int64_t channels, std::int64_t padding, Fill fill, Fill weight_fill) {
+WinogradCase bare_case(const WinogradKind& kind, std::int64_t side, std::int64_t channels, std::int64_t padding,
+                       Fill fill, Fill weight_fill) {
   WinogradCase c{};
   c.images = 1;
+  c.stride = kind.stride;
+  c.taps = kind.taps;
   c.height = c.width = side;
   c.channels = channels;
   c.output_channels = 8;
@@ -58,20 +61,21 @@ std::vector<double> window_scales(WinogradCase c) {
 }
 
 std::vector<float> run(const WinogradCase& c, const WinogradKernelSet& kernels, std::mt19937& random) {
-  const WinogradBlocking blocking =
-      usual_winograd_blocking(kernels.products, kernels.winograd, c.geometry(kernels.winograd.tile), c.images);
+  const WinogradBlocking blocking = usual_winograd_blocking(kernels.products, kernels.winograd, c.geometry());
   return run_guarded(c, kernels, blocking, random).value();
 }
 
 // Direct convolution on the same products: a panel row is an output's window.
 std::vector<float> run_direct(const WinogradCase& c, const ProductKernels& kernels) {
-  const WinogradGeometry g = c.geometry(1);
-  const std::int64_t depth = 9 * c.channels, chunks = (depth + kernels.lanes - 1) / kernels.lanes;
+  const WinogradGeometry g = c.geometry();
+  const std::int64_t window_size = c.taps * c.taps, depth = window_size * c.channels,
+                     chunks = (depth + kernels.lanes - 1) / kernels.lanes;
   std::vector<float> weights(size(c.output_channels * depth));  // [output_channels][3][3][channels]
   for (std::int64_t k = 0; k < c.output_channels; ++k)
     for (std::int64_t channel = 0; channel < c.channels; ++channel)
-      for (std::int64_t i = 0; i < 9; ++i)
-        weights[size(k * depth + i * c.channels + channel)] = c.weights[size((k * c.channels + channel) * 9 + i)];
+      for (std::int64_t i = 0; i < window_size; ++i)
+        weights[size(k * depth + i * c.channels + channel)] =
+            c.weights[size((k * c.channels + channel) * window_size + i)];
   const std::int64_t width = kernels.vectors * kernels.lanes;
   std::vector<float> packed(size(chunks * kernels.lanes * width)), window(size(depth)),
       panel(size(chunks * kernels.lanes)), sums(size(width)), output;
@@ -80,8 +84,9 @@ std::vector<float> run_direct(const WinogradCase& c, const ProductKernels& kerne
   for (std::int64_t y = 0; y < g.output_height; ++y)
     for (std::int64_t x = 0; x < g.output_width; ++x) {
       std::fill(window.begin(), window.end(), 0.0f);
-      for (std::int64_t i = 0; i < 9; ++i) {
-        const std::int64_t row = y + i / 3 - c.padding.top, column = x + i % 3 - c.padding.left;
+      for (std::int64_t i = 0; i < window_size; ++i) {
+        const std::int64_t row = y * c.stride + i / c.taps - c.padding.top,
+                           column = x * c.stride + i % c.taps - c.padding.left;
         if (row >= 0 && row < c.height && column >= 0 && column < c.width)
           std::copy_n(c.input.begin() + (row * c.width + column) * c.channels, c.channels,
                       window.begin() + i * c.channels);
@@ -95,6 +100,10 @@ std::vector<float> run_direct(const WinogradCase& c, const ProductKernels& kerne
 
 void report(const std::string& line) {
   if (std::getenv("RESIDUA_KERNEL_REPORT") != nullptr) std::puts(line.c_str());
+}
+
+std::string text_of(const WinogradKind& kind) {
+  return "stride " + std::to_string(kind.stride) + ", " + std::to_string(kind.taps) + " taps";
 }
 
 std::string number(double value) {
@@ -139,44 +148,49 @@ TEST_CASE("Winograd: errors on random data") {
       {Fill::positive, Fill::uniform, 512, 1}, {Fill::positive, Fill::positive, 512, 1},
       {Fill::signs, Fill::positive, 1, 20},    {Fill::mixed, Fill::mixed, 16, 10},
   };
-  report("input, weights, channels | direct | 2x2 | 4x4: worst and root mean square by the window; worst by the tile");
-  for (const Data& d : data) {
-    Errors direct;
-    const std::vector<WinogradKernelSet> sets = winograd_kernel_sets();
-    Errors by_window[2], by_tile[2];  // 2x2, 4x4
-    for (const WinogradKernelSet& kernels : sets) {
-      const int tile = kernels.winograd.tile;
-      const std::string what = kernels.name + ", input " + name_of(d.fill) + ", weights " + name_of(d.weight_fill) +
-                               ", channels " + std::to_string(d.channels);
-      CAPTURE(what);
-      std::mt19937 random(1);
-      WinogradCase c = bare_case(12, d.channels, 1, d.fill, d.weight_fill);
-      Errors errors;
-      for (int n = 0; n < d.repeats; ++n) {
-        refill(c, random);
-        const std::vector<double> exact = convolve_directly(c.reference());
-        const std::vector<float> output = run(c, kernels, random);
-        const std::vector<double> scales = winograd_error_scales(c.reference(), tile);
-        errors.add(output, exact, scales);
-        by_tile[tile / 4].add(output, exact, scales);
-        by_window[tile / 4].add(output, exact, window_scales(c));
-        if (tile == 4) direct.add(run_direct(c, kernels.products), exact, window_scales(c));
+  constexpr std::int64_t outputs = 13;  // on a side: whole tiles and trimmed ones
+  report(
+      "convolution, input, weights, channels | direct | 2x2 | 4x4 or 3x3: worst and root mean square by the window; "
+      "worst by the "
+      "tile");
+  for (const WinogradKind& kind : winograd_kinds)
+    for (const Data& d : data) {
+      Errors direct;
+      Errors by_window[2], by_tile[2];  // 2x2, larger
+      for (const WinogradKernelSet& kernels : winograd_kernel_sets(kind)) {
+        const int tile = kernels.winograd.scheme.tile;
+        const std::string what = kernels.name + " " + text_of(kind) + ", input " + name_of(d.fill) + ", weights " +
+                                 name_of(d.weight_fill) + ", channels " + std::to_string(d.channels);
+        CAPTURE(what);
+        std::mt19937 random(1);
+        WinogradCase c =
+            bare_case(kind, (outputs - 1) * kind.stride + kind.taps - 2, d.channels, 1, d.fill, d.weight_fill);
+        Errors errors;
+        for (int n = 0; n < d.repeats; ++n) {
+          refill(c, random);
+          const std::vector<double> exact = convolve_directly(c.reference());
+          const std::vector<float> output = run(c, kernels, random);
+          const std::vector<double> scales = winograd_error_scales(c.reference(), tile);
+          errors.add(output, exact, scales);
+          by_tile[tile > 2 ? 1 : 0].add(output, exact, scales);
+          by_window[tile > 2 ? 1 : 0].add(output, exact, window_scales(c));
+          if (tile > 2) direct.add(run_direct(c, kernels.products), exact, window_scales(c));
+        }
+        CHECK(errors.worst <= winograd_factors(tile).of(d.channels));
       }
-      CHECK(errors.worst <= winograd_factors(tile).of(d.channels));
+      // The mean sees what the worst case has room for: a constant with a wrong last digit, weights rounded too early.
+      if (d.fill == Fill::uniform && d.channels >= 64) {
+        CHECK(by_window[0].root_mean_square() <= 0.2);
+        CHECK(by_window[1].root_mean_square() <= 0.6);
+      }
+      std::string line = text_of(kind) + ", " + std::string(name_of(d.fill)) + ", " + name_of(d.weight_fill) + ", " +
+                         std::to_string(d.channels) + " | " + number(direct.worst) + " " +
+                         number(direct.root_mean_square());
+      for (int tile = 0; tile < 2; ++tile)
+        line += " | " + number(by_window[tile].worst) + " " + number(by_window[tile].root_mean_square()) + "; " +
+                number(by_tile[tile].worst);
+      report(line);
     }
-    // The mean sees what the worst case has room for: a constant with a wrong last digit, weights rounded too early.
-    if (d.fill == Fill::uniform && d.channels >= 64) {
-      CHECK(by_window[0].root_mean_square() <= 0.2);
-      CHECK(by_window[1].root_mean_square() <= 0.6);
-    }
-    std::string line = std::string(name_of(d.fill)) + ", " + name_of(d.weight_fill) + ", " +
-                       std::to_string(d.channels) + " | " + number(direct.worst) + " " +
-                       number(direct.root_mean_square());
-    for (int tile = 0; tile < 2; ++tile)
-      line += " | " + number(by_window[tile].worst) + " " + number(by_window[tile].root_mean_square()) + "; " +
-              number(by_tile[tile].worst);
-    report(line);
-  }
 }
 
 // Climbs from random data by keeping every change that makes the worst error worse. RESIDUA_KERNEL_SEARCH=N takes N
@@ -184,37 +198,40 @@ TEST_CASE("Winograd: errors on random data") {
 TEST_CASE("Winograd: errors on data searched for the worst") {
   const char* text = std::getenv("RESIDUA_KERNEL_SEARCH");
   const std::int64_t steps = text != nullptr ? std::strtoll(text, nullptr, 10) : 300;
-  for (const WinogradKernelSet& kernels : winograd_kernel_sets())
-    for (const std::int64_t channels : {1, 4}) {
-      CAPTURE(kernels.name);
-      CAPTURE(channels);
-      const int tile = kernels.winograd.tile;
-      double worst = 0;
-      for (unsigned start = 0; start < 4; ++start) {
-        std::mt19937 random(start);
-        const Fill fill = start % 2 == 0 ? Fill::uniform : Fill::signs;
-        WinogradCase c = bare_case(tile + 2, channels, 0, fill, fill);
-        const auto error = [&] {
-          Errors errors;
-          errors.add(run(c, kernels, random), convolve_directly(c.reference()),
-                     winograd_error_scales(c.reference(), tile));
-          return errors.worst;
-        };
-        refill(c, random);
-        double best = error();
-        for (std::int64_t step = 0; step < steps; ++step) {
-          const WinogradCase before = c;
-          mutate(c, random);
-          const double now = error();
-          if (now >= best)
-            best = now;
-          else
-            c = before;
+  for (const WinogradKind& kind : winograd_kinds)
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(kind))
+      for (const std::int64_t channels : {1, 4}) {
+        CAPTURE(kernels.name);
+        CAPTURE(text_of(kind));
+        CAPTURE(channels);
+        const int tile = kernels.winograd.scheme.tile;
+        double worst = 0;
+        for (unsigned start = 0; start < 8; ++start) {  // one tile, whole and trimmed
+          std::mt19937 random(start);
+          const Fill fill = start / 4 == 0 ? Fill::uniform : Fill::signs;
+          const std::int64_t outputs = tile - static_cast<std::int64_t>(start) % tile;
+          WinogradCase c = bare_case(kind, (outputs - 1) * kind.stride + kind.taps, channels, 0, fill, fill);
+          const auto error = [&] {
+            Errors errors;
+            errors.add(run(c, kernels, random), convolve_directly(c.reference()),
+                       winograd_error_scales(c.reference(), tile));
+            return errors.worst;
+          };
+          refill(c, random);
+          double best = error();
+          for (std::int64_t step = 0; step < steps; ++step) {
+            const WinogradCase before = c;
+            mutate(c, random);
+            const double now = error();
+            if (now >= best)
+              best = now;
+            else
+              c = before;
+          }
+          worst = std::max(worst, best);
         }
-        worst = std::max(worst, best);
+        CHECK(worst <= winograd_factors(tile).of(channels));
+        report("searched, " + kernels.name + " " + text_of(kind) + ", channels " + std::to_string(channels) + ": " +
+               number(worst) + " by the tile");
       }
-      CHECK(worst <= winograd_factors(tile).of(channels));
-      report("searched, " + kernels.name + ", channels " + std::to_string(channels) + ": " + number(worst) +
-             " by the tile");
-    }
 }

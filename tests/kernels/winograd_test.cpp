@@ -41,29 +41,71 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
+bool is_in(const WinogradTile& tile, std::int64_t image, std::int64_t y, std::int64_t x) {
+  return image == tile.image && y >= tile.y && y < tile.y + tile.height && x >= tile.x && x < tile.x + tile.width;
+}
+
 }  // namespace
+
+TEST_CASE("Winograd: tiles cover every output once, and blocks know who needs a position") {
+  for (unsigned seed : seeds(100)) {
+    std::mt19937 random(seed);
+    const WinogradCase c = random_winograd_case(random, 100'000);
+    const WinogradGeometry g = c.geometry();
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+      const WinogradScheme& scheme = kernels.winograd.scheme;
+      const WinogradTiling tiling = make_winograd_tiling(scheme, g);
+      CAPTURE(kernels.name);
+      INFO(c.text());
+      INFO(repeat_command(seed));
+      std::vector<int> covered(size(g.images * g.output_height * g.output_width));
+      std::int64_t products = 0;
+      bool right = true;
+      for (std::int64_t first = 0; first < tiling.tiles();) {
+        const int rows =
+            static_cast<int>(std::min(pick(random, 1, std::int64_t{WinogradBlock::most_rows}), tiling.tiles() - first));
+        const WinogradBlock block = block_of_tiles(tiling, first, rows);
+        first += rows;
+        right &= block.rows == rows;
+        for (int r = 0; r < rows; ++r) {
+          const WinogradTile& tile = block.tiles[r];
+          for (std::int64_t y = tile.y; y < tile.y + tile.height; ++y)
+            for (std::int64_t x = tile.x; x < tile.x + tile.width; ++x)
+              ++covered.at(size((tile.image * g.output_height + y) * g.output_width + x));
+          for (int p = 0; p < scheme.positions; ++p) {
+            const bool needs = (scheme.needed[tile.height - 1] >> scheme.at[p].row & 1) != 0 &&
+                               (scheme.needed[tile.width - 1] >> scheme.at[p].column & 1) != 0;
+            const auto [from, count] = block.rows_of[p];
+            right &= (r >= from && r < from + count) == needs;
+            products += needs ? 1 : 0;
+          }
+        }
+      }
+      CHECK(right);
+      CHECK(std::all_of(covered.begin(), covered.end(), [](int times) { return times == 1; }));
+      CHECK(products == count_products(tiling));
+    }
+  }
+}
 
 TEST_CASE("Winograd: random layers in random blockings") {
   for (unsigned seed : seeds(80)) {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 1'000'000);
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
-      const WinogradBlocking blocking = random_blocking(kernels, c, random);
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+      const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       INFO(c.text());
       INFO(text_of(blocking));
       INFO(repeat_command(seed));
       const auto output = run_guarded(c, kernels, blocking, random);
       REQUIRE(output.has_value());
-      CHECK(worst_error(c, kernels.winograd.tile, *output, exact) <= 1);
+      CHECK(worst_error(c, kernels.winograd.scheme.tile, *output, exact) <= 1);
 
-      const WinogradBlocking singly{.rows = 1, .vectors = 1, .panels = 1, .chunks = 1, .gap = 0};
-      const WinogradBlocking most{.rows = kernels.products.rows,
-                                  .vectors = kernels.products.vectors,
-                                  .panels = 2,
-                                  .chunks = (c.channels + kernels.products.lanes - 1) / kernels.products.lanes,
-                                  .gap = 0};
+      const WinogradBlocking singly{.rows = 1, .vectors = 1, .panels = 1, .gap = 0};
+      const WinogradBlocking most{
+          .rows = kernels.products.rows, .vectors = kernels.products.vectors, .panels = 2, .gap = 0};
       const auto one_by_one = run_guarded(c, kernels, singly, random);
       const auto all_at_once = run_guarded(c, kernels, most, random);
       REQUIRE(one_by_one.has_value());
@@ -80,11 +122,11 @@ TEST_CASE("Winograd: an image has the same bits alone and among others") {
     WinogradCase c = random_winograd_case(random, 300'000);
     c.images = 3;
     fill_tensors(c, coin(random), random);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       CAPTURE(kernels.name);
       INFO(c.text());
       INFO(repeat_command(seed));
-      const auto together = run_guarded(c, kernels, random_blocking(kernels, c, random), random);
+      const auto together = run_guarded(c, kernels, random_blocking(kernels, random), random);
       REQUIRE(together.has_value());
       for (std::size_t image = 0; image < 3; ++image) {
         WinogradCase one = c;
@@ -95,7 +137,7 @@ TEST_CASE("Winograd: an image has the same bits alone and among others") {
         };
         one.input = part(c.input);
         one.residual = part(c.residual);
-        const auto alone = run_guarded(one, kernels, random_blocking(kernels, one, random), random);
+        const auto alone = run_guarded(one, kernels, random_blocking(kernels, random), random);
         REQUIRE(alone.has_value());
         CHECK(same_bits(*alone, part(*together)));
       }
@@ -122,16 +164,18 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
       c.input[pixel * size(c.channels) + size(pick(random, 0, c.channels - 1))] = special;
     }
     const std::vector<double> exact = convolve_directly(c.reference());
-    // Whether a spoilt pixel lies in the rows [y, y + side) and columns [x, x + side) of the padded image.
+    // Whether a spoilt pixel lies under outputs [y, y + side) x [x, x + side).
     const auto covers = [&](std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t side) {
-      for (std::int64_t i = y - c.padding.top; i < y - c.padding.top + side; ++i)
-        for (std::int64_t j = x - c.padding.left; j < x - c.padding.left + side; ++j)
+      const std::int64_t span = (side - 1) * c.stride + c.taps, top = y * c.stride - c.padding.top,
+                         left = x * c.stride - c.padding.left;
+      for (std::int64_t i = top; i < top + span; ++i)
+        for (std::int64_t j = left; j < left + span; ++j)
           if (i >= 0 && i < c.height && j >= 0 && j < c.width && spoilt[size((image * c.height + i) * c.width + j)])
             return true;
       return false;
     };
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
-      const WinogradBlocking blocking = random_blocking(kernels, c, random);
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+      const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       CAPTURE(special);
       INFO(c.text());
@@ -139,8 +183,8 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
       INFO(repeat_command(seed));
       const auto output = run_guarded(c, kernels, blocking, random);
       REQUIRE(output.has_value());
-      const int tile = kernels.winograd.tile;
-      const WinogradGeometry g = c.geometry(tile);
+      const int tile = kernels.winograd.scheme.tile;
+      const WinogradGeometry g = c.geometry();
       std::vector<bool> sound(output->size());
       bool right = true;
       for (std::size_t n = 0; n < output->size(); ++n) {
@@ -148,9 +192,9 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
         const std::int64_t image = at / (g.output_height * g.output_width), y = at / g.output_width % g.output_height,
                            x = at % g.output_width;
         const float found = (*output)[n];
-        if (covers(image, y, x, 3))
+        if (covers(image, y, x, 1))
           right &= std::isnan(special) ? std::isnan(found) : !std::isfinite(found) || (c.relu && found == 0);
-        sound[n] = !covers(image, y / tile * tile, x / tile * tile, tile + 2);
+        sound[n] = !covers(image, y / tile * tile, x / tile * tile, tile);
       }
       CHECK(right);
       CHECK(worst_error(c, tile, *output, exact, [&](std::size_t n) { return sound[n]; }) <= 1);
@@ -169,21 +213,22 @@ TEST_CASE("Winograd: NaN in weights, bias and residual reaches its own outputs a
     const std::size_t channel = size(pick(random, 0, c.output_channels - 1)),
                       alone = size(pick(random, 0, static_cast<std::int64_t>(c.residual.size()) - 1));
     const bool in_weights = coin(random);
-    (in_weights ? c.weights[channel * size(c.channels * 9)] : c.bias[channel]) = nan;
+    (in_weights ? c.weights[channel * size(c.channels * c.taps * c.taps)] : c.bias[channel]) = nan;
     c.residual[alone] = nan;
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
       CAPTURE(kernels.name);
       CAPTURE(in_weights);
       INFO(c.text());
       INFO(repeat_command(seed));
-      const auto output = run_guarded(c, kernels, random_blocking(kernels, c, random), random);
+      const auto output = run_guarded(c, kernels, random_blocking(kernels, random), random);
       REQUIRE(output.has_value());
       const auto spoilt = [&](std::size_t n) { return n == alone || n % size(c.output_channels) == channel; };
       bool all_nan = true;
       for (std::size_t n = 0; n < output->size(); ++n) all_nan &= !spoilt(n) || std::isnan((*output)[n]);
       CHECK(all_nan);
-      CHECK(worst_error(c, kernels.winograd.tile, *output, exact, [&](std::size_t n) { return !spoilt(n); }) <= 1);
+      CHECK(worst_error(c, kernels.winograd.scheme.tile, *output, exact, [&](std::size_t n) { return !spoilt(n); }) <=
+            1);
     }
   }
 }
@@ -193,10 +238,10 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
   for (unsigned seed : seeds(100)) {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 100'000);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets()) {
-      const int tile = kernels.winograd.tile;
-      const WinogradGeometry g = c.geometry(tile);
-      const std::int64_t tiles = c.images * g.tiles_down * g.tiles_across, lanes = kernels.products.lanes;
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+      const WinogradGeometry g = c.geometry();
+      const WinogradTiling tiling = make_winograd_tiling(kernels.winograd.scheme, g);
+      const std::int64_t tiles = tiling.tiles(), lanes = kernels.products.lanes;
       const int rows = static_cast<int>(pick(random, 1, std::min<std::int64_t>(kernels.products.rows, tiles)));
       const int vectors = static_cast<int>(pick(random, 1, kernels.products.vectors));
       const std::int64_t first_tile = pick(random, 0, tiles - rows), width = vectors * lanes;
@@ -206,11 +251,12 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
       INFO("tiles from ", first_tile, ", rows ", rows, ", channels from ", first_channel, ", vectors ", vectors);
       INFO(repeat_command(seed));
       const std::int64_t outputs = c.images * g.output_height * g.output_width * g.output_channels;
-      GuardedBuffer sums(kernels.winograd.positions * rows * width, random), output(outputs, random);
+      GuardedBuffer sums(kernels.winograd.scheme.positions * rows * width, random), output(outputs, random);
       std::fill(sums.values().begin(), sums.values().end(), 1.0f);
       sums.freeze();
       const std::vector<float> bias(size(g.output_channels + width));
-      kernels.winograd.transform_output(sums.data(), rows * width, g, first_tile, rows, first_channel, vectors,
+      const WinogradBlock block = block_of_tiles(tiling, first_tile, rows);
+      kernels.winograd.transform_output(sums.data(), rows * width, g, block, first_channel, vectors,
                                         {output.data(), nullptr, bias.data(), false});
       CHECK(output.margins_untouched());
       bool right = true;
@@ -218,9 +264,9 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
         const std::int64_t k = n % g.output_channels, at = n / g.output_channels;
         const std::int64_t image = at / (g.output_height * g.output_width), y = at / g.output_width % g.output_height,
                            x = at % g.output_width;
-        const std::int64_t its_tile = (image * g.tiles_down + y / tile) * g.tiles_across + x / tile;
-        const bool own =
-            its_tile >= first_tile && its_tile < first_tile + rows && k >= first_channel && k < first_channel + width;
+        bool own = false;
+        for (int r = 0; r < rows; ++r) own |= is_in(block.tiles[r], image, y, x);
+        own &= k >= first_channel && k < first_channel + width;
         right &= GuardedBuffer::untouched(output.values()[size(n)]) != own;
       }
       CHECK(right);

@@ -1,0 +1,98 @@
+#include "engine/steps/winograd_step.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/steps/convolution_cost.h"
+
+namespace residua::engine {
+
+using kernels::WinogradGeometry;
+using kernels::WinogradKernels;
+using kernels::WinogradScheme;
+using kernels::WinogradTiling;
+
+namespace {
+
+std::string name_of(const WinogradScheme& scheme) {
+  if (scheme.taps != 3) return "winograd stem";
+  const std::string tile = std::to_string(scheme.tile);
+  return "winograd " + tile + "x" + tile + (scheme.stride == 1 ? "" : " stride " + std::to_string(scheme.stride));
+}
+
+// Of a panel.
+std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels) {
+  const std::int64_t lanes = request.kernels.products.lanes;
+  return (channels.block_inputs + lanes - 1) / lanes * lanes;
+}
+
+}  // namespace
+
+BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKernels& winograd,
+                                    const WinogradGeometry& g, const ChannelBlocks& channels,
+                                    BlockWeights block_weights) {
+  const kernels::ProductKernels products = request.kernels.products;
+  const WinogradScheme& scheme = winograd.scheme;
+  const WinogradTiling tiling = make_winograd_tiling(scheme, g);
+  const std::int64_t depth = depth_of(request, channels), chunks = depth / products.lanes, width = channels.width;
+  const int vectors = static_cast<int>(channels.vectors);
+  const bool relu =
+      graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
+
+  BlockedConvolution convolution;
+  convolution.implementation = name_of(scheme) + " " + std::string(name_of(request.kernels.instruction_set));
+  convolution.layout = name_of(scheme);
+  convolution.rows = tiling.tiles();
+  convolution.row_floats = scheme.positions * depth;
+  convolution.row_sums = scheme.positions * width;
+  convolution.row_products = scheme.positions * depth * width;
+  convolution.block_weights = scheme.weight_positions * depth * width;
+  convolution.channels = channels;
+  convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
+    const std::vector<float> values = block_weights(weights, block);
+    winograd.transform_weights(values.data(), channels.block_inputs, width, 0, width, depth, packed);
+  };
+  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block) {
+    winograd.transform_input(tensors.input, g, block_of_tiles(tiling, block.first, block.count),
+                             channels.first_input(channel_block), channels.block_inputs, block.panels,
+                             block.count * depth);
+  };
+  convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
+                           std::int64_t channel_block, const float* weights, const float* bias, float* sums) {
+    const int positions = tiling.scheme.positions;
+    // Position by position, so that a position's weights serve all blocks from the level 1 cache.
+    for (int p = 0; p < positions; ++p) {
+      const float* const position_weights = weights + tiling.scheme.at[p].weights * depth * width;
+      float* block_sums = sums;
+      for (const RowBlock& block : blocks) {
+        const auto [first, count] = rows_needing(tiling, p, block.first, block.count);
+        if (count > 0)
+          products.multiply(block.panels + p * block.count * depth, position_weights, chunks, count, vectors,
+                            block_sums + (p * block.count + first) * width);
+        block_sums += positions * block.count * width;
+      }
+    }
+    // The target's bias starts at channel 0.
+    const kernels::WinogradTarget target{tensors.output, tensors.residual, bias - channel_block * width, relu};
+    for (const RowBlock& block : blocks) {
+      winograd.transform_output(sums, block.count * width, g, block_of_tiles(tiling, block.first, block.count),
+                                channel_block * width, vectors, target);
+      sums += positions * block.count * width;
+    }
+  };
+  return convolution;
+}
+
+Cost winograd_cost(const StepRequest& request, const WinogradKernels& winograd, const WinogradGeometry& g,
+                   const ChannelBlocks& channels) {
+  const WinogradTiling tiling = make_winograd_tiling(winograd.scheme, g);
+  const auto bytes = static_cast<std::size_t>(channels.count() * channels.width * winograd.scheme.weight_positions *
+                                              depth_of(request, channels)) *
+                     sizeof(float);
+  return {.multiplications = static_cast<double>(count_products(tiling) / g.images) *
+                             static_cast<double>(channels.outputs * (channels.inputs / channels.groups)),
+          .weight_bytes = bytes,
+          .added_weight_bytes = bytes - std::min(bytes, own_weight_bytes(request))};
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,194 @@
+// The one-dimensional transforms, included by winograd_body.h. Matrices are in winograd.h's scheme.
+//
+// A scheme's points are numbered; n outputs (n <= tile) need points[n - 1], as many as there are inputs under them, and
+// input<n> and output<n> take and give them in that order. A smaller set of points has other polynomials, so its rows
+// of B differ, scaled such that G stays the same. Leaving out infinity alone changes no other row.
+
+using Vector = xsimd::batch<float>;
+constexpr int lanes = static_cast<int>(Vector::size);
+
+// Inputs under `outputs` outputs in a dimension.
+template <class Scheme>
+constexpr int span(int outputs) {
+  return (outputs - 1) * Scheme::stride + Scheme::taps;
+}
+
+struct F4 {
+  static constexpr int tile = 4, stride = 1, taps = 3;
+  static constexpr float a = 0.70710678118654752440f, b = 1.41421356237309504880f;  // a * b = 1
+  // 0, a, -a, b, -b, infinity. Two outputs take b, with which less cancels than with a.
+  static constexpr int points[tile][6] = {{0, 3, 4}, {0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
+  static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
+  // Row i: powers of point i over the product of its distances to the other finite points.
+  static constexpr double weights[6][3] = {
+      {1, 0, 0},
+      {-2.0 / 3, -0.47140452079103168293, -1.0 / 3},
+      {-2.0 / 3, 0.47140452079103168293, -1.0 / 3},
+      {1.0 / 6, 0.23570226039551584147, 1.0 / 3},
+      {1.0 / 6, -0.23570226039551584147, 1.0 / 3},
+      {0, 0, 1},
+  };
+
+  // 12 operations for four outputs: the even and the odd part of each pair of points are shared.
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 2], Vector (&t)[outputs + 2]) noexcept {
+    if constexpr (outputs >= 3) {
+      const Vector odd_a = xsimd::fnma(Vector(2.0f), d[1], d[3]);   // d3 - 2 d1
+      const Vector even_a = xsimd::fnma(Vector(2.0f), d[2], d[4]);  // d4 - 2 d2
+      const Vector odd_b = xsimd::fnma(Vector(0.5f), d[1], d[3]);
+      const Vector even_b = xsimd::fnma(Vector(0.5f), d[2], d[4]);
+      t[0] = xsimd::fnma(Vector(2.5f), d[2], d[0] + d[4]);
+      t[1] = xsimd::fma(Vector(a), odd_a, even_a);
+      t[2] = xsimd::fnma(Vector(a), odd_a, even_a);
+      t[3] = xsimd::fma(Vector(b), odd_b, even_b);
+      t[4] = xsimd::fnma(Vector(b), odd_b, even_b);
+      if constexpr (outputs == 4) t[5] = xsimd::fnma(Vector(2.5f), d[3], d[1] + d[5]);
+    } else {
+      const Vector even = Vector(1.5f) * d[2];
+      t[0] = xsimd::fnma(Vector(0.5f), d[2], d[0]);
+      t[1] = xsimd::fma(Vector(1.5f * b), d[1], even);
+      t[2] = xsimd::fnma(Vector(1.5f * b), d[1], even);
+      if constexpr (outputs == 2) t[3] = xsimd::fnma(Vector(2.0f), d[1], d[3]);
+    }
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[outputs + 2], Vector (&y)[outputs]) noexcept {
+    if constexpr (outputs >= 3) {
+      const Vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+      const Vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+      y[0] = m[0] + (sum_a + sum_b);
+      y[1] = xsimd::fma(Vector(b), difference_b, Vector(a) * difference_a);
+      y[2] = xsimd::fma(Vector(2.0f), sum_b, Vector(0.5f) * sum_a);
+      if constexpr (outputs == 4)
+        y[3] = xsimd::fma(Vector(2 * b), difference_b, xsimd::fma(Vector(a / 2), difference_a, m[5]));
+    } else {
+      y[0] = m[0] + (m[1] + m[2]);
+      if constexpr (outputs == 2) y[1] = xsimd::fma(Vector(b), m[1] - m[2], m[3]);
+    }
+  }
+};
+
+// F(3x3, 4x4): the points of F4, and so its inputs.
+struct F3Taps4 {
+  static constexpr int tile = 3, stride = 1, taps = 4;
+  static constexpr float a = F4::a, b = F4::b;
+  static constexpr int points[tile][6] = {{0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
+  static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
+  static constexpr double weights[6][4] = {
+      {1, 0, 0, 0},
+      {-2.0 / 3, -0.47140452079103168293, -1.0 / 3, -0.23570226039551584147},
+      {-2.0 / 3, 0.47140452079103168293, -1.0 / 3, 0.23570226039551584147},
+      {1.0 / 6, 0.23570226039551584147, 1.0 / 3, 0.47140452079103168293},
+      {1.0 / 6, -0.23570226039551584147, 1.0 / 3, -0.47140452079103168293},
+      {0, 0, 0, 1},
+  };
+
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 3], Vector (&t)[outputs + 3]) noexcept {
+    F4::input<outputs + 1>(d, t);
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[outputs + 3], Vector (&y)[outputs]) noexcept {
+    if constexpr (outputs >= 2) {
+      const Vector sum_a = m[1] + m[2], sum_b = m[3] + m[4];
+      y[0] = m[0] + (sum_a + sum_b);
+      y[1] = xsimd::fma(Vector(b), m[3] - m[4], Vector(a) * (m[1] - m[2]));
+      if constexpr (outputs == 3) y[2] = xsimd::fma(Vector(2.0f), sum_b, xsimd::fma(Vector(0.5f), sum_a, m[5]));
+    } else {
+      y[0] = (m[0] + m[3]) + (m[1] + m[2]);
+    }
+  }
+};
+
+struct F2 {
+  static constexpr int tile = 2, stride = 1, taps = 3;
+  static constexpr int points[tile][4] = {{0, 1, 2}, {0, 1, 2, 3}};  // 0, 1, -1, infinity
+  static constexpr int weights_of_point[4] = {0, 1, 2, 3};
+  static constexpr double weights[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 2], Vector (&t)[outputs + 2]) noexcept {
+    t[0] = d[0] - d[2];
+    t[1] = d[1] + d[2];
+    t[2] = d[2] - d[1];
+    if constexpr (outputs == 2) t[3] = d[3] - d[1];
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[outputs + 2], Vector (&y)[outputs]) noexcept {
+    y[0] = m[0] + (m[1] + m[2]);
+    if constexpr (outputs == 2) y[1] = (m[1] - m[2]) + m[3];
+  }
+};
+
+// Stride 2: points of the even inputs, then the odd inputs, which share the weight in the middle.
+struct F2Stride2 {
+  static constexpr int tile = 2, stride = 2, taps = 3;
+  static constexpr int points[tile][5] = {{0, 1, 3}, {0, 1, 2, 3, 4}};  // 1, -1, infinity; two odd ones
+  static constexpr int weights_of_point[5] = {0, 1, 2, 3, 3};
+  static constexpr double weights[4][3] = {{0.5, 0, 0.5}, {-0.5, 0, 0.5}, {0, 0, 1}, {0, 1, 0}};
+
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[2 * outputs + 1], Vector (&t)[2 * outputs + 1]) noexcept {
+    t[0] = d[2] + d[0];
+    t[1] = d[2] - d[0];
+    if constexpr (outputs == 2) t[2] = d[4] - d[0];
+#pragma GCC unroll 2
+    for (int i = 0; i < outputs; ++i) t[outputs + 1 + i] = d[2 * i + 1];
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[2 * outputs + 1], Vector (&y)[outputs]) noexcept {
+    y[0] = (m[0] + m[1]) + m[outputs + 1];
+    if constexpr (outputs == 2) y[1] = (m[0] - m[1]) + (m[2] + m[4]);
+  }
+};
+
+struct F4Stride2 {
+  static constexpr int tile = 4, stride = 2, taps = 3;
+  // 1/2, -1/2, 3/2, -3/2, infinity; four odd ones.
+  static constexpr int points[tile][9] = {
+      {0, 1, 5}, {0, 1, 4, 5, 6}, {0, 1, 2, 3, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8}};
+  static constexpr int weights_of_point[9] = {0, 1, 2, 3, 4, 5, 5, 5, 5};
+  static constexpr double weights[6][3] = {
+      {-0.5, 0, -0.25}, {0.5, 0, -0.25}, {1.0 / 6, 0, 0.25}, {-1.0 / 6, 0, 0.25}, {0, 0, 1}, {0, 1, 0},
+  };
+
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[2 * outputs + 1], Vector (&t)[2 * outputs + 1]) noexcept {
+    constexpr int even_points = outputs + 1;
+    if constexpr (outputs >= 3) {
+      const Vector odd_p = xsimd::fnma(Vector(2.25f), d[2], d[6]);   // in d0, d2, ...: d'3 - 9/4 d'1
+      const Vector even_p = xsimd::fnma(Vector(2.25f), d[0], d[4]);  // d'2 - 9/4 d'0
+      const Vector odd_q = xsimd::fnma(Vector(0.25f), d[2], d[6]);
+      const Vector even_q = xsimd::fnma(Vector(0.25f), d[0], d[4]);
+      t[0] = xsimd::fma(Vector(0.5f), even_p, odd_p);
+      t[1] = xsimd::fnma(Vector(0.5f), even_p, odd_p);
+      t[2] = xsimd::fma(Vector(1.5f), even_q, odd_q);
+      t[3] = xsimd::fnma(Vector(1.5f), even_q, odd_q);
+      if constexpr (outputs == 4) t[4] = xsimd::fma(Vector(0.5625f), d[0], xsimd::fnma(Vector(2.5f), d[4], d[8]));
+    } else {
+      t[0] = xsimd::fnma(Vector(2.0f), d[2], -d[0]);
+      t[1] = xsimd::fnma(Vector(2.0f), d[2], d[0]);
+      if constexpr (outputs == 2) t[2] = xsimd::fnma(Vector(0.25f), d[0], d[4]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < outputs; ++i) t[even_points + i] = d[2 * i + 1];
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[2 * outputs + 1], Vector (&y)[outputs]) noexcept {
+    constexpr int even_points = outputs + 1;
+    if constexpr (outputs >= 3) {
+      const Vector sum_p = m[0] + m[1], difference_p = m[0] - m[1];
+      const Vector sum_q = m[2] + m[3], difference_q = m[2] - m[3];
+      y[0] = sum_p + sum_q;
+      y[1] = xsimd::fma(Vector(0.5f), difference_p, Vector(1.5f) * difference_q);
+      y[2] = xsimd::fma(Vector(0.25f), sum_p, Vector(2.25f) * sum_q);
+      if constexpr (outputs == 4)
+        y[3] = xsimd::fma(Vector(0.125f), difference_p, xsimd::fma(Vector(3.375f), difference_q, m[4]));
+    } else {
+      y[0] = m[0] + m[1];
+      if constexpr (outputs == 2) y[1] = xsimd::fma(Vector(0.5f), m[0] - m[1], m[2]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < outputs; ++i) y[i] += m[even_points + i];
+  }
+};
