@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands, from nothing, on a bare Debian 12, Debian 13 or Ubuntu 24.04:
 #
-#   tools/check.sh           gcc, clang and sanitizer builds, all tests, formatting, clang-tidy, quickstart
+#   tools/check.sh           gcc and clang builds (clang's with sanitizers), all tests, the installed library and its
+#                            examples, the Python package, formatting, clang-tidy, quickstart
 #   tools/check.sh --quick   the gcc build and its tests
 #
-# Ends with one line, "N passed, N failed", and exits 1 when anything failed. Builds lie in build/ and build-check/.
+# Ends with one line, "N passed, N failed", and exits 1 when anything failed. Builds lie in build/, build-check/
+# and build-wheel/.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -15,7 +17,7 @@ for argument in "$@"; do
   case $argument in
     --quick) quick=true ;;
     -h | --help)
-      sed -n '2,7s/^# \{0,1\}//p' "$0"
+      sed -n '2,9s/^# \{0,1\}//p' "$0"
       exit 0
       ;;
     *)
@@ -81,17 +83,20 @@ newest_of() {
   echo "$1"
 }
 
-# These two look for mistakes, not speed: a light optimisation level halves their compile time. (Kernels keep theirs.)
+# The build by clang and the one with sanitizers are one: clang's sanitizers compile in two thirds of gcc's time. It looks
+# for mistakes, not speed: a light optimisation level halves its compile time. (Kernels keep theirs.) -g1: lines in
+# reports, without the rest of the debug information.
 clang_build() {
-  CC=$(newest_of clang-14 clang) CXX=$(newest_of clang++-14 clang++) build build-check/clang -Doptimization=1
+  CC="$(cached "$(newest_of clang-14 clang)")" CXX="$(cached "$(newest_of clang++-14 clang++)")" build build-check/clang \
+    -Db_sanitize=address,undefined -Db_lundef=false -Db_ndebug=false -Ddebug=false -Dcpp_args=-g1 -Doptimization=1 \
+    -Dbench=disabled
 }
+export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_summary=1:suppressions=$root/tests/undefined.supp
 
-sanitizer_build() {
-  # gcc's own checks see ghosts between the sanitizers' (uninitialised optionals): errors are for the other builds.
-  # -g1: lines in reports, without the rest of the debug information, which costs a third of the time.
-  build build-check/sanitize -Db_sanitize=address,undefined -Db_lundef=false -Db_ndebug=false -Ddebug=false \
-    -Dcpp_args=-g1 -Doptimization=1 -Dwerror=false -Dbench=disabled
-}
+# The wheel's build compiles the library as the gcc build does: from ccache, where that is. (meson finds it by itself for
+# the default compiler.) Paths are relative in its eyes, so that another checkout finds the same.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+cached() { if command -v ccache >/dev/null; then echo "ccache $1"; else echo "$1"; fi; }
 
 sources() { git -c safe.directory='*' ls-files -- '*.cpp' '*.h' '*.hpp' '*.c'; }
 
@@ -115,6 +120,24 @@ quickstart() {
   grep -q cat <<<"$output"
 }
 
+# The Python package in an environment of its own; every test counts.
+wheel() {
+  local start=$SECONDS good bad status=0
+  tests/python/wheel_test.sh build-wheel >build-check/stage.log 2>&1 </dev/null || status=$?
+  good=$(sed -n 's/.*\b\([0-9]\+\) passed.* in .*/\1/p' build-check/stage.log)
+  bad=$(grep -oE '[0-9]+ (failed|errors?)' build-check/stage.log | awk '{ sum += $1 } END { print sum + 0 }')
+  if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+  passed=$((passed + ${good:-0}))
+  failed=$((failed + bad))
+  if [ $status -eq 0 ]; then
+    printf 'check: %-34s ok      %4d s  %d cases\n' "Python package" $((SECONDS - start)) "${good:-0}"
+    return 0
+  fi
+  cat build-check/stage.log
+  printf 'check: %-34s FAILED  %4d s\n' "Python package" $((SECONDS - start))
+  return 1
+}
+
 start=$SECONDS
 mkdir -p build-check
 echo "check: installing what is missing"
@@ -123,10 +146,9 @@ if $quick; then tools/setup.sh; else tools/setup.sh --with-checks; fi
 if stage "gcc build" build build; then tests "gcc tests" build || true; fi
 if ! $quick; then
   stage "quickstart" quickstart || true
-  if stage "clang build" clang_build; then tests "clang tests" build-check/clang || true; fi
-  if stage "sanitizer build (gcc, asan, ubsan)" sanitizer_build; then
-    tests "sanitizer tests" build-check/sanitize || true
-  fi
+  stage "installed library, examples" tests/install/install_test.sh . build || true
+  if wheel; then stage "installed static library, examples" tests/install/install_test.sh . build-wheel/meson || true; fi
+  if stage "clang build (asan, ubsan)" clang_build; then tests "clang tests (asan, ubsan)" build-check/clang || true; fi
   stage "formatting (clang-format 14)" formatting || true
   if [ -e build-check/clang/compile_commands.json ]; then stage "clang-tidy" tidy || true; fi
 fi

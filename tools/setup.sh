@@ -2,7 +2,8 @@
 # Installs what building Residua needs on Debian 12, Debian 13 and Ubuntu 24.04, and only what is missing.
 #
 #   tools/setup.sh                 compiler, build tools, libraries, oneDNN, and a photo to try it on
-#   tools/setup.sh --with-checks   and what tools/check.sh runs: clang, clang-tidy, clang-format
+#   tools/setup.sh --with-checks   and what tools/check.sh runs: clang, clang-tidy, clang-format, cmake, abidiff, ccache,
+#                                  and what builds and tests the Python package
 #
 # Distribution packages come from apt (through sudo when that is needed). oneDNN comes from the distribution where its
 # version will do, else as a pinned PyPI package into .deps/, which is a folder of this checkout and nothing else's.
@@ -15,7 +16,8 @@ onednn_minimum=3.2
 packages=(g++ meson ninja-build 'pkgconf|pkg-config' libprotozero-dev nlohmann-json3-dev libzip-dev
   'libjpeg-dev|libjpeg62-turbo-dev|libjpeg-turbo8-dev' libpng-dev libwebp-dev libcli11-dev libxsimd-dev doctest-dev
   libbenchmark-dev)
-check_packages=(git python3 binutils 'clang-14|clang' 'clang-tidy-14|clang-tidy' 'libomp-14-dev|libomp-dev')
+check_packages=(git python3 python3-dev python3-venv binutils cmake abigail-tools ccache 'clang-14|clang'
+  'clang-tidy-14|clang-tidy' 'libclang-rt-14-dev|libclang-rt-dev|clang-14' 'libomp-14-dev|libomp-dev')
 pip_packages=(python3 python3-pip ca-certificates)
 
 with_checks=false
@@ -23,7 +25,7 @@ for argument in "$@"; do
   case $argument in
     --with-checks) with_checks=true ;;
     -h | --help)
-      sed -n '2,8s/^# \{0,1\}//p' "$0"
+      sed -n '2,9s/^# \{0,1\}//p' "$0"
       exit 0
       ;;
     *)
@@ -194,6 +196,23 @@ if $with_checks && ! command -v clang-format-14 >/dev/null && [ ! -x "$deps/clan
   chmod +x "$scratch/clang-format/clang-format"
   mv "$scratch/clang-format" "$deps/clang-format"
 fi
+
+# .deps/python-build: a virtual environment that builds the wheel. .deps/python-wheels: what its tests install into theirs.
+# The file made of the requirements is there last, so that an interrupted run is done again.
+prepare_python() {
+  local requirements=$root/tests/python ready=$deps/python-wheels/ready
+  if [ -e "$ready" ] && cmp -s "$ready" <(cat "$requirements"/*requirements.txt); then return; fi
+  say "fetching what builds and tests the Python package, into .deps/python-build and .deps/python-wheels (45 MB)"
+  make_scratch
+  rm -rf "$deps/python-build" "$deps/python-wheels"
+  run_quietly "python3 -m venv" python3 -m venv "$deps/python-build"
+  run_quietly "pip install" "$deps/python-build/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    --only-binary=:all: --requirement "$requirements/build-requirements.txt"
+  run_quietly "pip download" "$deps/python-build/bin/python" -m pip download --quiet --disable-pip-version-check \
+    --only-binary=:all: --dest "$deps/python-wheels" --requirement "$requirements/requirements.txt"
+  cat "$requirements"/*requirements.txt >"$ready"
+}
+if $with_checks; then prepare_python; fi
 
 fetch_photo() {
   fetch_wheels 'scikit-image==0.22.0 --hash=sha256:c5c378db54e61b491b9edeefff87e49fcf7fdf729bb93c777d7a5f15d36f743e'

@@ -78,6 +78,13 @@ class Tree(unittest.TestCase):
         for example in examples:
             self.expect_none(rules.check_compiles(*example))
 
+    def test_the_readme_shows_the_examples_as_they_are(self):
+        text = (SETTINGS.root / "README.md").read_text(encoding="utf-8")
+        for name, language in (("classify.c", "c"), ("classify.cpp", "cpp"), ("classify.py", "python")):
+            example = (SETTINGS.root / "examples" / name).read_text(encoding="utf-8")
+            self.assertIn(example, rules.code_blocks(text, language), f"README.md does not show examples/{name} as it is")
+            self.assertLess(example.count("\n"), 40, f"examples/{name} is no longer short")
+
     def test_links_lead_somewhere(self):
         documents = [path.relative_to(SETTINGS.root) for folder in (".", "docs", "models")
                      for path in (SETTINGS.root / folder).glob("*.md")]

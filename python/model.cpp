@@ -1,0 +1,271 @@
+#include "python/model.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "python/images.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace residua::python {
+
+Context PythonModel::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      Context context = std::move(idle_.back());
+      idle_.pop_back();
+      return context;
+    }
+  }
+  return Context(model_, options_);
+}
+
+void PythonModel::give_back(Context context) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(context));
+}
+
+nb::object PythonModel::run(nb::handle given, nb::object out) {
+  const Images images = images_of(given, info());
+  const auto batch = static_cast<std::size_t>(images.shape.batch);
+  const auto classes = static_cast<std::size_t>(info().classes);
+
+  float* output = nullptr;
+  if (out.is_none()) {
+    NewArray made = new_floats(batch, classes);
+    out = std::move(made.array);
+    output = made.data;
+  } else {
+    nb::ndarray<float, nb::c_contig, nb::device::cpu> array;
+    if (!nb::try_cast(out, array, false) || array.ndim() != 2 || array.shape(0) != batch || array.shape(1) != classes) {
+      throw Error(RESIDUA_INVALID_ARGUMENT, "out: a writable, dense array of float32 [" + std::to_string(batch) + ", " +
+                                                std::to_string(classes) + "] expected");
+    }
+    output = array.data();  // `out` keeps it alive
+  }
+  if (batch == 0) return out;
+
+  const nb::gil_scoped_release unlocked;
+  Context context = take();
+  const std::span<float> room(output, batch * classes);
+  if (images.is_float) {
+    context.run(std::span(static_cast<const float*>(images.data()), images.values()), images.shape, room);
+  } else {
+    context.run(std::span(static_cast<const std::uint8_t*>(images.data()), images.values()), images.shape, room);
+  }
+  give_back(std::move(context));
+  return out;
+}
+
+nb::object PythonModel::preprocess(nb::handle given) const {
+  const nb::ndarray<const std::uint8_t> photo = photo_of(given);
+  const ModelInfo facts = info();
+  const auto height = static_cast<std::size_t>(facts.input_height);
+  const auto width = static_cast<std::size_t>(facts.input_width);
+  if (photo.shape(0) > INT32_MAX || photo.shape(1) > INT32_MAX) throw Error(RESIDUA_LIMIT, "pixels: image too large");
+
+  auto values = std::make_unique_for_overwrite<std::uint8_t[]>(height * width * 3);
+  {
+    const nb::gil_scoped_release unlocked;
+    model_.preprocess(std::span(photo.data(), photo.size()), static_cast<std::int32_t>(photo.shape(1)),
+                      static_cast<std::int32_t>(photo.shape(0)), std::span(values.get(), height * width * 3));
+  }
+  std::uint8_t* data = values.get();
+  const nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<std::uint8_t*>(pointer); });
+  static_cast<void>(values.release());
+  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(data, {height, width, std::size_t{3}}, owner));
+}
+
+namespace {
+
+Schedule schedule_of(const std::string& name) {
+  if (name == "auto") return RESIDUA_AUTO;
+  if (name == "latency") return RESIDUA_LATENCY;
+  if (name == "throughput") return RESIDUA_THROUGHPUT;
+  throw Error(RESIDUA_INVALID_ARGUMENT, "schedule '" + name + "': auto, latency or throughput expected");
+}
+
+Stage stage_of(const std::string& name) {
+  if (name == "imported") return RESIDUA_IMPORTED;
+  if (name == "optimized") return RESIDUA_OPTIMIZED;
+  if (name == "planned") return RESIDUA_PLANNED;
+  throw Error(RESIDUA_INVALID_ARGUMENT, "stage '" + name + "': imported, optimized or planned expected");
+}
+
+TextFormat format_of(const std::string& name) {
+  if (name == "text") return RESIDUA_TEXT;
+  if (name == "json") return RESIDUA_JSON;
+  if (name == "dot") return RESIDUA_DOT;
+  throw Error(RESIDUA_INVALID_ARGUMENT, "format '" + name + "': text, json or dot expected");
+}
+
+// A path as the file system has it: str or os.PathLike.
+std::string path_of(nb::handle path) {
+  const nb::bytes encoded(nb::module_::import_("os").attr("fsencode")(path));
+  return {encoded.c_str(), encoded.size()};
+}
+
+std::unique_ptr<PythonModel> load(nb::handle path, const std::string& architecture, nb::handle labels, bool verify,
+                                  bool cache, std::size_t memory_limit, int threads, const std::string& schedule,
+                                  bool tune) {
+  LoadOptions options;
+  options.architecture = architecture;
+  if (!labels.is_none()) options.labels = path_of(labels);
+  options.verify = verify;
+  options.cache = cache;
+  options.memory_limit = memory_limit;
+  const ContextOptions context_options{.threads = threads, .schedule = schedule_of(schedule), .tune = tune};
+  const std::string file = path_of(path);
+  const nb::gil_scoped_release unlocked;
+  return std::make_unique<PythonModel>(Model::load(file, options), context_options);
+}
+
+std::unique_ptr<PythonModel> random(const std::string& architecture, std::uint64_t seed, std::size_t memory_limit,
+                                    int threads, const std::string& schedule, bool tune) {
+  LoadOptions options;
+  options.memory_limit = memory_limit;
+  const ContextOptions context_options{.threads = threads, .schedule = schedule_of(schedule), .tune = tune};
+  const nb::gil_scoped_release unlocked;
+  return std::make_unique<PythonModel>(Model::random(architecture, seed, options), context_options);
+}
+
+std::string describe(const PythonModel& self, const std::string& stage, const std::string& format, int batch,
+                     int height, int width) {
+  return self.model().describe(stage_of(stage), format_of(format), {batch, height, width}, self.options());
+}
+
+void pack(const PythonModel& self, nb::handle path, const std::vector<std::int32_t>& batches, int height, int width) {
+  const std::string file = path_of(path);
+  const nb::gil_scoped_release unlocked;
+  self.model().pack(file, {batches, height, width}, self.options());
+}
+
+std::vector<std::string> labels_of(const PythonModel& self) {
+  std::vector<std::string> labels;
+  for (std::int32_t i = 0; i < self.info().label_count; ++i) labels.emplace_back(self.model().label(i).value_or(""));
+  return labels;
+}
+
+nb::tuple three(const float (&values)[3]) { return nb::make_tuple(values[0], values[1], values[2]); }
+
+std::string representation(const PythonModel& self) {
+  const ModelInfo info = self.info();
+  return "<residua.Model " + std::string(*info.architecture ? info.architecture : info.format) + ", " +
+         std::to_string(info.input_height) + " x " + std::to_string(info.input_width) + ", " +
+         std::to_string(info.classes) + " classes>";
+}
+
+constexpr const char* load_documentation = R"(A model from a file: ONNX, safetensors, PyTorch state dict or packed.
+
+architecture: overrides what the file says. labels: path of a label file, one a line; None: the file's own, or those of
+its sidecar. verify: compare the checksums of all of a packed model file. cache: keep the optimised network in
+~/.cache/residua, and start from it the next time. memory_limit: bytes that transformed weights may add; 0: no limit.
+threads: at most that many, 0: the CPU budget (residua.cpu_budget()). schedule: "auto", "latency" or "throughput".
+tune: run convolutions in the way measured to be fastest here.
+
+The file is mapped: it must stay as it is while the model lives. Raises a residua.Error: FileError, MalformedError,
+UnsupportedError, MismatchError.)";
+
+constexpr const char* random_documentation = R"(A known architecture (see residua.architectures()) with random weights.
+
+The same seed gives the same weights. Raises InvalidArgumentError for an unknown name.)";
+
+constexpr const char* model_documentation = R"(A network with its weights. residua.load and residua.random make one.
+
+Immutable: any number of threads may call it at once; each call has a context of its own, which is kept for the next.)";
+
+constexpr const char* call_documentation = R"(Run the network: the first output, float32 [batch, classes].
+
+images: uint8 [batch, height, width, 3], RGB 0..255, which is scaled and normalised as the model wants it, or float32
+[batch, channels, height, width], normalised already. Without the batch dimension: one image. A numpy array, or anything
+with DLPack or the buffer protocol on the CPU (a torch tensor). It is read where it is when it is dense (C order), else
+copied. Any size that the network takes; a new size or batch is planned first, which takes longer.
+out: float32 [batch, classes], dense, to be written and returned; None: a new array.
+
+The values are logits, unless the network itself ends in softmax (outputs_are_probabilities). The interpreter's lock is
+released during the run. Raises TypeError for what is no array of these types, InvalidArgumentError for shapes that do
+not fit, and other residua.Errors.)";
+
+constexpr const char* preprocess_documentation = R"(Resize and crop one photo as the network wants it.
+
+pixels: uint8 [height, width, 3], RGB. Returns uint8 [input_height, input_width, 3]: the shorter side becomes
+`resize`, antialiased as Pillow does it, then the centre is cropped. Releases the interpreter's lock.)";
+
+constexpr const char* describe_documentation = R"(The network as text, JSON or Graphviz.
+
+stage: "imported", as the file says; "optimized", after the passes; "planned", for a run of batch x height x width (0:
+the model's own size). format: "text", "json" or "dot".)";
+
+constexpr const char* pack_documentation = R"(Write a packed model file, which loads in milliseconds.
+
+batches: the batch sizes to pack the weights for; height, width: their image size, 0: the model's own. The file appears
+whole or not at all.)";
+
+}  // namespace
+
+void bind_model(nb::module_& module) {
+  nb::class_<PythonModel>(module, "Model", model_documentation)
+      .def("__call__", &PythonModel::run, "images"_a, nb::kw_only(), "out"_a = nb::none(), call_documentation,
+           nb::sig("def __call__(self, images: typing.Any, *, out: numpy.typing.NDArray[numpy.float32] | None = None) "
+                   "-> numpy.typing.NDArray[numpy.float32]"))
+      .def("preprocess", &PythonModel::preprocess, "pixels"_a, preprocess_documentation,
+           nb::sig("def preprocess(self, pixels: typing.Any) -> numpy.typing.NDArray[numpy.uint8]"))
+      .def("describe", &describe, "stage"_a = "imported", "format"_a = "text", nb::kw_only(), "batch"_a = 1,
+           "height"_a = 0, "width"_a = 0, describe_documentation)
+      .def("pack", &pack, "path"_a, nb::kw_only(), "batches"_a = std::vector<std::int32_t>{1}, "height"_a = 0,
+           "width"_a = 0, pack_documentation,
+           nb::sig("def pack(self, path: str | os.PathLike[str], *, batches: collections.abc.Sequence[int] = (1,), "
+                   "height: int = 0, width: int = 0) -> None"))
+      .def_prop_ro(
+          "format", [](const PythonModel& self) { return self.info().format; },
+          "\"onnx\", \"safetensors\", \"pth (zip)\", \"pth (legacy)\", \"packed\" or \"random\"")
+      .def_prop_ro(
+          "architecture", [](const PythonModel& self) { return self.info().architecture; },
+          "\"resnet50\", or \"\" where the file does not tell")
+      .def_prop_ro(
+          "channels", [](const PythonModel& self) { return self.info().channels; }, "Channels of the input image: 3")
+      .def_prop_ro(
+          "input_size",
+          [](const PythonModel& self) { return nb::make_tuple(self.info().input_height, self.info().input_width); },
+          "(height, width) of what preprocess makes", nb::sig("def input_size(self) -> tuple[int, int]"))
+      .def_prop_ro(
+          "resize", [](const PythonModel& self) { return self.info().resize; },
+          "The shorter side before the centre is cropped, in pixels")
+      .def_prop_ro(
+          "mean", [](const PythonModel& self) { return three(self.info().mean); },
+          "Of channel values scaled to 0..1, R, G, B", nb::sig("def mean(self) -> tuple[float, float, float]"))
+      .def_prop_ro(
+          "standard_deviation", [](const PythonModel& self) { return three(self.info().standard_deviation); },
+          "Of channel values scaled to 0..1, R, G, B",
+          nb::sig("def standard_deviation(self) -> tuple[float, float, float]"))
+      .def_prop_ro(
+          "classes", [](const PythonModel& self) { return self.info().classes; },
+          "Values of one image in the first output")
+      .def_prop_ro("labels", &labels_of, "The name of each class; empty without labels")
+      .def_prop_ro(
+          "outputs_are_probabilities",
+          [](const PythonModel& self) { return self.info().outputs_are_probabilities == 1; },
+          "Whether the network itself ends in softmax")
+      .def_prop_ro(
+          "parameters", [](const PythonModel& self) { return self.info().parameters; },
+          "Learned values that the network keeps after optimisation")
+      .def("__repr__", &representation);
+
+  module.def("load", &load, "path"_a, nb::kw_only(), "architecture"_a = "", "labels"_a = nb::none(), "verify"_a = false,
+             "cache"_a = false, "memory_limit"_a = 0, "threads"_a = 0, "schedule"_a = "auto", "tune"_a = false,
+             load_documentation,
+             nb::sig("def load(path: str | os.PathLike[str], *, architecture: str = '', labels: str | "
+                     "os.PathLike[str] | None = None, verify: bool = False, cache: bool = False, memory_limit: int = "
+                     "0, threads: int = 0, schedule: str = 'auto', tune: bool = False) -> Model"));
+  module.def("random", &random, "architecture"_a, nb::kw_only(), "seed"_a = 0, "memory_limit"_a = 0, "threads"_a = 0,
+             "schedule"_a = "auto", "tune"_a = false, random_documentation);
+}
+
+}  // namespace residua::python
