@@ -1,9 +1,11 @@
 #include "engine/arena.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -16,13 +18,40 @@ namespace {
 // nullptr: the system's. Read without a lock, by threads that a fork does not wait for; so what it pointed to is kept.
 std::atomic<const Allocator*> chosen_allocator{nullptr};
 
+// From this size on blocks are mapped one by one and leave the process when they go. In malloc's heap those of many
+// shapes, each a little larger or smaller than the last, would leave holes between what else lives there.
+constexpr std::size_t mapped_from = std::size_t{128} << 10;
+
+std::size_t whole_pages(std::size_t bytes) {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
 void* system_memory(std::size_t bytes, std::size_t alignment) {
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, alignment, bytes) != 0) return nullptr;
+  if (bytes < mapped_from) {
+    void* memory = nullptr;
+    return ::posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
+  }
+  if (bytes > SIZE_MAX / 2) return nullptr;
+  const std::size_t wanted = whole_pages(bytes), more = alignment > whole_pages(1) ? alignment : 0;
+  void* const mapped = ::mmap(nullptr, wanted + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const std::size_t before = more ? (alignment - reinterpret_cast<std::uintptr_t>(begin) % alignment) % alignment : 0;
+  if (before > 0) ::munmap(begin, before);
+  if (more > before) ::munmap(begin + before + wanted, more - before);
   // A wish: where the system has none, or none to spare, small pages do. The tail behind the last whole huge page keeps
   // small ones, so that nothing is wasted.
-  if (alignment == huge_page) static_cast<void>(::madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE));
-  return memory;
+  if (alignment == huge_page)
+    static_cast<void>(::madvise(begin + before, bytes / huge_page * huge_page, MADV_HUGEPAGE));
+  return begin + before;
+}
+
+void give_back_to_system(void* memory, std::size_t bytes) {
+  if (bytes < mapped_from)
+    std::free(memory);
+  else
+    ::munmap(memory, whole_pages(bytes));
 }
 
 }  // namespace
@@ -46,7 +75,7 @@ std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
             if (from)
               from->release(from->user, pointer, bytes);
             else
-              std::free(pointer);
+              give_back_to_system(pointer, bytes);
           }};
 }
 
