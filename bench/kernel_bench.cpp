@@ -58,6 +58,7 @@ int main(int argc, char** argv) try {
     register_memory_benchmarks(tier);
     register_peak_benchmarks(tier);
     register_product_benchmarks(tier, networks);
+    register_strassen_benchmarks(tier, networks);
     register_winograd_benchmarks(tier, networks);
   }
   register_image_benchmarks();

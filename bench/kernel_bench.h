@@ -20,6 +20,7 @@ struct BenchTier {
 void register_memory_benchmarks(const BenchTier& tier);
 void register_peak_benchmarks(const BenchTier& tier);
 void register_product_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
+void register_strassen_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_winograd_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_image_benchmarks();  // the same for every tier
 

@@ -3,20 +3,61 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <numeric>
 
 namespace residua::engine {
 
-std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
-  const std::size_t alignment = bytes >= huge_page ? huge_page : cache_line;
+namespace {
+
+// nullptr: the system's. Read without a lock, by threads that a fork does not wait for; so what it pointed to is kept.
+std::atomic<const Allocator*> chosen_allocator{nullptr};
+
+void* system_memory(std::size_t bytes, std::size_t alignment) {
   void* memory = nullptr;
-  if (::posix_memalign(&memory, alignment, std::max<std::size_t>(bytes, 1)) != 0) throw std::bad_alloc();
+  if (::posix_memalign(&memory, alignment, bytes) != 0) return nullptr;
   // A wish: where the system has none, or none to spare, small pages do. The tail behind the last whole huge page keeps
   // small ones, so that nothing is wasted.
   if (alignment == huge_page) static_cast<void>(::madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE));
-  return {static_cast<std::byte*>(memory), [](std::byte* pointer) { std::free(pointer); }};
+  return memory;
+}
+
+}  // namespace
+
+void set_allocator(const std::optional<Allocator>& allocator) {
+  static std::mutex mutex;
+  static std::vector<std::unique_ptr<const Allocator>> all;
+  const std::lock_guard lock(mutex);
+  if (allocator) all.push_back(std::make_unique<const Allocator>(*allocator));
+  chosen_allocator.store(allocator ? all.back().get() : nullptr, std::memory_order_release);
+}
+
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+  bytes = std::max<std::size_t>(bytes, 1);
+  const std::size_t alignment = bytes >= huge_page ? huge_page : cache_line;
+  const Allocator* const chosen = chosen_allocator.load(std::memory_order_acquire);
+  const auto from = chosen ? std::optional(*chosen) : std::nullopt;
+  void* const memory = from ? from->allocate(from->user, bytes, alignment) : system_memory(bytes, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return {static_cast<std::byte*>(memory), [from, bytes](std::byte* pointer) {
+            if (from)
+              from->release(from->user, pointer, bytes);
+            else
+              std::free(pointer);
+          }};
+}
+
+std::byte* Block::at_least(std::size_t wanted) {
+  if (capacity_ < wanted) {
+    memory_ = nullptr;
+    capacity_ = 0;
+    memory_ = allocate_aligned(wanted);
+    capacity_ = wanted;
+  }
+  return memory_.get();
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace residua::engine {
@@ -15,10 +16,33 @@ inline constexpr std::size_t whole_cache_lines(std::size_t bytes) {
   return (bytes + cache_line - 1) / cache_line * cache_line;
 }
 
+// Where allocate_aligned gets its memory from. Both may be called from any thread; NULL: there is none.
+struct Allocator {
+  void* user;
+  void* (*allocate)(void* user, std::size_t bytes, std::size_t alignment);
+  void (*release)(void* user, void* memory, std::size_t bytes);
+};
+
+// From now on; nullopt: the system's. What was allocated before goes back to where it came from. Thread-safe.
+void set_allocator(const std::optional<Allocator>& allocator);
+
 // 64-byte aligned memory; std::bad_alloc where there is none. `bytes` may be 0. Large blocks ask for huge pages:
 // reading weights that the caches do not hold is half as fast again with them, since the CPU's own prefetching stops at
 // the end of a page.
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
+
+// Memory that grows to the largest size asked for. Growing loses what it held: the old memory goes before the new
+// comes.
+class Block {
+ public:
+  std::byte* at_least(std::size_t wanted);
+  std::byte* data() const { return memory_.get(); }
+  std::size_t bytes() const { return capacity_; }
+
+ private:
+  std::shared_ptr<std::byte> memory_;
+  std::size_t capacity_ = 0;
+};
 
 // A tensor that must exist from step `first` to step `last`, both included.
 struct Lifetime {

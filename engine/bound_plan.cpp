@@ -1,19 +1,8 @@
 #include "engine/bound_plan.h"
 
-#include "engine/arena.h"
 #include "engine/onednn.h"
 
 namespace residua::engine {
-
-std::byte* BoundPlan::Memory::at_least(std::size_t wanted) {
-  if (capacity < wanted) {
-    bytes = nullptr;  // the old memory goes before the new comes
-    capacity = 0;
-    bytes = allocate_aligned(wanted);
-    capacity = wanted;
-  }
-  return bytes.get();
-}
 
 void BoundPlan::bind(std::shared_ptr<const Plan> plan, int workers) {
   plan_ = nullptr;

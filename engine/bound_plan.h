@@ -23,16 +23,12 @@ class BoundPlan {
   float* address(graph::TensorId id) const { return binding_.address(id); }
   float* input() const { return address(plan_->graph.inputs[0]); }
   float* output() const { return address(plan_->graph.outputs[0]); }
+  // Of the memory that it holds, which is what the largest plan so far needed.
+  std::size_t bytes() const { return arena_.bytes() + shared_scratch_.bytes() + scratch_.bytes(); }
 
  private:
-  struct Memory {
-    std::shared_ptr<std::byte> bytes;
-    std::size_t capacity = 0;
-    std::byte* at_least(std::size_t wanted);
-  };
-
   std::shared_ptr<const Plan> plan_;
-  Memory arena_, shared_scratch_, scratch_;
+  Block arena_, shared_scratch_, scratch_;
   Binding binding_;
   std::vector<Phase> phases_;
   std::vector<std::size_t> first_phase_;  // one a step, and the end

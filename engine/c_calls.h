@@ -11,14 +11,25 @@
 #include <utility>
 
 #include "engine/context.h"
+#include "engine/float_mode.h"
+#include "engine/fork.h"
+#include "engine/run_pool.h"
 #include "residua/residua.h"
 
 struct residua_model {
-  std::shared_ptr<const residua::engine::Model> model;
+  explicit residua_model(std::shared_ptr<const residua::engine::Model> loaded)
+      : model(std::move(loaded)), pool(std::make_shared<residua::engine::RunPool>(model)) {}
+
+  const std::shared_ptr<const residua::engine::Model> model;
+  const std::shared_ptr<residua::engine::RunPool> pool;  // asynchronous runs hold it, too
 };
 
 struct residua_context {
   residua::engine::Context context;
+};
+
+struct residua_cancel_token {
+  const std::shared_ptr<residua::engine::CancelFlag> flag = std::make_shared<residua::engine::CancelFlag>(false);
 };
 
 namespace residua::engine::c {
@@ -41,6 +52,10 @@ inline residua_status status_of(graph::ErrorCode code) {
       return RESIDUA_LIMIT;
     case graph::ErrorCode::out_of_memory:
       return RESIDUA_OUT_OF_MEMORY;
+    case graph::ErrorCode::cancelled:
+      return RESIDUA_CANCELLED;
+    case graph::ErrorCode::deadline:
+      return RESIDUA_DEADLINE;
     case graph::ErrorCode::internal:
       return RESIDUA_INTERNAL;
   }
@@ -58,7 +73,7 @@ inline residua_status report(residua_error* error, residua_status status, const 
   return status;
 }
 
-// Thrown by the checks below, and nowhere else.
+// Thrown by the functions of the C interface to end with that error.
 struct Refusal {
   graph::Error error;
 };
@@ -73,14 +88,23 @@ T value_or_refuse(graph::Result<T> result) {
   return std::move(result).value();
 }
 
+inline void refuse_unless_ok(const graph::Status& status) {
+  if (!status) throw Refusal{status.error()};
+}
+
 // Runs `body`; whatever it throws becomes a status. Nothing crosses into the caller's C.
 template <class Body>
 residua_status guarded(residua_error* error, const Body& body) noexcept {
   try {
+    const LockingCall call;
+    if (const char* reason = broken_by_fork()) throw Refusal{{graph::ErrorCode::unsupported, reason}};
+    const OurFloatMode mode;
     body();
     return report(error, RESIDUA_OK, "");
   } catch (const Refusal& refusal) {
     return report(error, status_of(refusal.error.code), refusal.error.message.c_str());
+  } catch (const Stopped& stopped) {
+    return report(error, status_of(stopped.error.code), stopped.error.message.c_str());
   } catch (const std::bad_alloc&) {
     return report(error, RESIDUA_OUT_OF_MEMORY, "out of memory");
   } catch (const std::length_error&) {
@@ -142,6 +166,14 @@ inline ContextOptions context_options_of(const residua_context_options* options)
           .schedule = schedule_of(given.schedule),
           .profile = given.profile == 1,
           .tune = given.tune == 1};
+}
+
+// A copy of `text` for residua_text_free.
+inline char* text_for_caller(const std::string& text) {
+  char* const copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
 }
 
 }  // namespace residua::engine::c

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <optional>
@@ -12,24 +13,9 @@
 namespace residua::engine {
 namespace {
 
-int cpus_in_affinity_mask() {
-  // The kernel's mask can be wider than cpu_set_t on large machines: grow until it fits.
-  for (int cpus = 1024; cpus <= (1 << 20); cpus *= 4) {
-    cpu_set_t* set = CPU_ALLOC(cpus);
-    if (set == nullptr) break;
-    const std::size_t size = CPU_ALLOC_SIZE(cpus);
-    CPU_ZERO_S(size, set);
-    const bool known = sched_getaffinity(0, size, set) == 0;
-    const int count = known ? CPU_COUNT_S(size, set) : 0;
-    CPU_FREE(set);
-    if (known) return std::max(count, 1);
-  }
-  return 1;
-}
-
 // Path of this process's cgroup for `controller` ("" is version 2's only hierarchy), as /proc/self/cgroup has it.
-std::optional<std::string> own_cgroup(const std::string& controller) {
-  std::ifstream file("/proc/self/cgroup");
+std::optional<std::string> own_cgroup(const std::string& root, const std::string& controller) {
+  std::ifstream file(root + "/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {  // hierarchy:controllers:path
     const auto first = line.find(':');
     const auto second = line.find(':', first == std::string::npos ? first : first + 1);
@@ -73,26 +59,42 @@ std::optional<double> tightest(const std::string& root, std::string group,
   }
 }
 
-std::optional<double> cgroup_quota() {
-  const std::string root = "/sys/fs/cgroup";
+}  // namespace
+
+CpuMask affinity_mask() {
+  // The kernel's mask can be wider than cpu_set_t on large machines: grow until it fits.
+  for (std::size_t words = 16; words <= (1 << 14); words *= 4) {
+    CpuMask mask(words, 0);
+    if (sched_getaffinity(0, words * sizeof(unsigned long), reinterpret_cast<cpu_set_t*>(mask.data())) == 0)
+      return mask;
+  }
+  return {1};
+}
+
+int count_of(const CpuMask& mask) {
+  int count = 0;
+  for (unsigned long word : mask) count += std::popcount(word);
+  return count;
+}
+
+std::optional<double> cpu_quota(const std::filesystem::path& root) {
+  const std::string proc = root.string(), groups = (root / "sys/fs/cgroup").string();
   std::optional<double> best;
   const auto narrow = [&](std::optional<double> quota) {
     if (quota && (!best || *quota < *best)) best = quota;
   };
-  narrow(tightest(root, own_cgroup("").value_or(""), version2_quota));
-  for (const char* folder : {"/cpu", "/cpu,cpuacct"})
-    narrow(tightest(root + folder, own_cgroup("cpu").value_or(""), version1_quota));
+  narrow(tightest(groups, own_cgroup(proc, "").value_or(""), version2_quota));
+  for (const char* folder : {"/cpu", "/cpu,cpuacct", "/cpuacct,cpu"})
+    narrow(tightest(groups + folder, own_cgroup(proc, "cpu").value_or(""), version1_quota));
   return best;
 }
 
-}  // namespace
-
-int cpu_budget() {
-  const int cpus = cpus_in_affinity_mask();
-  const auto quota = cgroup_quota();
-  if (!quota) return cpus;
-  return std::clamp(static_cast<int>(std::ceil(std::min(*quota, 1e6))), 1, cpus);
+int budget_of(int cpus, std::optional<double> quota) {
+  if (quota) cpus = std::min(cpus, static_cast<int>(std::ceil(std::min(*quota, 1e6))));
+  return std::max(cpus, 1);
 }
+
+int cpu_budget() { return budget_of(count_of(affinity_mask()), cpu_quota()); }
 
 int threads_within_budget(int asked) {
   const int budget = cpu_budget();

@@ -96,12 +96,13 @@ Result<std::shared_ptr<const Model>> Model::random(const std::string& architectu
   RESIDUA_ASSIGN(imported.graph, graph::build_resnet(*configuration, graph::random_weights(*configuration, seed)));
   imported.format = "random";
   imported.architecture = architecture;
-  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}, options.memory_limit));
+  RESIDUA_ASSIGN(const std::shared_ptr<const Model> model, finish(std::move(imported), {}, options));
   return model;
 }
 
 Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, const CardSources& sources,
-                                             std::size_t memory_limit) {
+                                             const LoadOptions& options) {
+  if (options.progress) options.progress("optimize", 0);
   const std::shared_ptr<Model> model(new Model());
   const std::string name = sources.model.empty() ? imported.architecture : sources.model.filename().string();
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
@@ -130,8 +131,10 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
     return Error{ErrorCode::mismatch, source + ": " + std::to_string(card.labels.size()) + " labels for a network of " +
                                           std::to_string(model->classes_) + " classes"};
   }
-  if (memory_limit > 0)
-    model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), memory_limit);
+  if (options.memory_limit > 0)
+    model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), options.memory_limit);
+  model->named_outputs_ = engine::named_outputs(model->optimized_);
+  if (options.progress) options.progress("optimize", 1);
   return model;
 }
 
@@ -143,7 +146,8 @@ std::int64_t Model::parameters() const {
   return sum;
 }
 
-Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) const {
+Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, bool* made_now,
+                                                      const std::function<void()>& step_made) const {
   const PackedWeights::Threads lent(packed_, key.threads);
   std::unique_lock lock(programs_mutex_);
   const auto known =
@@ -152,10 +156,13 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
     std::rotate(known, known + 1, programs_.end());
     return programs_.back();
   }
+  if (made_now) *made_now = true;
   const std::size_t packings = packed_.packings();
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
   auto made = make_program(optimized_, key, kernel_table(), packed_,
-                           {.allotment = allotment_.get(), .tuner = key.tuned ? tuner_.get() : nullptr});
+                           {.allotment = allotment_.get(),
+                            .tuner = key.tuned ? tuner_.get() : nullptr,
+                            .step_made = step_made ? &step_made : nullptr});
   if (key.tuned) tuner_->save();
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
@@ -168,6 +175,41 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key) con
   if (environment().verbose_dispatch && log_wanted())
     for (const Segment& segment : program->segments) log_dispatch(*segment.plan);
   return program;
+}
+
+Status Model::prepare(std::span<const ProgramKey> programs, const Progress& progress) const {
+  // Views are no steps, so this is an upper bound; what is missing at the end of a program is made up for then.
+  const double steps = static_cast<double>(optimized_.nodes.size()) * static_cast<double>(programs.size());
+  double done = 0;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const double end = static_cast<double>((i + 1) * optimized_.nodes.size());
+    const auto step_made = [&] {
+      done = std::min(done + 1, end);
+      progress("plan", done / steps);
+    };
+    if (progress) progress("plan", done / steps);
+    RESIDUA_RETURN_IF_ERROR(program(programs[i], nullptr, progress ? step_made : std::function<void()>()));
+    done = end;
+  }
+  if (progress) progress("plan", 1);
+  return {};
+}
+
+Result<MemoryEstimate> Model::estimate_memory(const ProgramKey& key) const {
+  MemoryEstimate estimate;
+  estimate.weights_are_mapped = true;
+  for (const graph::Tensor& tensor : optimized_.tensors)
+    if (tensor.is_constant()) {
+      estimate.weights += tensor.constant.size;
+      // A bias that a pass has computed lies in memory; it is the weights that count.
+      if (tensor.shape.size() > 1 && !tensor.constant.file) estimate.weights_are_mapped = false;
+    }
+  PackedWeights sizes(PackedWeights::Purpose::only_sizes);
+  RESIDUA_ASSIGN(const std::shared_ptr<const Program> program,
+                 make_program(optimized_, key, kernel_table(), sizes, {.allotment = allotment_.get()}));
+  estimate.packed_weights = sizes.bytes();
+  estimate.context = bytes_to_run(*program);
+  return estimate;
 }
 
 }  // namespace residua::engine

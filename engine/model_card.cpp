@@ -41,16 +41,24 @@ Result<std::string> read_text(const fs::path& path, std::size_t limit) {
   return text;
 }
 
-// The sidecar as an object; an empty one where the file does not exist.
-Result<json> read_sidecar(const fs::path& model) {
-  if (model.empty()) return json::object();
-  fs::path path = model;
-  path += ".json";
-  std::error_code failure;
-  if (!fs::exists(path, failure)) return json::object();
-  RESIDUA_ASSIGN(const std::string text, read_text(path, max_sidecar_bytes));
+std::string sidecar_name(const CardSources& sources) {
+  return sources.sidecar ? "the given sidecar" : sources.model.string() + ".json";
+}
+
+// The sidecar as an object; an empty one where there is none.
+Result<json> read_sidecar(const CardSources& sources) {
+  std::string text;
+  if (sources.sidecar) {
+    text = *sources.sidecar;
+  } else {
+    if (sources.model.empty()) return json::object();
+    const fs::path path = sidecar_name(sources);
+    std::error_code failure;
+    if (!fs::exists(path, failure)) return json::object();
+    RESIDUA_ASSIGN(text, read_text(path, max_sidecar_bytes));
+  }
   json parsed = json::parse(text, nullptr, false);
-  if (!parsed.is_object()) return Error{ErrorCode::malformed, path.string() + ": not a JSON object"};
+  if (!parsed.is_object()) return Error{ErrorCode::malformed, sidecar_name(sources) + ": not a JSON object"};
   return parsed;
 }
 
@@ -95,7 +103,9 @@ Status apply_three(const json& value, const std::string& key, const std::string&
   return {};
 }
 
+// `folder` empty: there is none, because the model is in memory.
 Status apply_labels(const json& value, const std::string& source, const fs::path& folder, ModelCard& card) {
+  if (value.is_string() && folder.empty()) return bad(source, "labels", value, "a list: the model lies in no folder");
   if (value.is_string()) {
     // A bare name only: a model file from elsewhere must not make us read what lies outside its folder.
     const fs::path name = value.get<std::string>();
@@ -173,24 +183,24 @@ Result<std::vector<std::string>> read_labels(const fs::path& path) {
   return labels;
 }
 
-Result<std::string> sidecar_architecture(const fs::path& model) {
-  RESIDUA_ASSIGN(const json sidecar, read_sidecar(model));
+Result<std::string> sidecar_architecture(const CardSources& sources) {
+  RESIDUA_ASSIGN(const json sidecar, read_sidecar(sources));
   const auto it = sidecar.find("arch");
   if (it == sidecar.end()) return std::string();
-  if (!it->is_string()) return bad(model.string() + ".json", "arch", *it, "the name of an architecture");
+  if (!it->is_string()) return bad(sidecar_name(sources), "arch", *it, "the name of an architecture");
   return it->get<std::string>();
 }
 
 Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources) {
   ModelCard card;
   apply_preset(imported, card);
-  RESIDUA_ASSIGN(const json sidecar, read_sidecar(sources.model));
+  RESIDUA_ASSIGN(const json sidecar, read_sidecar(sources));
   const bool given = !sources.labels.empty();
-  const fs::path folder = sources.model.parent_path();
-  const std::string name = sources.model.string();
+  const fs::path folder = sources.model.has_parent_path() || sources.model.empty() ? sources.model.parent_path() : ".";
+  const std::string name = sources.model.empty() ? "the model" : sources.model.string();
   RESIDUA_RETURN_IF_ERROR(
       apply(object_of(imported.metadata), name + " (metadata)", folder, !given && !sidecar.contains("labels"), card));
-  RESIDUA_RETURN_IF_ERROR(apply(sidecar, name + ".json", folder, !given, card));
+  RESIDUA_RETURN_IF_ERROR(apply(sidecar, sidecar_name(sources), folder, !given, card));
   if (given) {
     RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));
   }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ struct ModelCard {
 };
 
 struct CardSources {
-  std::filesystem::path model;   // the model file; its sidecar is model + ".json". Empty: neither
-  std::filesystem::path labels;  // given by the caller; empty: none
+  std::filesystem::path model;                        // the model file; its sidecar is model + ".json". Empty: neither
+  std::filesystem::path labels;                       // given by the caller; empty: none
+  std::optional<std::string> sidecar = std::nullopt;  // given by the caller, in place of the file
 };
 
 // Gathers the card. What is said earlier wins: the caller's labels, the sidecar, the file's metadata, the preset of the
@@ -40,7 +42,7 @@ graph::Result<ModelCard> read_model_card(const graph::ImportedModel& imported, c
 std::map<std::string, std::string> metadata_of(const ModelCard& card);
 
 // The sidecar's "arch", "" where there is none: importing a weight file needs it early.
-graph::Result<std::string> sidecar_architecture(const std::filesystem::path& model);
+graph::Result<std::string> sidecar_architecture(const CardSources& sources);
 
 // One label a line; of tab-separated columns the last. Empty lines at the end do not count.
 graph::Result<std::vector<std::string>> read_labels(const std::filesystem::path& path);

@@ -56,10 +56,11 @@ Result<std::shared_ptr<const Model>> Model::load(const fs::path& path, const Loa
 
 Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, const LoadOptions& options) {
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
+  const CardSources sources{.model = path, .labels = options.labels, .sidecar = options.sidecar};
   if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(path));
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
   }
-  const CardSources sources{.model = path, .labels = options.labels};
+  if (options.progress) options.progress("read", 0);
   std::optional<CacheEntry> cache;
   if (options.cache) {
     auto entry = cache_entry(path, import_options.architecture, options.cache_folder);
@@ -70,12 +71,13 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
   }
   if (cache) {
     if (auto kept = read_entry(*cache, options.verify)) {
-      RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(*kept), sources, options.memory_limit));
+      RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(*kept), sources, options));
       model->cache_ = std::move(cache);
       return std::shared_ptr<const Model>(model);
     }
   }
   RESIDUA_ASSIGN(ImportedModel imported, graph::import_file(path, import_options));
+  if (options.progress) options.progress("read", 1);
   if (imported.is_packed) {
     imported.format = "packed";
     cache.reset();  // it is what would be kept
@@ -84,8 +86,20 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
     log_cache(path.string() + ": its weights lie in other files, too, whose state is not watched; it is not kept");
     cache.reset();
   }
-  RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options.memory_limit));
+  RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options));
   model->cache_ = std::move(cache);
+  return std::shared_ptr<const Model>(model);
+}
+
+Result<std::shared_ptr<const Model>> Model::load(const graph::FileBytes& bytes, const LoadOptions& options) {
+  const CardSources sources{.model = {}, .labels = options.labels, .sidecar = options.sidecar};
+  graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
+  if (import_options.architecture.empty()) {
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
+  }
+  RESIDUA_ASSIGN(ImportedModel imported, graph::import_bytes(bytes, {}, import_options));
+  if (imported.is_packed) imported.format = "packed";
+  RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options));
   return std::shared_ptr<const Model>(model);
 }
 

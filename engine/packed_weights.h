@@ -30,6 +30,10 @@ struct PackedLayout {
 // same layout.
 class PackedWeights {
  public:
+  enum class Purpose { packing, only_sizes };
+  // Only for sizes: bytes() tells what packing would need, and there is nothing behind what get() returns.
+  explicit PackedWeights(Purpose purpose = Purpose::packing) : purpose_(purpose) {}
+
   // Writes the bytes of one part, all of them, from the constant's values in their logical order. `packed` is where the
   // whole begins. Parts are written by several threads at a time, before get() returns.
   using Pack = std::function<void(std::span<const float> values, std::int64_t part, std::byte* packed)>;
@@ -74,6 +78,7 @@ class PackedWeights {
   static Key key_of(const graph::ConstantData& data) { return {data.bytes.get(), data.row_scale.get()}; }
   void fill(const graph::Tensor& constant, const PackedLayout& layout, const Pack& pack, std::byte* packed);
 
+  const Purpose purpose_;
   mutable std::mutex mutex_;
   std::atomic<int> threads_{0};
   std::unique_ptr<float[]> values_;  // of a constant that cannot be read in place

@@ -168,6 +168,7 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
     plan->gflop += selection.step.gflop;
     plan->steps.push_back(std::move(selection.step));
     plan->rejections.push_back(std::move(selection.rejections));
+    if (options.step_made) (*options.step_made)();
   }
   place_tensors(*plan, storages);
   return std::shared_ptr<const Plan>(plan);

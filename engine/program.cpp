@@ -4,6 +4,7 @@
 
 #include "engine/caches.h"
 #include "engine/layout.h"
+#include "engine/outputs.h"
 #include "graph/infer.h"
 #include "graph/stretch.h"
 
@@ -81,8 +82,7 @@ std::vector<Stretch> cut(const Graph& one_image, const ProgramKey& key) {
 }
 
 bool is_plain(const Graph& graph) {
-  return graph.inputs.size() == 1 && graph.outputs.size() == 1 &&
-         std::all_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+  return graph.inputs.size() == 1 && std::all_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
            return graph::is_floating_point(graph.tensor(node.output).type) &&
                   (node.op != Op::convolution || graph.tensor(node.inputs[1]).is_constant());
          });
@@ -96,6 +96,16 @@ graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const 
   return cut(one_image, key);
 }
 
+// The shape of one image's part of output `index` of `plan`.
+graph::Result<graph::Shape> output_of_image(const Plan& plan, std::size_t index) {
+  const graph::Tensor& tensor = plan.graph.tensor(plan.graph.outputs[index]);
+  if (tensor.shape.empty() || tensor.shape[0] != plan.key.batch)
+    return graph::Error{graph::ErrorCode::unsupported,
+                        "output '" + tensor.name + "' has shape " + graph::to_string(tensor.shape) + " for " +
+                            std::to_string(plan.key.batch) + " images, expected one row an image"};
+  return graph::Shape(tensor.shape.begin() + 1, tensor.shape.end());
+}
+
 }  // namespace
 
 graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimized, const ProgramKey& key,
@@ -103,24 +113,49 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimize
                                                            const SelectionOptions& options) {
   const auto program = std::make_shared<Program>();
   program->key = key;
-  RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(optimized, key));
+  const Graph wanted = with_outputs(optimized, key.outputs);
+  program->outputs.resize(wanted.outputs.size());
+  RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(wanted, key));
   std::int64_t height = key.height, width = key.width;
   for (const Stretch& stretch : stretches) {
     const bool alone = key.whole_images && stretch.images == 1;
-    const Graph part = stretches.size() == 1 ? optimized : graph::stretch_of(optimized, stretch.first, stretch.end);
+    const Graph part = stretches.size() == 1 ? wanted : graph::stretch_of(wanted, stretch.first, stretch.end);
     const PlanKey plan_key{stretch.images, height, width, alone ? 1 : key.threads, key.batch};
     RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(part, plan_key, kernels, packed, options));
-    const graph::Shape& output = plan->graph.tensor(plan->graph.outputs[0]).shape;
-    if (output.size() == 4) {
-      height = output[2];
-      width = output[3];
+    Segment segment{.plan = plan, .alone = alone, .carries = stretch.end != wanted.nodes.size()};
+    if (segment.carries) {
+      const graph::Shape& carried = plan->graph.tensor(plan->graph.outputs[0]).shape;
+      height = carried[2];
+      width = carried[3];
+    }
+    for (std::size_t i = 0; i < wanted.outputs.size(); ++i) {
+      const bool made_here = std::any_of(wanted.nodes.begin() + static_cast<std::ptrdiff_t>(stretch.first),
+                                         wanted.nodes.begin() + static_cast<std::ptrdiff_t>(stretch.end),
+                                         [&](const Node& node) { return node.output == wanted.outputs[i]; });
+      if (!made_here && stretches.size() > 1) continue;
+      RESIDUA_ASSIGN(program->outputs[i], output_of_image(*plan, segment.outputs.size() + (segment.carries ? 1 : 0)));
+      segment.outputs.push_back(i);
     }
     const double runs = static_cast<double>(key.batch) / static_cast<double>(stretch.images);
     program->gflop += plan->gflop * runs;
     for (const Step& step : plan->steps) program->layers.push_back({&step, runs});
-    program->segments.push_back({std::move(plan), alone});
+    program->segments.push_back(std::move(segment));
   }
   return std::shared_ptr<const Program>(program);
+}
+
+std::size_t bytes_to_run(const Program& program) {
+  std::size_t sum = 0;
+  for (const Segment& segment : program.segments) {
+    const Plan& plan = *segment.plan;
+    const auto threads = static_cast<std::size_t>(program.key.threads);
+    const std::size_t contexts = segment.alone ? threads : 1, workers = segment.alone ? 1 : threads;
+    sum += contexts * (plan.arena_bytes + plan.shared_scratch_bytes + whole_cache_lines(plan.scratch_bytes) * workers);
+    if (segment.carries)
+      sum += float_bytes(plan.graph.tensor(plan.graph.outputs[0]).shape) / static_cast<std::size_t>(plan.key.batch) *
+             static_cast<std::size_t>(program.key.batch);
+  }
+  return sum;
 }
 
 }  // namespace residua::engine

@@ -21,12 +21,17 @@ struct ProgramKey {
   int threads = 1;
   bool whole_images = false;  // the throughput schedule
   bool tuned = false;         // convolutions as measured on this machine
+  // Tensors of the optimised graph that the run hands out, each once; empty: the graph's first output.
+  std::vector<graph::TensorId> outputs = {};
   friend bool operator==(const ProgramKey&, const ProgramKey&) = default;
 };
 
 struct Segment {
   std::shared_ptr<const Plan> plan;  // of plan->key.batch images at a time
   bool alone = false;                // by one thread; otherwise by all together
+  bool carries = false;              // its plan's first output is what the next segment reads
+  // Which of the program's outputs the plan's other outputs are, in their order.
+  std::vector<std::size_t> outputs = {};
 };
 
 // A step of a program, and how often it runs: images of the program / images of its plan.
@@ -40,8 +45,13 @@ struct Program {
   ProgramKey key;
   std::vector<Segment> segments;
   std::vector<Layer> layers;  // of all segments
-  double gflop = 0;           // of the whole batch
+  // Shapes of one image's outputs: what follows the batch in the tensors' shapes.
+  std::vector<graph::Shape> outputs;
+  double gflop = 0;  // of the whole batch
 };
+
+// Bytes of memory that a context needs to run it: arenas, scratch memory, and what segments hand on.
+std::size_t bytes_to_run(const Program& program);
 
 // Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Program>> make_program(const graph::Graph& optimized, const ProgramKey& key,

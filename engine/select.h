@@ -16,8 +16,9 @@ std::vector<Implementation> candidates(graph::Op op);
 
 // What selection heeds beside the shape rules.
 struct SelectionOptions {
-  const WeightAllotment* allotment = nullptr;  // nullptr: no limit on memory
-  Tuner* tuner = nullptr;                      // nullptr: nothing is measured
+  const WeightAllotment* allotment = nullptr;        // nullptr: no limit on memory
+  Tuner* tuner = nullptr;                            // nullptr: nothing is measured
+  const std::function<void()>* step_made = nullptr;  // called after each step of a plan
 };
 
 // A candidate that does not run the node, and why.

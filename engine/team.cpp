@@ -23,32 +23,29 @@ constexpr int looks_before_sleep = 10000;
 
 }  // namespace
 
-Team::Team(int helpers) { grow(helpers); }
-
-void Team::grow(int helpers) {
-  while (static_cast<int>(threads_.size()) < helpers) {
-    const int worker = static_cast<int>(threads_.size()) + 1;
-    threads_.emplace_back([this, worker] { help(worker); });
-    threads_.back().detach();
-  }
+void Team::set_workers(int workers) {
+  const bool fewer = workers < workers_.exchange(workers, std::memory_order_seq_cst);
+  if (fewer) wake();  // who sleeps in vain
 }
 
-void Team::run(std::span<const Phase> phases, int threads) {
+void Team::run(std::span<const Phase> phases) {
   if (phases.empty()) return;
   phases_ = phases;
   failed_.store(false, std::memory_order_relaxed);
-  workers_.store(threads, std::memory_order_relaxed);
   // Every phase has a number of its own; the one after the last phase's tells that the run is over.
   const std::uint32_t end = number_ + static_cast<std::uint32_t>(phases.size()) + 1;
   last_number_.store(end, std::memory_order_relaxed);
   open_phase(0);
-  runs_.fetch_add(1, std::memory_order_release);
-  runs_.notify_all();
-  for (;;) {
+  std::uint64_t seen = 0;
+  for (int look = 0;;) {
     work(0);
     const std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     if (number_of(ticket) == end) break;
-    if (front_of(ticket) == back_of(ticket)) wait_for_change(ticket);
+    if (ticket != std::exchange(seen, ticket)) look = 0;
+    if (++look < looks_before_sleep)
+      _mm_pause();
+    else
+      sleep(0, ticket);
   }
   if (failed_.load(std::memory_order_acquire)) {
     const std::lock_guard lock(failure_mutex_);
@@ -56,17 +53,21 @@ void Team::run(std::span<const Phase> phases, int threads) {
   }
 }
 
-void Team::help(int worker) {
-  const OneOpenmpThread one_thread;
-  for (;;) {
-    const std::uint32_t run = runs_.load(std::memory_order_acquire);
+void Team::help(int worker, const std::atomic<std::uint32_t>& calls, std::uint32_t seen) {
+  std::uint64_t seen_ticket = 0;
+  for (int look = 0; worker < workers_.load(std::memory_order_relaxed);) {
     const std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
-    if (worker >= workers_.load(std::memory_order_relaxed))
-      runs_.wait(run, std::memory_order_acquire);
-    else if (front_of(ticket) < back_of(ticket))
+    if (ticket != std::exchange(seen_ticket, ticket)) look = 0;
+    if (front_of(ticket) < back_of(ticket))
       work(worker);
+    else if (calls.load(std::memory_order_acquire) != seen)
+      return;
+    else if (++look < looks_before_sleep)
+      _mm_pause();
+    else if (number_of(ticket) == last_number_.load(std::memory_order_relaxed))
+      return;
     else
-      wait_for_change(ticket);
+      sleep(worker, ticket);
   }
 }
 
@@ -84,15 +85,13 @@ void Team::open_phase(std::size_t index) {
     left_.store(parts, std::memory_order_relaxed);
   }
   ticket_.store(make_ticket(number_, parts), std::memory_order_seq_cst);
-  if (asleep_.load(std::memory_order_seq_cst) > 0) {
-    wake_.fetch_add(1, std::memory_order_release);
-    wake_.notify_all();
-  }
+  if (asleep_.load(std::memory_order_seq_cst) > 0) wake();
 }
 
 bool Team::take(int worker, std::int64_t& part) {
   std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  // workers_ belongs to the ticket's run: if that run is over, so is the ticket, and the exchange fails.
+  // workers_ belongs to the ticket's run, or to a later one: then that run is over, so is the ticket, and the exchange
+  // fails.
   while (front_of(ticket) < back_of(ticket) && worker < workers_.load(std::memory_order_relaxed)) {
     const bool front = worker % 2 == 0;
     if (ticket_.compare_exchange_weak(ticket, front ? ticket + one_from_front : ticket - one_from_back,
@@ -120,19 +119,22 @@ void Team::do_part(std::int64_t part, int worker) noexcept {
 void Team::work(int worker) {
   for (std::int64_t part = 0; take(worker, part);) {
     do_part(part, worker);
+    if (spare_wanted_.load(std::memory_order_relaxed)) spare_(*this);
     if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) open_phase(index_ + 1);
   }
 }
 
-void Team::wait_for_change(std::uint64_t seen) {
-  for (int look = 0; look < looks_before_sleep; ++look) {
-    if (ticket_.load(std::memory_order_acquire) != seen) return;
-    _mm_pause();
-  }
+void Team::sleep(int worker, std::uint64_t seen) {
   asleep_.fetch_add(1, std::memory_order_seq_cst);
-  const std::uint32_t before = wake_.load(std::memory_order_acquire);
-  if (ticket_.load(std::memory_order_seq_cst) == seen) wake_.wait(before, std::memory_order_acquire);
+  const std::uint32_t before = wake_.load(std::memory_order_seq_cst);
+  if (ticket_.load(std::memory_order_seq_cst) == seen && worker < workers_.load(std::memory_order_seq_cst))
+    wake_.wait(before, std::memory_order_acquire);
   asleep_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void Team::wake() {
+  wake_.fetch_add(1, std::memory_order_seq_cst);
+  wake_.notify_all();
 }
 
 }  // namespace residua::engine

@@ -1,4 +1,4 @@
-// One run at a time on a caller and some helper threads, without locks: the machinery behind run_phases.
+// One run at a time on a caller and the helper threads that come, without locks: the machinery behind run_phases.
 #pragma once
 
 #include <atomic>
@@ -6,8 +6,6 @@
 #include <exception>
 #include <mutex>
 #include <span>
-#include <thread>
-#include <vector>
 
 #include "engine/threads.h"
 
@@ -21,32 +19,38 @@ namespace residua::engine {
 // up with an old ticket in its hand takes nothing. Even workers take from the front, odd ones from the back:
 // neighbouring parts, which share cache lines and input rows, stay on one core from phase to phase.
 //
-// Whoever does a phase's last part opens the next. A thread that has taken no part is waited for by nobody; a team is
-// never destroyed, so a helper may look at the ticket at any time.
+// Whoever does a phase's last part opens the next. A thread that has taken no part is waited for by nobody, so a helper
+// may look at the ticket at any time: a team outlives its helpers. Who helps, and as which worker, is for
+// engine/helpers to say; no two threads may be one worker at the same time.
 class Team {
  public:
-  explicit Team(int helpers);
+  // `spare` is called now and then during a run, by any of its workers, once tell_of_spare() asked for it.
+  explicit Team(void (*spare)(Team&)) : spare_(spare) {}
 
-  int helpers() const { return static_cast<int>(threads_.size()); }
-  // Runs `phases` with at most `threads` workers. One call at a time.
-  void run(std::span<const Phase> phases, int threads);
-  // More helpers, for a caller that wants them. Not during a run.
-  void grow(int helpers);
+  // How many workers may take parts, at least 1: who has a higher number finishes the part it has. At any time.
+  void set_workers(int workers);
+  void tell_of_spare(bool wanted) { spare_wanted_.store(wanted, std::memory_order_relaxed); }
+
+  // Runs `phases` on this thread, worker 0, and on those that help. One call at a time.
+  void run(std::span<const Phase> phases);
+
+  // Takes parts as worker `worker`, until that is too many, or until there is nothing to do and `calls` is no longer
+  // `seen`, or there has been no run for some tenths of a millisecond.
+  void help(int worker, const std::atomic<std::uint32_t>& calls, std::uint32_t seen);
 
  private:
   static constexpr std::int64_t most_parts = 0xFFFF;
 
-  void help(int worker);
   // Takes and does parts until the phase of `ticket` has none left.
   void work(int worker);
   void open_phase(std::size_t index);
-  void close_phase();
   bool take(int worker, std::int64_t& part);
   void do_part(std::int64_t part, int worker) noexcept;
-  // Waits until the ticket is no longer `seen`: awake for a while, then asleep.
-  void wait_for_change(std::uint64_t seen);
+  // Sleeps until the ticket is no longer `seen`, or worker `worker` is too many.
+  void sleep(int worker, std::uint64_t seen);
+  void wake();
 
-  std::vector<std::thread> threads_;
+  void (*const spare_)(Team&);
 
   // Of the run: written while no part can be taken, read only by who has taken one.
   std::span<const Phase> phases_;
@@ -55,12 +59,12 @@ class Team {
   std::uint32_t number_ = 0;
 
   alignas(64) std::atomic<std::uint64_t> ticket_{0};
-  std::atomic<int> workers_{0};  // of the run; helpers from this number on wait for another
-  std::atomic<std::uint32_t> runs_{0};
+  std::atomic<int> workers_{1};
+  std::atomic<std::uint32_t> last_number_{0};      // of the ticket that ends the run
   alignas(64) std::atomic<std::int64_t> left_{0};  // parts of the phase that are not done
   alignas(64) std::atomic<int> asleep_{0};
   std::atomic<std::uint32_t> wake_{0};
-  std::atomic<std::uint32_t> last_number_{0};  // of the ticket that ends the run
+  std::atomic<bool> spare_wanted_{false};
   std::atomic<bool> failed_{false};
   std::mutex failure_mutex_;
   std::exception_ptr failure_;

@@ -19,9 +19,10 @@ struct Phase {
 };
 
 // Runs the phases in order on the calling thread, which is worker 0, and on up to threads - 1 of the process's helpers.
-// The helpers are shared: where other calls hold them, this one does more of its parts by itself. The first exception
-// of a part ends the run and is thrown again here. Between runs helpers sleep; they wait for work awake for some tenths
-// of a millisecond only. Not to be called from within a part.
+// The CPUs are shared with other calls (engine/helpers.h): this one may wait for its turn, and does more of its parts
+// by itself where others need the helpers. The first exception of a part ends the run and is thrown again here. Between
+// runs helpers sleep; they wait for work awake for some tenths of a millisecond only. Not to be called from within a
+// part.
 void run_phases(std::span<const Phase> phases, int threads);
 
 // The same on the calling thread alone.

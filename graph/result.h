@@ -20,6 +20,8 @@ enum class ErrorCode {
   mismatch,          // tensors, shapes or names do not fit the network they are meant for
   limit,             // larger than a limit allows
   out_of_memory,
+  cancelled,  // the caller gave the run up
+  deadline,   // the caller's deadline passed
   internal,  // a broken invariant of ours
 };
 

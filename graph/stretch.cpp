@@ -5,14 +5,13 @@
 namespace residua::graph {
 
 std::vector<std::size_t> places_to_cut(const Graph& graph) {
-  // The last node that reads each tensor; outputs are read behind the end.
+  // The last node that reads each tensor. Outputs are handed out where they are made.
   std::vector<std::size_t> last_reader(graph.tensors.size(), 0);
   const auto reads = [&](TensorId id, std::size_t reader) {
     if (id != no_tensor) last_reader[static_cast<std::size_t>(id)] = reader;
   };
   for (std::size_t i = 0; i < graph.nodes.size(); ++i)
     for (TensorId id : graph.nodes[i].inputs) reads(id, i);
-  for (TensorId id : graph.outputs) reads(id, graph.nodes.size());
 
   // Up to where anything but the newest tensor is still needed.
   std::size_t needed_until = 0;
@@ -51,10 +50,12 @@ Graph stretch_of(const Graph& graph, std::size_t first, std::size_t end) {
     node.output = move(node.output);
     result.nodes.push_back(std::move(node));
   }
-  if (end == graph.nodes.size()) {
-    for (TensorId id : graph.outputs) result.outputs.push_back(move(id));
-  } else {
-    result.outputs.push_back(move(graph.nodes[end - 1].output));
+  if (end != graph.nodes.size()) result.outputs.push_back(move(graph.nodes[end - 1].output));
+  for (TensorId id : graph.outputs) {
+    const bool made_here = std::any_of(graph.nodes.begin() + static_cast<std::ptrdiff_t>(first),
+                                       graph.nodes.begin() + static_cast<std::ptrdiff_t>(end),
+                                       [&](const Node& node) { return node.output == id; });
+    if (made_here || (first == 0 && end == graph.nodes.size())) result.outputs.push_back(move(id));
   }
   return result;
 }

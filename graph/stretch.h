@@ -13,9 +13,10 @@ namespace residua::graph {
 // them.
 std::vector<std::size_t> places_to_cut(const Graph& graph);
 
-// Nodes [first, end) as a graph of its own: its input is the output of node first - 1 (the graph's own inputs for
-// first = 0), its output that of node end - 1 (the graph's own for the last one). Both must be ends or places to cut.
-// Constants are shared.
+// Nodes [first, end) as a graph of its own. Its input is the output of node first - 1 (the graph's own inputs for
+// first = 0). Its outputs are that of node end - 1, which is carried on (not where `end` is the end), then those of the
+// graph's outputs that these nodes make, in the graph's order. Both must be ends or places to cut. Constants are
+// shared.
 Graph stretch_of(const Graph& graph, std::size_t first, std::size_t end);
 
 }  // namespace residua::graph

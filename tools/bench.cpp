@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include "residua/residua.hpp"
@@ -30,6 +31,7 @@ struct BenchOptions {
   double seconds = 5;
   bool json = false;
   bool per_layer = false;
+  std::string trace;
 };
 
 struct Layer {
@@ -51,6 +53,7 @@ struct Measurement {
   double peak_rss_mb = 0;
   double machine_gflops_per_second = 0;
   std::vector<Layer> layers;
+  std::string trace;
 
   double mean_ms() const {
     return std::accumulate(latencies_ms.begin(), latencies_ms.end(), 0.0) / static_cast<double>(latencies_ms.size());
@@ -86,14 +89,15 @@ double peak_rss_mb() {
 }
 
 // Layer times from a context of its own, so that the clock reads between layers do not disturb the measured runs.
-std::vector<Layer> measure_layers(const Model& model, ContextOptions options, const std::vector<float>& images,
-                                  const InputShape& shape, double batch_ms) {
+// The last of its runs is the trace.
+void measure_layers(const Model& model, ContextOptions options, const std::vector<float>& images, Measurement& result) {
+  const InputShape& shape = result.shape;
   options.profile = true;
   Context context(model, options);
   static_cast<void>(context.run(images, shape));  // plans; its times are not typical
   // About a second, and enough runs to average.
-  const int runs = static_cast<int>(std::clamp(1e3 / batch_ms, 5.0, 100.0));
-  std::vector<Layer> layers;
+  const int runs = static_cast<int>(std::clamp(1e3 / percentile(result.latencies_ms, 50), 5.0, 100.0));
+  std::vector<Layer>& layers = result.layers;
   for (int i = 0; i < runs; ++i) {
     static_cast<void>(context.run(images, shape));
     const std::vector<LayerInfo> profile = context.layers();
@@ -103,7 +107,7 @@ std::vector<Layer> measure_layers(const Model& model, ContextOptions options, co
       layers[j] = {profile[j].name, profile[j].op, profile[j].implementation, total, profile[j].gflop};
     }
   }
-  return layers;
+  result.trace = context.trace();
 }
 
 Measurement measure(const BenchOptions& options) {
@@ -139,8 +143,8 @@ Measurement measure(const BenchOptions& options) {
   result.peak_rss_mb = peak_rss_mb();
   result.run = context.run_info();
   std::sort(result.latencies_ms.begin(), result.latencies_ms.end());
-  if (options.per_layer) {
-    result.layers = measure_layers(model, options.context, images, result.shape, percentile(result.latencies_ms, 50));
+  if (options.per_layer || !options.trace.empty()) {
+    measure_layers(model, options.context, images, result);
   }
   result.machine_gflops_per_second = measure_peak(result.run.threads);
   return result;
@@ -230,6 +234,8 @@ std::string as_text(const BenchOptions& options, const Measurement& result) {
 
 int bench(const BenchOptions& options) {
   Measurement result;
+  std::optional<OutputFile> trace;  // where it cannot be written that shows before the measuring
+  if (!options.trace.empty()) trace.emplace(options.trace);
   try {
     result = measure(options);
   } catch (const Error& error) {
@@ -238,6 +244,10 @@ int bench(const BenchOptions& options) {
   OutputFile output = OutputFile::standard_output();
   output.write(options.json ? as_json(options, result) : as_text(options, result));
   output.finish();
+  if (trace) {
+    trace->write(result.trace);
+    trace->finish();
+  }
   return all_well;
 }
 
@@ -266,6 +276,10 @@ Command add_bench(CLI::App& app) {
   parser->add_flag("-j,--json", options->json, "One JSON object, in place of a table");
   parser->add_flag("-l,--per-layer", options->per_layer,
                    "Time each layer too, in runs of its own after the measured ones");
+  parser
+      ->add_option("--trace", options->trace,
+                   "Write one run, layer by layer, to FILE, for chrome://tracing or Perfetto")
+      ->type_name("FILE");
   parser->footer(
       "Examples:\n"
       "  residua bench --model resnet50\n"

@@ -65,9 +65,11 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
   const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
-  // A block that fills the registers, or half of them where its panels would not stay in the cache.
+  // A block that fills the registers; fewer rows where its panels would not stay in the cache, but sums enough to hide
+  // the latency of multiply-adds.
+  constexpr std::int64_t fewest_rows = 6;
   const std::int64_t row_floats = convolution.row_floats + convolution.row_sums;
-  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, divided_up(most_rows, 2), most_rows);
+  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, fewest_rows, most_rows);
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end

@@ -19,7 +19,7 @@ struct golden {
 };
 
 /* RESIDUA_SOURCE_ROOT/name, in a buffer that the next call reuses. */
-static const char* golden_path(const char* name) {
+static inline const char* golden_path(const char* name) {
   enum { room = 4096 };
   static char path[room];
   const char* root = getenv("RESIDUA_SOURCE_ROOT");
@@ -30,7 +30,7 @@ static const char* golden_path(const char* name) {
   return path;
 }
 
-static FILE* golden_open(const char* name) {
+static inline FILE* golden_open(const char* name) {
   FILE* file = fopen(golden_path(name), "rb");
   if (file == NULL) {
     fprintf(stderr, "%s cannot be opened\n", golden_path(name));
@@ -40,7 +40,7 @@ static FILE* golden_open(const char* name) {
 }
 
 /* Fills `golden`, or ends the program. */
-static void golden_read(struct golden* golden) {
+static inline void golden_read(struct golden* golden) {
   static const float mean[3] = {0.485f, 0.456f, 0.406f};
   static const float deviation[3] = {0.229f, 0.224f, 0.225f};
   uint8_t record[1 + 3 * GOLDEN_PIXELS]; /* the label, then plane by plane */

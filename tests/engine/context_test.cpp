@@ -29,7 +29,7 @@ std::vector<float> random_images(const RunShape& shape, unsigned seed) {
 
 std::vector<float> run(Context& context, const RunShape& shape, const std::vector<float>& images) {
   std::vector<float> output(static_cast<std::size_t>(shape.batch * 10));
-  const auto status = context.run({.planes = images.data(), .pixels = nullptr, .shape = shape}, output);
+  const auto status = context.run(dense_planes(images.data(), 3, shape), output);
   REQUIRE_MESSAGE(status.ok(), status.error().message);
   return output;
 }
@@ -67,7 +67,7 @@ TEST_CASE("equal bits where a program has several segments") {
         CAPTURE(static_cast<int>(schedule));
         Context context(*model, {.threads = threads, .schedule = schedule, .profile = threads == 2});
         for (int repeat = 0; repeat < 2; ++repeat) {
-          const auto status = context.run({.planes = images.data(), .pixels = nullptr, .shape = shape}, output);
+          const auto status = context.run(dense_planes(images.data(), 3, shape), output);
           REQUIRE_MESSAGE(status.ok(), status.error().message);
           if (expected.empty()) expected = output;
           CHECK(output == expected);
@@ -110,7 +110,7 @@ TEST_CASE("pixels are normalised on the way in") {
   Context context(model, {});
   const auto expected = run(context, shape, planes);
   std::vector<float> found(20);
-  REQUIRE(context.run({.planes = nullptr, .pixels = pixels.data(), .shape = shape}, found).ok());
+  REQUIRE(context.run(dense_pixels(pixels.data(), shape), found).ok());
   for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-4));
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("an output that is too small, and images that the network refuses") {
   const RunShape shape{2, 32, 32};
   const auto images = random_images(shape, 1);
   std::vector<float> output(19);
-  const auto status = context.run({.planes = images.data(), .pixels = nullptr, .shape = shape}, output);
+  const auto status = context.run(dense_planes(images.data(), 3, shape), output);
   REQUIRE_FALSE(status.ok());
   CHECK(status.error().message.find("10 an image") != std::string::npos);
   CHECK_FALSE(Model::random("resnet51", 1).ok());

@@ -33,7 +33,7 @@ std::vector<float> run(const ModelPointer& model, std::int64_t batch = 1) {
       output(static_cast<std::size_t>(batch * 10));
   for (float& value : images) value = normal(random);
   Context context(model, {.threads = 1});
-  const auto status = context.run({.planes = images.data(), .pixels = nullptr, .shape = {batch, 32, 32}}, output);
+  const auto status = context.run(dense_planes(images.data(), 3, {batch, 32, 32}), output);
   REQUIRE_MESSAGE(status.ok(), status.error().message);
   return output;
 }
@@ -180,7 +180,7 @@ TEST_CASE("the cache: several writers, and models that pack more than is kept") 
       std::normal_distribution<float> normal(0, 1);
       std::vector<float> images(2 * 3 * 32 * 32);
       for (float& value : images) value = normal(random);
-      if (!context.run({.planes = images.data(), .pixels = nullptr, .shape = {2, 32, 32}}, output).ok()) output.clear();
+      if (!context.run(dense_planes(images.data(), 3, {2, 32, 32}), output).ok()) output.clear();
     });
   for (std::thread& writer : writers) writer.join();
   for (const std::vector<float>& output : outputs) CHECK(output == expected);

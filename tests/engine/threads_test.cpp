@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -12,8 +13,13 @@
 #include <vector>
 
 #include "engine/cpu_budget.h"
+#include "engine/float_mode.h"
+#include "engine/helpers.h"
+#include "tests/temporary_folder.h"
 
 using namespace residua::engine;
+using residua::tests::TemporaryFolder;
+using residua::tests::write_content;
 
 TEST_CASE("the budget follows the affinity mask") {
   CHECK(cpu_budget() >= 1);
@@ -35,6 +41,37 @@ TEST_CASE("the budget follows the affinity mask") {
   })
       .join();
   CHECK(on_one_cpu == 1);
+}
+
+TEST_CASE("quotas of cgroups, both versions: the tightest on the way up binds, and parts of a CPU count as one") {
+  const TemporaryFolder root;
+  const auto put = [&](const char* name, const char* content) { write_content(root.path() / name, content); };
+  CHECK_FALSE(cpu_quota(root.path()));
+
+  put("proc/self/cgroup", "0::/service/worker\n");
+  put("sys/fs/cgroup/service/worker/cpu.max", "max 100000\n");
+  CHECK_FALSE(cpu_quota(root.path()));
+  put("sys/fs/cgroup/service/cpu.max", "150000 100000\n");
+  CHECK(cpu_quota(root.path()) == 1.5);
+  put("sys/fs/cgroup/service/worker/cpu.max", "50000 100000\n");
+  CHECK(cpu_quota(root.path()) == 0.5);
+
+  // A container sees its own group as the root, whatever path the host calls it by.
+  put("proc/self/cgroup", "7:pids:/x\n3:cpu,cpuacct:/docker/0123\n0::/\n");
+  put("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
+  put("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  CHECK_FALSE(cpu_quota(root.path()));
+  put("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n");
+  CHECK(cpu_quota(root.path()) == 2.5);
+  put("sys/fs/cgroup/cpu.max", "nonsense\n");
+  CHECK(cpu_quota(root.path()) == 2.5);
+
+  CHECK(budget_of(8, std::nullopt) == 8);
+  CHECK(budget_of(8, 0.5) == 1);
+  CHECK(budget_of(8, 1.0) == 1);
+  CHECK(budget_of(8, 1.5) == 2);
+  CHECK(budget_of(2, 64.0) == 2);
+  CHECK(budget_of(8, 1e300) == 8);
 }
 
 TEST_CASE("a scope puts the host's OpenMP setting back") {
@@ -114,6 +151,133 @@ TEST_CASE("many callers at once, many short runs") {
     });
   for (std::thread& caller : callers) caller.join();
   CHECK(total == 4 * 2000 * 10);
+}
+
+namespace {
+
+// Busy workers of all calls, and the most there were at one time.
+struct Busy {
+  std::atomic<int> now{0}, most{0};
+  void enter() {
+    const int busy = ++now;
+    for (int known = most; known < busy && !most.compare_exchange_weak(known, busy);) {
+    }
+  }
+  void leave() { --now; }
+};
+
+void work_for(std::chrono::microseconds length) {
+  const auto end = std::chrono::steady_clock::now() + length;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
+}  // namespace
+
+TEST_CASE("calls together keep no more workers busy than the budget, and each gets its turn") {
+  constexpr int callers = 6;
+  Busy busy;
+  std::atomic<bool> stop{false};
+  std::vector<int> runs(callers, 0);
+  std::vector<std::thread> threads;
+  for (int caller = 0; caller < callers; ++caller)
+    threads.emplace_back([&, caller] {
+      const Phase phase{4, [&](std::int64_t, int) {
+                          busy.enter();
+                          work_for(std::chrono::microseconds(50));
+                          busy.leave();
+                        }};
+      while (!stop) {
+        run_phases({&phase, 1}, 1 + caller % 2);
+        ++runs[static_cast<std::size_t>(caller)];
+      }
+    });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  // A worker whose call has to give a CPU away finishes the part it is at: each such one may be one too many for so
+  // long.
+  CHECK(busy.most <= 2 * cpu_budget());
+  const auto [least, most] = std::minmax_element(runs.begin(), runs.end());
+  CHECK(*least > 0);
+  CHECK(*most <= 2 * *least + 2);
+}
+
+TEST_CASE("a second caller takes over a CPU of the first, which gets it back") {
+  if (cpu_budget() < 2) return;
+  std::atomic<int> phase_of_other{0};
+  std::atomic<bool> second_ran{false};
+  // The first call's helper comes, goes while the second call runs, and comes again.
+  const auto watch = [&](int phase) {
+    return Phase{400, [&, phase](std::int64_t, int worker) {
+                   work_for(std::chrono::microseconds(50));
+                   if (worker > 0) phase_of_other |= 1 << phase;
+                 }};
+  };
+  std::thread second;
+  const std::vector<Phase> phases{watch(0),
+                                  {1,
+                                   [&](std::int64_t, int) {
+                                     second = std::thread([&] {
+                                       const Phase phase{1, [&](std::int64_t, int) { second_ran = true; }};
+                                       for (int i = 0; i < cpu_budget(); ++i) run_phases({&phase, 1}, 1);
+                                     });
+                                     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+                                     while (!second_ran && std::chrono::steady_clock::now() < end)
+                                       std::this_thread::yield();
+                                   }},
+                                  watch(1)};
+  run_phases(phases, 2);
+  second.join();
+  CHECK(second_ran);  // while the first was still running, or its phase would have taken ten seconds
+  CHECK(phase_of_other == 3);
+}
+
+TEST_CASE("who waits for its turn uses no CPU, and is told how long it waited") {
+  const int budget = cpu_budget();
+  std::atomic<int> running{0};
+  std::atomic<bool> release{false};
+  std::vector<std::thread> holders;
+  for (int i = 0; i < budget; ++i)
+    holders.emplace_back([&] {
+      const Phase phase{1, [&](std::int64_t, int) {
+                          ++running;
+                          while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                        }};
+      run_phases({&phase, 1}, 1);
+    });
+  while (running < budget) std::this_thread::yield();
+  double waited = 0, used = 1;
+  std::thread waiting([&] {
+    const auto thread_time = [] {
+      timespec now{};
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+      return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+    };
+    const double before = thread_time();
+    const Turn turn(1);
+    used = thread_time() - before;
+    waited = std::chrono::duration<double>(turn.waited()).count();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  release = true;
+  for (std::thread& holder : holders) holder.join();
+  waiting.join();
+  CHECK(waited > 0.1);
+  CHECK(used < 0.02);
+}
+
+TEST_CASE("parts run in our floating-point mode, and the host's comes back") {
+  constexpr unsigned flush_and_round_up = 0x1F80 | 0x8040 | 0x4000;
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(flush_and_round_up);
+  std::atomic<int> foreign{0};
+  const Phase phase{200, [&](std::int64_t, int) { foreign += (_mm_getcsr() & 0xFFC0) != 0x1F80; }};
+  run_phases({&phase, 1}, 2);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(before);
+  CHECK(foreign == 0);
+  CHECK(after == flush_and_round_up);
 }
 
 TEST_CASE("helpers sleep between runs") {

@@ -48,6 +48,30 @@ output %3
   CHECK(places_to_cut(g).empty());
 }
 
+TEST_CASE("outputs on the way are handed out by the stretch that makes them, behind what it carries on") {
+  const Graph g = parse(R"(graph "g"
+input %0 "x" float32 [N, 4, 8, 8]
+node %1 "a" float32 [N, 4, 8, 8] = relu(%0)
+node %2 "b" float32 [N, 4, 8, 8] = sigmoid(%1)
+node %3 "c" float32 [N, 4, 8, 8] = add(%2, %1)
+node %4 "d" float32 [N, 4, 8, 8] = relu(%3)
+output %4
+output %2
+)");
+  CHECK(places_to_cut(g) == std::vector<std::size_t>{1, 3});
+  const auto outputs_of = [&](std::size_t first, std::size_t end) {
+    const Graph stretch = stretch_of(g, first, end);
+    CHECK(verify(stretch).ok());
+    std::string names;
+    for (const TensorId id : stretch.outputs) names += stretch.tensor(id).name;
+    return names;
+  };
+  CHECK(outputs_of(0, 1) == "a");
+  CHECK(outputs_of(1, 3) == "cb");
+  CHECK(outputs_of(3, 4) == "d");
+  CHECK(outputs_of(0, 4) == "db");
+}
+
 TEST_CASE("the stretches of a network, one after the other, compute what the network does") {
   const auto configuration = *find_architecture("resnet20_cifar");
   auto built = build_resnet(configuration, random_weights(configuration, 1));

@@ -1,5 +1,5 @@
 // The kernels around Strassen's products of every tier, gathering to combining, against a convolution in double.
-#include "kernels/strassen/strassen.h"
+#include "kernels/strassen/strassen_layer.h"
 
 #include <doctest/doctest.h>
 
@@ -48,15 +48,9 @@ void fill(Case& c, Fill kind, bool with_residual, std::mt19937& random) {
 
 Case random_case(const KernelTable& table, std::mt19937& random) {
   Case c{};
-  PairGeometry& g = c.geometry;
-  g.height = pick(random, 1, 9);
-  g.width = pick(random, 1, 9);
-  g.channels = pick(random, 1, 4) * 2 * table.products.lanes;
-  g.stride_height = pick(random, 1, 2);
-  g.stride_width = pick(random, 1, 2);
-  g.output_height = (g.height - 1) / g.stride_height + 1;
-  g.output_width = (g.width - 1) / g.stride_width + 1;
-  g.pairs = (c.pixels() + 1) / 2;
+  const std::int64_t height = pick(random, 1, 9), width = pick(random, 1, 9),
+                     channels = pick(random, 1, 4) * 2 * table.products.lanes;
+  c.geometry = make_pair_geometry(height, width, channels, pick(random, 1, 2), pick(random, 1, 2));
   c.images = pick(random, 1, 3);
   c.half = pick(random, 1, table.products.vectors) * table.products.lanes;
   c.blocks = pick(random, 1, 2);
@@ -110,41 +104,26 @@ Expected convolve(const Case& c) {
   return expected;
 }
 
-// In blocks of at most `rows` pairs; every buffer guarded.
-std::vector<float> run(const Case& c, const KernelTable& table, int rows, std::mt19937& random) {
-  const std::int64_t depth = c.geometry.channels / 2, pairs = c.images * c.geometry.pairs;
-  const std::int64_t block_weights = strassen_products * depth * c.half;
-  GuardedBuffer input(static_cast<std::int64_t>(c.input.size()), random), packed(c.blocks * block_weights, random),
-      panels(strassen_products * rows * depth, random), sums(strassen_products * rows * c.half, random),
-      bias(c.outputs(), random), residual(static_cast<std::int64_t>(c.residual.size()), random),
+// Panels of `rows` pairs, some together; every buffer guarded.
+std::vector<float> run(const Case& c, const KernelTable& table, int rows, std::int64_t panels_together,
+                       std::mt19937& random) {
+  const StrassenLayer layer{table.products, table.strassen, c.geometry,
+                            c.images,       c.outputs(),    static_cast<int>(c.half) / table.products.lanes,
+                            rows,           panels_together};
+  const StrassenSizes sizes = sizes_of(layer);
+  GuardedBuffer input(static_cast<std::int64_t>(c.input.size()), random), packed(sizes.packed, random),
+      panels(sizes.panels, random), sums(sizes.sums, random), bias(c.outputs(), random),
+      residual(static_cast<std::int64_t>(c.residual.size()), random),
       output(c.images * c.pixels() * c.outputs(), random);
   std::copy(c.input.begin(), c.input.end(), input.data());
   std::copy(c.bias.begin(), c.bias.end(), bias.data());
   const bool in_place = c.in_place && !c.residual.empty();
   std::copy(c.residual.begin(), c.residual.end(), in_place ? output.data() : residual.data());
-  for (std::int64_t block = 0; block < c.blocks; ++block)
-    table.strassen.pack_weights(c.weights.data() + block * 2 * c.half * c.geometry.channels, c.geometry.channels,
-                                c.half, packed.data() + block * block_weights);
+  pack_strassen_weights(layer, c.weights.data(), packed.data());
   for (GuardedBuffer* buffer : {&input, &packed, &bias, &residual}) buffer->freeze();
   const float* added = c.residual.empty() ? nullptr : in_place ? output.data() : residual.data();
-  const int vectors = static_cast<int>(c.half) / table.products.lanes;
-  for (std::int64_t first = 0; first < pairs; first += rows) {
-    const int count = static_cast<int>(std::min<std::int64_t>(rows, pairs - first));
-    table.strassen.gather_pairs(input.data(), c.geometry, first, count, panels.data());
-    for (std::int64_t block = 0; block < c.blocks; ++block) {
-      const std::int64_t channel = block * 2 * c.half;
-      for (std::int64_t p = 0; p < strassen_products; ++p)
-        table.products.multiply(panels.data() + p * count * depth,
-                                packed.data() + block * block_weights + p * depth * c.half,
-                                depth / table.products.lanes, count, vectors, sums.data() + p * count * c.half);
-      table.strassen.combine(sums.data(), c.geometry, first, count, vectors,
-                             {.output = output.data() + channel,
-                              .residual = added != nullptr ? added + channel : nullptr,
-                              .bias = bias.data() + channel,
-                              .stride = c.outputs(),
-                              .relu = c.relu});
-    }
-  }
+  run_strassen_layer(layer, input.data(), packed.data(), panels.data(), sums.data(),
+                     {output.data(), added, bias.data(), c.outputs(), c.relu});
   for (GuardedBuffer* buffer : {&packed, &panels, &sums, &output}) CHECK(buffer->margins_untouched());
   return {output.values().begin(), output.values().end()};
 }
@@ -166,7 +145,8 @@ TEST_CASE("Strassen: random layers, the same bits in any blocking") {
       INFO(std::string(name_of(table.instruction_set)), ", ", c.text());
       INFO(repeat_command(seed));
       const Expected expected = convolve(c);
-      const std::vector<float> output = run(c, table, static_cast<int>(pick(random, 1, table.products.rows)), random);
+      const std::vector<float> output =
+          run(c, table, static_cast<int>(pick(random, 1, table.products.rows)), pick(random, 1, 3), random);
       REQUIRE(output.size() == expected.values.size());
       double worst = 0;
       for (std::size_t n = 0; n < output.size(); ++n) {
@@ -176,8 +156,8 @@ TEST_CASE("Strassen: random layers, the same bits in any blocking") {
         worst = error <= worst ? worst : error;  // a NaN stays
       }
       CHECK(worst <= most_epsilons);
-      CHECK(same_bits(output, run(c, table, 1, random)));
-      CHECK(same_bits(output, run(c, table, table.products.rows, random)));
+      CHECK(same_bits(output, run(c, table, 1, 1, random)));
+      CHECK(same_bits(output, run(c, table, table.products.rows, 2, random)));
     }
 }
 
@@ -189,13 +169,13 @@ TEST_CASE("Strassen: NaN and infinity reach their pair and nothing else") {
       fill(c, Fill::uniform, !c.residual.empty(), random);
       INFO(std::string(name_of(table.instruction_set)), ", ", c.text());
       INFO(repeat_command(seed));
-      const std::vector<float> before = run(c, table, table.products.rows, random);
+      const std::vector<float> before = run(c, table, table.products.rows, 2, random);
       const float special =
           seed % 2 == 0 ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
       const std::int64_t image = pick(random, 0, c.images - 1), pixel = pick(random, 0, c.pixels() - 1);
       const std::ptrdiff_t at = pixel_of(c, image, pixel) - c.input.data();
       c.input[static_cast<std::size_t>(at + pick(random, 0, c.geometry.channels - 1))] = special;
-      const std::vector<float> after = run(c, table, table.products.rows, random);
+      const std::vector<float> after = run(c, table, table.products.rows, 2, random);
       bool own_is_special = true, others_are_equal = true;
       for (std::size_t n = 0; n < after.size(); ++n) {
         const std::int64_t its_pixel = static_cast<std::int64_t>(n) / c.outputs();

@@ -22,12 +22,21 @@ def tracked_files():
     return [name for name in done.stdout.split("\0") if name] if done.returncode == 0 else None
 
 
-def c_command(standard):
-    return [*shlex.split(SETTINGS.cc), f"-std={standard}", *WARNINGS, f"-I{SETTINGS.root / rules.PUBLIC}"]
+def compilers():
+    """Pairs of a C and a C++ compiler: those of this build, and gcc's and clang's where they are installed."""
+    pairs = [(shlex.split(SETTINGS.cc), shlex.split(SETTINGS.cxx))]
+    for c, cpp in (("gcc", "g++"), ("clang", "clang++"), ("clang-14", "clang++-14")):
+        if shutil.which(c) and shutil.which(cpp):
+            pairs.append(([c], [cpp]))
+    return pairs
 
 
-def cpp_command(standard):
-    return [*shlex.split(SETTINGS.cxx), f"-std={standard}", *WARNINGS, f"-I{SETTINGS.root / rules.PUBLIC}"]
+def c_command(standard, compiler=None):
+    return [*(compiler or shlex.split(SETTINGS.cc)), f"-std={standard}", *WARNINGS, f"-I{SETTINGS.root / rules.PUBLIC}"]
+
+
+def cpp_command(standard, compiler=None):
+    return [*(compiler or shlex.split(SETTINGS.cxx)), f"-std={standard}", *WARNINGS, f"-I{SETTINGS.root / rules.PUBLIC}"]
 
 
 class Tree(unittest.TestCase):
@@ -52,12 +61,14 @@ class Tree(unittest.TestCase):
 
     def test_c_header_is_c99_and_cpp11(self):
         source = "#include <residua/residua.h>\n#include <residua/residua.h>\nint main(void) { return 0; }\n"
-        self.expect_none(rules.check_compiles(c_command("c99"), source, "consumer.c"))
-        self.expect_none(rules.check_compiles(cpp_command("c++11"), source, "consumer.cpp"))
+        for c, cpp in compilers():
+            self.expect_none(rules.check_compiles(c_command("c99", c), source, "consumer.c"))
+            self.expect_none(rules.check_compiles(cpp_command("c++11", cpp), source, "consumer.cpp"))
 
     def test_cpp_header_is_cpp20(self):
         source = "#include <residua/residua.hpp>\n#include <residua/residua.hpp>\nint main() { return 0; }\n"
-        self.expect_none(rules.check_compiles(cpp_command("c++20"), source, "consumer.cpp"))
+        for _, cpp in compilers():
+            self.expect_none(rules.check_compiles(cpp_command("c++20", cpp), source, "consumer.cpp"))
 
     def test_examples_of_the_readme_compile(self):
         text = (SETTINGS.root / "README.md").read_text(encoding="utf-8")

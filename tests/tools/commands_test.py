@@ -95,6 +95,17 @@ class Bench(ToolCase):
         self.assertAlmostEqual(sum(layer["gflop"] for layer in report["layers"]), 2 * report["gflop_per_image"], delta=1e-3)
         self.assertGreater(sum(layer["ms"] for layer in report["layers"]), 0)
 
+    def test_trace(self):
+        report = self.report("--model", MODEL, "--trace", "trace.json")
+        self.assertEqual(list(report), self.KEYS)
+        trace = json.loads((self.folder / "trace.json").read_text())
+        events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+        self.assertGreater(len(events), 20)
+        self.assertTrue(all(event["dur"] >= 0 for event in events))
+        process = self.tool("bench", "--model", MODEL, "--seconds", "0.05", "--trace", "no/such/folder/t")
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("no/such/folder", process.stderr)
+
     def test_an_architecture_and_a_size(self):
         report = self.report("--model", "resnet18", "--image-size", "64x32", "--schedule", "throughput")
         self.assertEqual((report["model"], report["schedule"]), ("resnet18", "throughput"))

@@ -4,16 +4,28 @@
  *   residua_model *model = NULL;
  *   if (residua_model_load("resnet50.onnx", NULL, &model, &error) != RESIDUA_OK) puts(error.message);
  *
+ *   residua_input input = {.struct_size = sizeof input, .format = RESIDUA_UINT8_NHWC, .data = pixels, .batch = 1,
+ *                          .height = height, .width = width, .preparation = RESIDUA_PREPARE};
+ *   residua_output top5 = {.struct_size = sizeof top5, .name = "probabilities", .values = probabilities, .capacity = 5,
+ *                          .top_k = 5, .indices = indices};
+ *   if (residua_run(model, &input, &top5, 1, NULL, &error) != RESIDUA_OK) puts(error.message);
+ *
+ * In this order: what this library is; models; images; outputs; runs; runs with a context of one's own; what a service
+ * watches.
+ *
  * Rules that hold for every function:
  * - A function that can fail returns a residua_status and, when `error` is not NULL, fills it. Nothing is ever printed;
  *   the library neither aborts nor exits.
  * - Every option, input and information struct starts with `struct_size`: zero the struct, then set it to sizeof of the
  *   struct. Fields beyond the size given keep their defaults, so programs built against an older header keep working
- * with a newer library. In option structs zero means the default.
+ *   with a newer library. In option structs zero means the default. The structs of an array lie `struct_size` of the
+ *   first one apart.
  * - Text is UTF-8. Pointers to text and arrays that a function returns belong to the object they came from and live as
  *   long as it does, unless the function says otherwise.
  * - A model is immutable: any number of threads may use it at once. A context serves one thread at a time; contexts
  *   of one model share its weights.
+ * - "Thread-safe" means: from any number of threads at once, on the same objects too.
+ * - Times are in milliseconds of a clock that only goes forward, sizes in bytes, sides of images in pixels.
  */
 #ifndef RESIDUA_RESIDUA_H
 #define RESIDUA_RESIDUA_H
@@ -40,7 +52,9 @@ typedef enum residua_status {
   RESIDUA_MISMATCH = 5,         /* tensors, shapes or names do not fit the network */
   RESIDUA_LIMIT = 6,            /* larger than a limit allows */
   RESIDUA_OUT_OF_MEMORY = 7,
-  RESIDUA_INTERNAL = 8 /* a bug in Residua: please report the message */
+  RESIDUA_INTERNAL = 8,  /* a bug in Residua: please report the message */
+  RESIDUA_CANCELLED = 9, /* the caller cancelled it */
+  RESIDUA_DEADLINE = 10  /* the caller's deadline passed before it was done */
 } residua_status;
 
 /* Owned by the caller, filled on failure; on success message is "". Longer messages are cut at a character's end. */
@@ -63,6 +77,22 @@ typedef struct residua_version_info {
 /* Fills `info`. The texts are static. Thread-safe; fails only on a NULL or too small `info`. */
 RESIDUA_API residua_status residua_get_version(residua_version_info* info, residua_error* error);
 
+typedef struct residua_capabilities {
+  size_t struct_size;
+  const char* formats;         /* of model files, comma-separated: "onnx, safetensors, pth, packed" */
+  const char* precisions;      /* "fp32" */
+  const char* cpu_features;    /* of this CPU, among the instruction sets compiled in: "sse2, avx2, avx512" */
+  int32_t onnx_opset_min;      /* 7 */
+  int32_t onnx_opset_max;      /* 22 */
+  int32_t largest_image_side;  /* 32768 */
+  int32_t cpu_budget;          /* residua_cpu_budget() */
+  int64_t largest_run_at_once; /* a larger batch is run in pieces of at most so many images: memory stays bounded */
+} residua_capabilities;
+
+/* What this library can do on this machine. The texts are static. Thread-safe; fails only on a NULL or too small
+ * `info`. */
+RESIDUA_API residua_status residua_get_capabilities(residua_capabilities* info, residua_error* error);
+
 /* The architectures that residua_model_create_random takes, NULL-terminated, sorted. Static; NULL without
  * memory. */
 RESIDUA_API const char* const* residua_architectures(void);
@@ -80,9 +110,29 @@ RESIDUA_API residua_status residua_measure_peak(int threads, double* gflops_per_
 typedef void (*residua_log_callback)(void* user, const char* message);
 RESIDUA_API void residua_set_log_callback(residua_log_callback callback, void* user);
 
+/* Where the large blocks come from: packed weights, the arenas and scratch memory of contexts, prepared images, and
+ * model bytes that are copied or read from a callback. Not from here: files that are mapped, weights that have to be
+ * unpacked from a compressed file, random weights, and the small change of lists and texts. */
+typedef struct residua_allocator {
+  size_t struct_size;
+  void* user;
+  /* `bytes` > 0 at a multiple of `alignment`, a power of two; NULL: there is none, which becomes RESIDUA_OUT_OF_MEMORY.
+   * Both may be called from any thread, several at once, and must not call this library. */
+  void* (*allocate)(void* user, size_t bytes, size_t alignment);
+  void (*release)(void* user, void* memory, size_t bytes);
+} residua_allocator;
+
+/* For this process, from now on; NULL: the library's own again. Every block goes back to where it came from, so
+ * `release` must work until the last of them is gone. Thread-safe; fails on a struct without both functions. */
+RESIDUA_API residua_status residua_set_allocator(const residua_allocator* allocator, residua_error* error);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
 typedef struct residua_model residua_model;
+
+/* How far something long has come: `done` goes from 0 to 1 within each stage. Called on the calling thread. To go on,
+ * return 0; anything else ends the call with RESIDUA_CANCELLED and leaves nothing behind. `stage` is static. */
+typedef int32_t (*residua_progress_callback)(void* user, const char* stage, double done);
 
 typedef struct residua_load_options {
   size_t struct_size;
@@ -101,6 +151,9 @@ typedef struct residua_load_options {
    * algorithm keeps 3x3 weights at 16/9 or 36/9 of their size; under a limit the layers have it that save the most
    * multiplications for each byte. 0: no limit. */
   size_t memory_limit;
+  residua_progress_callback progress; /* NULL: none. "read", "optimize" */
+  void* progress_user;
+  const char* sidecar; /* JSON: what FILE.json would say, in its place. NULL: FILE.json, if it is there */
 } residua_load_options;
 
 /* Loads a model file: ONNX, safetensors, a PyTorch state dict or a packed model file, told by content. A sidecar
@@ -111,6 +164,27 @@ typedef struct residua_load_options {
 RESIDUA_API residua_status residua_model_load(const char* path, const residua_load_options* options,
                                               residua_model** model, residua_error* error);
 
+typedef void (*residua_release_callback)(void* user);
+
+/* The same from memory: the bytes of a model file of any of these formats. Without `release` they are copied. With it
+ * they stay where they are, and must stay as they are until `release(user)` is called: once, from any thread, when
+ * nothing needs them any longer, in a call that fails before it returns. (They are copied, and released at once, where
+ * they do not start at a multiple of 64 bytes.) There is no sidecar beside them and no folder for external data or
+ * labels; the option `cache` is refused. Thread-safe. */
+RESIDUA_API residua_status residua_model_load_memory(const void* data, size_t size, residua_release_callback release,
+                                                     void* user, const residua_load_options* options,
+                                                     residua_model** model, residua_error* error);
+
+/* Puts up to `bytes` bytes in `buffer` and returns how many; 0: the end; negative: it failed, which becomes
+ * RESIDUA_IO. Called on the loading thread. */
+typedef int64_t (*residua_read_callback)(void* user, void* buffer, size_t bytes);
+
+/* The same from wherever `read` gets it (a socket, an archive, an encrypted file), front to end. `size_hint`: how many
+ * bytes will come, if known; 0 or a wrong number costs copies, and no progress is told while reading. Thread-safe. */
+RESIDUA_API residua_status residua_model_load_stream(residua_read_callback read, void* user, size_t size_hint,
+                                                     const residua_load_options* options, residua_model** model,
+                                                     residua_error* error);
+
 /* A known architecture with seeded random weights, for benchmarks and tests. */
 RESIDUA_API residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
                                                        residua_error* error);
@@ -120,7 +194,8 @@ RESIDUA_API residua_status residua_model_create_random_with_options(const char* 
                                                                     const residua_load_options* options,
                                                                     residua_model** model, residua_error* error);
 
-/* Gives the caller's hold on the model back; contexts that still use it keep it alive. NULL is fine. */
+/* Gives the caller's hold on the model back; contexts that still use it and runs under way keep it alive. No other
+ * thread may be in a call with this handle. NULL is fine. */
 RESIDUA_API void residua_model_release(residua_model* model);
 
 typedef enum residua_interpolation { RESIDUA_BILINEAR = 0, RESIDUA_BICUBIC = 1 } residua_interpolation;
@@ -140,12 +215,14 @@ typedef struct residua_model_info {
   int32_t outputs_are_probabilities; /* 1: the network itself ends in softmax; 0: logits */
   int32_t label_count;               /* 0: no labels */
   int64_t parameters;                /* learned values the network keeps after optimisation */
+  int32_t tensor_count;              /* for residua_model_get_tensor */
 } residua_model_info;
 
+/* Thread-safe. */
 RESIDUA_API residua_status residua_model_get_info(const residua_model* model, residua_model_info* info,
                                                   residua_error* error);
 
-/* The label of a class, or NULL where there is none. Lives as long as the model. */
+/* The label of a class, or NULL where there is none. Lives as long as the model. Thread-safe. */
 RESIDUA_API const char* residua_model_label(const residua_model* model, int32_t index);
 
 typedef enum residua_stage {
@@ -192,6 +269,39 @@ RESIDUA_API residua_status residua_model_pack(const residua_model* model, const 
                                               size_t batch_count, int32_t height, int32_t width,
                                               const residua_context_options* context_options, residua_error* error);
 
+/* Plans runs of these batches with these options, and packs the weights for them, so that the first such run finds it
+ * done. `progress` (NULL: none; stage "plan") counts the layers of all batches. Also a way to see the progress of
+ * residua_model_pack: call this first. A model keeps the last few plans only. Thread-safe; takes as long as packing. */
+RESIDUA_API residua_status residua_model_prepare(const residua_model* model, const int32_t* batches, size_t batch_count,
+                                                 int32_t height, int32_t width,
+                                                 const residua_context_options* context_options,
+                                                 residua_progress_callback progress, void* progress_user,
+                                                 residua_error* error);
+
+/* What a model and one context take, in bytes. */
+typedef struct residua_memory_estimate {
+  size_t struct_size;
+  /* The network's weights as they are: mapped from the file, and out of memory again once packed, where the file is
+   * mapped and holds them as float32 (residua_model_load); otherwise in memory as long as the model. */
+  size_t weight_bytes;
+  int32_t weights_are_mapped; /* 1: all of them */
+  size_t packed_weight_bytes; /* shared by all contexts of the model */
+  size_t context_bytes;       /* arenas and scratch memory of one context, all workers */
+  size_t total_bytes;         /* packed weights, one context, and the weights where they are not mapped */
+} residua_memory_estimate;
+
+/* What runs of `batch` images of `height` x `width` (0: the model's own) with `context_options` will need: the sizes
+ * are planned in full, only nothing is packed. Not counted: oneDNN's code and the small change, some MB. `batch` 0: 1.
+ * Thread-safe. Takes some tenths of a second. */
+RESIDUA_API residua_status residua_model_estimate_memory(const residua_model* model, int32_t batch, int32_t height,
+                                                         int32_t width, const residua_context_options* context_options,
+                                                         residua_memory_estimate* estimate, residua_error* error);
+/* The same of a model file that is not loaded: it is opened, judged and closed again. Errors as residua_model_load. */
+RESIDUA_API residua_status residua_estimate_memory(const char* path, const residua_load_options* load_options,
+                                                   int32_t batch, int32_t height, int32_t width,
+                                                   const residua_context_options* context_options,
+                                                   residua_memory_estimate* estimate, residua_error* error);
+
 /* ---- Images ------------------------------------------------------------------------------------------------------ */
 
 /* Resizes (shorter side to `resize`, antialiased, Pillow's arithmetic), then crops the centre as torchvision does it.
@@ -200,22 +310,36 @@ RESIDUA_API residua_status residua_model_pack(const residua_model* model, const 
 RESIDUA_API residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width,
                                               int32_t height, size_t row_stride, uint8_t* output, residua_error* error);
 
-/* ---- Running ----------------------------------------------------------------------------------------------------- */
-
-typedef struct residua_context residua_context;
-
-/* A context costs no memory to speak of until its first run; then it holds the activations (the arena) of the largest
- * shape it has run. It keeps the model alive. `options` NULL: defaults. */
-RESIDUA_API residua_status residua_context_create(residua_model* model, const residua_context_options* options,
-                                                  residua_context** context, residua_error* error);
-RESIDUA_API void residua_context_release(residua_context* context);
-
 typedef enum residua_input_format {
-  RESIDUA_FLOAT32_NCHW = 0, /* already normalised: what the network was trained on */
-  RESIDUA_UINT8_NHWC = 1    /* RGB pixels 0..255; scaled and normalised with the model's mean and standard deviation */
+  RESIDUA_FLOAT32_NCHW = 0, /* planes */
+  RESIDUA_UINT8_NHWC = 1,   /* pixels of bytes, RGB 0..255 */
+  RESIDUA_FLOAT32_NHWC = 2  /* pixels of floats */
 } residua_input_format;
 
-/* Dense images, all of one size. The data is read during the call only. */
+typedef enum residua_preparation {
+  /* Floats are what the network was trained on. Bytes are scaled and normalised with the model's mean and deviation. */
+  RESIDUA_AS_IS = 0,
+  RESIDUA_NORMALIZE = 1, /* floats are RGB 0..1, normalised with the model's mean and deviation; bytes as above */
+  /* Images of any sizes: resized and cropped as residua_preprocess does it (floats: by the same filter, without
+   * rounding), then normalised. */
+  RESIDUA_PREPARE = 2
+} residua_preparation;
+
+/* One image. Strides are bytes from the start of one row, pixel or channel to that of the next; 0: as in a dense image
+ * of the format. They may be negative: `data` is where row 0, column 0, channel 0 is. (BGR bytes: data + 2 with a
+ * channel_stride of -1.) */
+typedef struct residua_image {
+  size_t struct_size;
+  const void* data;
+  int32_t height;
+  int32_t width;
+  int64_t row_stride;
+  int64_t pixel_stride;
+  int64_t channel_stride;
+} residua_image;
+
+/* The images of a run. The data is read during the run only. Either all have one size and lie at equal distances, from
+ * `data` on, or `images` lists `batch` of them; they differ in size with RESIDUA_PREPARE only. */
 typedef struct residua_input {
   size_t struct_size;
   residua_input_format format;
@@ -223,25 +347,80 @@ typedef struct residua_input {
   int32_t batch; /* images, >= 1 */
   int32_t height;
   int32_t width;
+  residua_preparation preparation;
+  int64_t row_stride; /* as in residua_image */
+  int64_t pixel_stride;
+  int64_t channel_stride;
+  int64_t image_stride;        /* bytes from one image to the next; 0: no gap */
+  const residua_image* images; /* when set, everything from `data` on except `batch` and `preparation` must be 0 */
 } residua_input;
 
-/* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for
- * `output_count` floats, at least batch x classes). Any batch size, and any image size that the network takes; a shape
- * that this context has not seen is planned first. One call at a time per context. Equal inputs give equal
- * bits, whatever the threads and the schedule; another batch size may choose another algorithm and differ in the last
- * ones, and so may a tuned run. */
-RESIDUA_API residua_status residua_context_run(residua_context* context, const residua_input* input, float* output,
-                                               size_t output_count, residua_error* error);
+/* ---- Outputs ----------------------------------------------------------------------------------------------------- */
+
+/* A run can hand out any tensor of the optimised network, by name. Optimising fuses layers; of a group of layers that
+ * have become one step, the last one's tensor is there, under its name in the file (of networks that are built from
+ * weights: "layer1.0.relu"). Three names work with every classifier, and come before the file's own:
+ *
+ *   "logits"         scores before any softmax        [batch, classes]
+ *   "probabilities"  after softmax                    [batch, classes]
+ *   "pooled"         what the last fully connected layer reads: the features of an image, 512 or 2048 of them
+ *
+ * What no output needs is not computed: a run for "pooled" alone leaves the classifier out. */
+#define RESIDUA_MAX_RANK 8
+
+typedef struct residua_tensor_info {
+  size_t struct_size;
+  const char* name;
+  const char* op; /* "convolution": what computes it */
+  int32_t rank;
+  int64_t
+      shape[RESIDUA_MAX_RANK]; /* of one image: shape[0] is 1; logical order, images are [1, channels, height, width] */
+  int64_t values;              /* their product: floats of one image */
+} residua_tensor_info;
+
+/* The tensors that a run of images of `height` x `width` (0: the model's own) can hand out: the well-known names first,
+ * then in the order of computation. 0 <= index < residua_model_info.tensor_count. Thread-safe; takes some milliseconds.
+ * RESIDUA_MISMATCH: the network does not take such images. */
+RESIDUA_API residua_status residua_model_get_tensor(const residua_model* model, int32_t index, int32_t height,
+                                                    int32_t width, residua_tensor_info* info, residua_error* error);
+/* The one of that name; NULL or "": the network's first output, which is one of the well-known ones. RESIDUA_MISMATCH
+ * where there is none; the message says when it has been fused away, and into what. Thread-safe. */
+RESIDUA_API residua_status residua_model_find_tensor(const residua_model* model, const char* name, int32_t height,
+                                                     int32_t width, residua_tensor_info* info, residua_error* error);
+
+/* Where a run writes one output: float32, dense, row-major in the tensor's logical shape. The memory is the caller's.
+ * Several outputs may be made of one tensor. After a failed run its contents are undefined. */
+typedef struct residua_output {
+  size_t struct_size;
+  const char* name; /* NULL or "": the network's first output as it is */
+  float* values;    /* [batch, values of an image]; with top_k: [batch, top_k], best first */
+  size_t capacity;  /* floats that `values` has room for */
+  int32_t top_k;    /* 0: everything */
+  int32_t* indices; /* with top_k: room for [batch, top_k] class indices; ties by lower index, NaN last */
+} residua_output;
 
 /* Softmax over each row of `values` [rows, classes], written to `probabilities` (may be `values` itself). Sums in
- * double. */
+ * double. Thread-safe. */
 RESIDUA_API void residua_softmax(const float* values, size_t rows, size_t classes, float* probabilities);
 
 /* The `count` largest of `classes` values, best first, ties by lower index, NaN last. Writes min(count, classes)
- * indices. */
+ * indices. Thread-safe. */
 RESIDUA_API void residua_top_k(const float* values, size_t classes, size_t count, int32_t* indices);
 
-/* What the last run used. */
+/* ---- Runs -------------------------------------------------------------------------------------------------------- */
+
+/* A way to give up runs from another thread. One may go with any number of runs. */
+typedef struct residua_cancel_token residua_cancel_token;
+
+/* *token is the caller's, to be given back with residua_cancel_token_release. Thread-safe. */
+RESIDUA_API residua_status residua_cancel_token_create(residua_cancel_token** token, residua_error* error);
+/* Ends the runs that go with it, also those that start later: soon, at the next step (waiting runs: within 10 ms).
+ * Thread-safe, and safe in a signal handler. */
+RESIDUA_API void residua_cancel_token_cancel(residua_cancel_token* token);
+/* Gives it back; runs under way keep what they need of it. NULL is fine. */
+RESIDUA_API void residua_cancel_token_release(residua_cancel_token* token);
+
+/* What a run used and took. */
 typedef struct residua_run_info {
   size_t struct_size;
   int32_t threads;
@@ -253,8 +432,85 @@ typedef struct residua_run_info {
   size_t packed_weight_bytes; /* shared by all contexts of the model */
   double gflop_per_image;     /* of direct convolution and fully connected layers: 2 per multiply-add */
   int32_t layer_count;
+  int32_t images;
+  /* 1: the model had no plan for this shape (images, size, threads, outputs), or no longer, and made it in this run */
+  int32_t planned;
+  double planning_ms;    /* making or fetching plans, packing weights for them, and getting memory: the cost of a new
+                          * shape. Pages that are touched for the first time cost some more, in total_ms */
+  double preparation_ms; /* resizing and cropping (RESIDUA_PREPARE) */
+  double total_ms;       /* of the run, with all of the above, without queue_ms */
+  double queue_ms;       /* waiting for CPUs, and in residua_run and residua_run_async for a context */
+  size_t context_bytes;  /* that the context holds now: what its largest runs needed */
 } residua_run_info;
 
+typedef struct residua_run_options {
+  size_t struct_size;
+  double deadline_ms;                 /* from the call on, waiting included; 0: none. Then RESIDUA_DEADLINE */
+  const residua_cancel_token* cancel; /* NULL: none. Then RESIDUA_CANCELLED. It must live until the call returns */
+  residua_run_info* info;             /* NULL; or filled by a run that succeeds (struct_size set), before it returns */
+} residua_run_options;
+
+/* Runs the network on `input` and writes `output_count` outputs, at least 1. Any batch size, and any image size that
+ * the network takes. `options` NULL: defaults.
+ *
+ * It runs on contexts that the model keeps, as many as there are CPUs in the budget; whoever comes when all are in use
+ * waits, first come, first served, so that memory does not grow with the number of callers. The CPUs are shared with
+ * all other runs of the process: alone a run gets all of them, among others its share. Equal inputs give equal bits,
+ * whatever the threads and the company.
+ *
+ * Deadline and cancel are looked at while waiting and between steps (some tenths of a millisecond each), not while a
+ * new shape is planned. Thread-safe. */
+RESIDUA_API residua_status residua_run(residua_model* model, const residua_input* input, const residua_output* outputs,
+                                       size_t output_count, const residua_run_options* options, residua_error* error);
+
+/* `error` holds status and message of the run; it lives during the call only. */
+typedef void (*residua_run_callback)(void* user, const residua_error* error);
+
+/* The same without waiting: `callback(user, error)` tells the end, exactly once if this function returns RESIDUA_OK and
+ * never otherwise. The structs are copied; what they point to (image data, values, indices, the cancel token, info)
+ * must live until the callback. Runs start in the order of the calls.
+ *
+ * The callback comes from a thread of the library's, of which there are as many as CPUs in the budget at most, and none
+ * when there is nothing to do. While it runs that thread does nothing else, so let it be short; it may call anything
+ * here, but not wait for another asynchronous run. Thread-safe. The library must stay loaded until the last callback
+ * has returned. */
+RESIDUA_API residua_status residua_run_async(residua_model* model, const residua_input* input,
+                                             const residua_output* outputs, size_t output_count,
+                                             const residua_run_options* options, residua_run_callback callback,
+                                             void* user, residua_error* error);
+
+/* How residua_run and residua_run_async run this model from now on: `options` as for a context of one's own; threads
+ * is the most that one run gets. profile is refused: layers are told of contexts of one's own. Contexts kept so far
+ * are dropped. NULL: defaults. Thread-safe. */
+RESIDUA_API residua_status residua_model_set_run_options(residua_model* model, const residua_context_options* options,
+                                                         residua_error* error);
+
+/* ---- Runs with a context of one's own ---------------------------------------------------------------------------- */
+
+typedef struct residua_context residua_context;
+
+/* A context costs no memory to speak of until its first run; then it holds the activations (the arena) of the largest
+ * shape it has run. It keeps the model alive. `options` NULL: defaults. Thread-safe. */
+RESIDUA_API residua_status residua_context_create(residua_model* model, const residua_context_options* options,
+                                                  residua_context** context, residua_error* error);
+/* Not during a run. NULL is fine. */
+RESIDUA_API void residua_context_release(residua_context* context);
+
+/* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for
+ * `output_count` floats, at least batch x classes). Any batch size, and any image size that the network takes; a shape
+ * that this context has not seen is planned first. One call at a time per context. Equal inputs give equal
+ * bits, whatever the threads and the schedule; another batch size may choose another algorithm and differ in the last
+ * ones, and so may a tuned run. */
+RESIDUA_API residua_status residua_context_run(residua_context* context, const residua_input* input, float* output,
+                                               size_t output_count, residua_error* error);
+
+/* The same for any outputs, with options (NULL: defaults). A run that was cancelled, or that failed in any other way,
+ * leaves the context as good as new. One call at a time per context; it does not wait for other runs. */
+RESIDUA_API residua_status residua_context_run_outputs(residua_context* context, const residua_input* input,
+                                                       const residua_output* outputs, size_t output_count,
+                                                       const residua_run_options* options, residua_error* error);
+
+/* Of the last run, if it succeeded. Not during a run. */
 RESIDUA_API residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
                                                         residua_error* error);
 
@@ -268,8 +524,36 @@ typedef struct residua_layer_info {
   double gflop;        /* of the last run's whole batch */
 } residua_layer_info;
 
+/* 0 <= index < residua_run_info.layer_count. Not during a run. */
 RESIDUA_API residua_status residua_context_get_layer(const residua_context* context, int32_t index,
                                                      residua_layer_info* info, residua_error* error);
+
+/* ---- What a service watches -------------------------------------------------------------------------------------- */
+
+/* The last run of a context that profiles, layer by layer and worker by worker, as JSON for chrome://tracing and
+ * Perfetto. *text is the caller's, to be given back with residua_text_free. Not during a run. */
+RESIDUA_API residua_status residua_context_get_trace(const residua_context* context, char** text, residua_error* error);
+/* The same into a file, which appears whole or not at all. */
+RESIDUA_API residua_status residua_context_write_trace(const residua_context* context, const char* path,
+                                                       residua_error* error);
+
+/* Sums since the model was loaded, over all its contexts and the runs of residua_run. They only grow. */
+typedef struct residua_counters {
+  size_t struct_size;
+  uint64_t runs;   /* that succeeded */
+  uint64_t images; /* of those */
+  uint64_t errors; /* runs that failed, for any other reason than the next two */
+  uint64_t cancelled;
+  uint64_t deadlines_exceeded;
+  uint64_t plans;     /* shapes planned, again where they had been dropped */
+  double planning_ms; /* of all runs together, as in residua_run_info */
+  double run_ms;      /* total_ms of the runs that succeeded */
+  double queue_ms;    /* of all runs, of those that were given up while waiting too */
+} residua_counters;
+
+/* Thread-safe; each number is right by itself, they need not be of the same moment. */
+RESIDUA_API residua_status residua_model_get_counters(const residua_model* model, residua_counters* counters,
+                                                      residua_error* error);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,32 @@
+// What a caller's structs ask a run for, checked and translated.
+#pragma once
+
+#include <vector>
+
+#include "engine/c_calls.h"
+
+namespace residua::engine::c {
+
+// A run's images, outputs and options. Movable: the input's list of images moves along.
+struct Request {
+  Input input;
+  std::vector<ImageView> images;  // of `input`, where they are listed
+  std::vector<Output> outputs;
+  StopCondition stop;
+  residua_run_info* info = nullptr;  // the caller's
+};
+
+Input input_of(const residua_input* input, const Model& model, std::vector<ImageView>& images);
+
+// `options` NULL: defaults. The deadline counts from now.
+Request request_of(const Model& model, const residua_input* input, const residua_output* outputs,
+                   std::size_t output_count, const residua_run_options* options);
+
+// Of the last run, which succeeded.
+residua_run_info run_info_of(const Context& context, double queue_milliseconds);
+
+inline void write_run_info(residua_run_info* info, const Context& context, double queue_milliseconds) {
+  write_struct(info, run_info_of(context, queue_milliseconds), "info is NULL or its struct_size is not set");
+}
+
+}  // namespace residua::engine::c

@@ -1,0 +1,150 @@
+#include "engine/outputs.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "engine/scores.h"
+#include "graph/operators.h"
+#include "graph/passes/passes.h"
+
+namespace residua::engine {
+namespace {
+
+using graph::Error;
+using graph::ErrorCode;
+using graph::Graph;
+using graph::Node;
+using graph::Op;
+using graph::Result;
+using graph::Tensor;
+using graph::TensorId;
+
+const Node* producer_of(const Graph& graph, TensorId id) {
+  const auto found =
+      std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.output == id; });
+  return found == graph.nodes.end() ? nullptr : &*found;
+}
+
+// The node before `id`, past nodes that only change a shape.
+const Node* producer_past_views(const Graph& graph, TensorId id) {
+  const Node* node = producer_of(graph, id);
+  while (node && (node->op == Op::flatten || node->op == Op::reshape || node->op == Op::identity))
+    node = producer_of(graph, node->inputs[0]);
+  return node;
+}
+
+// What a softmax at the end reads, or the first output itself.
+TensorId logits_of(const Graph& graph) {
+  const Node* last = producer_past_views(graph, graph.outputs[0]);
+  return last && last->op == Op::softmax ? last->inputs[0] : graph.outputs[0];
+}
+
+std::optional<TensorId> pooled_of(const Graph& graph) {
+  const auto last = [&](Op op) {
+    return std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), [&](const Node& node) { return node.op == op; });
+  };
+  if (const auto classifier = last(Op::fully_connected); classifier != graph.nodes.rend()) {
+    const Node* node = producer_past_views(graph, classifier->inputs[0]);
+    if (node) return node->output;
+  }
+  if (const auto pool = last(Op::global_average_pool); pool != graph.nodes.rend()) return pool->output;
+  return std::nullopt;
+}
+
+// Whether a run can hand it out: floats that depend on the images, a row for each.
+bool is_offered(const Tensor& tensor) {
+  return !tensor.is_constant() && graph::is_floating_point(tensor.type) && !tensor.shape.empty() &&
+         tensor.shape[0] == graph::batch_dimension;
+}
+
+// The tensor that took `name`'s place: the first one after it, along the file's own nodes, that is still there.
+std::optional<std::string> heir_of(const Graph& imported, const Graph& optimized, std::string_view name) {
+  std::set<std::string_view> names;
+  for (const Node& node : optimized.nodes) names.insert(optimized.tensor(node.output).name);
+  std::set<TensorId> reached;
+  for (std::size_t id = 0; id < imported.tensors.size(); ++id)
+    if (imported.tensors[id].name == name) reached.insert(static_cast<TensorId>(id));
+  if (reached.empty()) return std::nullopt;
+  for (const Node& node : imported.nodes) {
+    if (std::none_of(node.inputs.begin(), node.inputs.end(), [&](TensorId id) { return reached.contains(id); }))
+      continue;
+    const std::string& candidate = imported.tensor(node.output).name;
+    if (names.contains(candidate)) return candidate;
+    reached.insert(node.output);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<NamedTensor> named_outputs(const Graph& optimized) {
+  std::vector<NamedTensor> list;
+  std::set<std::string> taken;
+  const auto offer = [&](std::string name, const OutputSource& source, std::string_view op) {
+    if (!name.empty() && taken.insert(name).second) list.push_back({std::move(name), std::string(op), source});
+  };
+  const auto op_of = [&](TensorId id) {
+    const Node* node = producer_of(optimized, id);
+    return node ? graph::info_of(node->op).name : std::string_view();
+  };
+  const TensorId logits = logits_of(optimized);
+  const bool has_softmax = logits != optimized.outputs[0];
+  offer(std::string(logits_name), {logits, false}, op_of(logits));
+  offer(std::string(probabilities_name), {optimized.outputs[0], !has_softmax}, graph::info_of(Op::softmax).name);
+  if (const auto pooled = pooled_of(optimized)) offer(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
+  for (const Node& node : optimized.nodes)
+    if (const Tensor& tensor = optimized.tensor(node.output); is_offered(tensor))
+      offer(tensor.name, {node.output, false}, graph::info_of(node.op).name);
+  return list;
+}
+
+Result<OutputSource> find_output(std::span<const NamedTensor> list, const Graph& optimized, const Graph& imported,
+                                 std::string_view name) {
+  if (name.empty()) return OutputSource{optimized.outputs[0], false};
+  const auto found = std::find_if(list.begin(), list.end(), [&](const NamedTensor& each) { return each.name == name; });
+  if (found != list.end()) return found->source;
+  const std::string quoted = "tensor '" + std::string(name) + "'";
+  const auto heir = heir_of(imported, optimized, name);
+  if (!heir)
+    return Error{ErrorCode::mismatch,
+                 "the network has no " + quoted + "; residua_model_get_tensor lists those that a run can give"};
+  return Error{ErrorCode::mismatch,
+               quoted + " is fused into another step and never computed by itself" +
+                   (heir->empty() ? std::string() : "; the first tensor after it that is computed is '" + *heir + "'")};
+}
+
+Graph with_outputs(const Graph& optimized, std::span<const TensorId> tensors) {
+  if (tensors.empty() && optimized.outputs.size() == 1) return optimized;
+  Graph result = optimized;
+  result.outputs.assign(tensors.begin(), tensors.end());
+  if (tensors.empty()) result.outputs = {optimized.outputs[0]};
+  return graph::remove_dead(std::move(result));
+}
+
+void derive_output(const Output& output, const float* from, std::int64_t values, std::int64_t first,
+                   std::int64_t rows) {
+  const auto width = static_cast<std::size_t>(values), top = static_cast<std::size_t>(output.top);
+  std::vector<float> probabilities(output.source.softmax && top > 0 ? width : 0);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const float* row = from + i * values;
+    const auto place = static_cast<std::size_t>(first + i);
+    if (top == 0) {
+      float* const target = output.values.data() + place * width;
+      if (output.source.softmax)
+        softmax(row, 1, width, target);
+      else if (target != row)
+        std::copy(row, row + width, target);
+      continue;
+    }
+    if (output.source.softmax) {
+      softmax(row, 1, width, probabilities.data());
+      row = probabilities.data();
+    }
+    const std::span<std::int32_t> indices = output.indices.subspan(place * top, top);
+    top_k({row, width}, indices);
+    for (std::size_t k = 0; k < top; ++k) output.values[place * top + k] = row[static_cast<std::size_t>(indices[k])];
+  }
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,58 @@
+// What a caller can ask a run for: tensors of the optimised graph by name, and what is made of them.
+//
+// Fusing leaves one tensor of a group of nodes, the last: a convolution with its batch norm, residual sum and ReLU
+// answers to the name of what the ReLU wrote. Three names stand for what every classifier has, whatever its file calls
+// it; they come before the file's own.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace residua::engine {
+
+inline constexpr std::string_view logits_name = "logits";                // scores before any softmax
+inline constexpr std::string_view probabilities_name = "probabilities";  // after it
+inline constexpr std::string_view pooled_name = "pooled";                // what the last fully connected layer reads
+
+struct OutputSource {
+  graph::TensorId tensor = graph::no_tensor;  // of the optimised graph
+  bool softmax = false;                       // its softmax, which the graph itself does not have
+  friend bool operator==(const OutputSource&, const OutputSource&) = default;
+};
+
+// Where a run writes one output.
+struct Output {
+  OutputSource source;
+  std::span<float> values;               // row-major [batch, values of an image], or [batch, top]
+  std::int64_t top = 0;                  // > 0: only the largest, best first
+  std::span<std::int32_t> indices = {};  // with top: of those values, [batch, top]
+};
+
+struct NamedTensor {
+  std::string name;
+  std::string op;  // of the node that writes it
+  OutputSource source;
+};
+
+// All that a run can hand out: the three names first, as far as they exist, then the graph's tensors in the order in
+// which they are computed.
+std::vector<NamedTensor> named_outputs(const graph::Graph& optimized);
+
+// The tensor behind a name of `list`, "" for the graph's first output. `imported` tells a name that fusing took from
+// one that never was.
+graph::Result<OutputSource> find_output(std::span<const NamedTensor> list, const graph::Graph& optimized,
+                                        const graph::Graph& imported, std::string_view name);
+
+// `optimized` as far as these tensors need it, which become its outputs in this order. Empty: its own first output.
+graph::Graph with_outputs(const graph::Graph& optimized, std::span<const graph::TensorId> tensors);
+
+// Writes `outputs` of `rows` images that were made of the same tensor `from`, row-major [rows, values] (which may be
+// one of the outputs' own memory only if that is the last and asks for no top), beginning with image `first` of theirs.
+void derive_output(const Output& output, const float* from, std::int64_t values, std::int64_t first, std::int64_t rows);
+
+}  // namespace residua::engine
