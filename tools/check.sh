@@ -147,7 +147,8 @@ if stage "gcc build" build build; then tests "gcc tests" build || true; fi
 if ! $quick; then
   stage "quickstart" quickstart || true
   stage "installed library, examples" tests/install/install_test.sh . build || true
-  if wheel; then stage "installed static library, examples" tests/install/install_test.sh . build-wheel/meson || true; fi
+  if wheel; then stage "installed static library, examples" env MESON="$root/.deps/python-build/bin/meson" \
+    tests/install/install_test.sh . build-wheel/meson || true; fi
   if stage "clang build (asan, ubsan)" clang_build; then tests "clang tests (asan, ubsan)" build-check/clang || true; fi
   stage "formatting (clang-format 14)" formatting || true
   if [ -e build-check/clang/compile_commands.json ]; then stage "clang-tidy" tidy || true; fi
