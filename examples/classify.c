@@ -10,30 +10,29 @@ static int stop(const char* message) { return fprintf(stderr, "classify: %s\n", 
 int main(int argc, char** argv) {
   residua_error error;
   residua_model* model = NULL;
-  residua_context* context = NULL;
-  residua_model_info info = {.struct_size = sizeof info};
   png_image photo = {.version = PNG_IMAGE_VERSION};
   int32_t best = 0;
+  float probability = 0;
 
   if (argc != 3) return stop("usage: classify MODEL PHOTO.png");
-  if (residua_model_load(argv[1], NULL, &model, &error) || residua_model_get_info(model, &info, &error) ||
-      residua_context_create(model, NULL, &context, &error))
-    return stop(error.message);
   if (!png_image_begin_read_from_file(&photo, argv[2])) return stop(photo.message);
   photo.format = PNG_FORMAT_RGB;
   uint8_t* pixels = malloc(PNG_IMAGE_SIZE(photo));
-  uint8_t* image = malloc((size_t)info.input_height * (size_t)info.input_width * 3);
-  float* values = malloc((size_t)info.classes * sizeof *values);
-  if (!pixels || !image || !values) return stop("not enough memory");
+  if (!pixels) return stop("not enough memory");
   if (!png_image_finish_read(&photo, NULL, pixels, 0, NULL)) return stop(photo.message);
 
-  residua_input input = {sizeof input, RESIDUA_UINT8_NHWC, image, 1, info.input_height, info.input_width};
-  if (residua_preprocess(model, pixels, (int32_t)photo.width, (int32_t)photo.height, photo.width * 3, image, &error) ||
-      residua_context_run(context, &input, values, (size_t)info.classes, &error))
+  /* Any size: RESIDUA_PREPARE resizes, crops and normalises as the model wants it. */
+  residua_input input = {.struct_size = sizeof input, .format = RESIDUA_UINT8_NHWC, .data = pixels, .batch = 1};
+  input.height = (int32_t)photo.height;
+  input.width = (int32_t)photo.width;
+  input.preparation = RESIDUA_PREPARE;
+  residua_output top = {.struct_size = sizeof top, .name = "probabilities", .values = &probability, .capacity = 1};
+  top.top_k = 1;
+  top.indices = &best;
+  if (residua_model_load(argv[1], NULL, &model, &error) || residua_run(model, &input, &top, 1, NULL, &error))
     return stop(error.message);
-  residua_softmax(values, 1, (size_t)info.classes, values);
-  residua_top_k(values, (size_t)info.classes, 1, &best);
-  printf("%s: class %d, %s, %.1f %%\n", argv[2], (int)best, residua_model_label(model, best),
-         100 * (double)values[best]);
-  free(values), free(image), free(pixels), residua_context_release(context), residua_model_release(model);
+  const char* label = residua_model_label(model, best);
+  printf("%s: class %d, %s, %.1f %%\n", argv[2], (int)best, label ? label : "no name", 100 * (double)probability);
+  free(pixels);
+  residua_model_release(model);
 }

@@ -8,7 +8,6 @@
 int main(int argc, char** argv) try {
   if (argc != 3) throw std::runtime_error("usage: classify MODEL PHOTO.png");
   const residua::Model model = residua::Model::load(argv[1]);
-  residua::Context context(model);
 
   png_image photo{};
   photo.version = PNG_IMAGE_VERSION;
@@ -17,13 +16,14 @@ int main(int argc, char** argv) try {
   std::vector<std::uint8_t> pixels(PNG_IMAGE_SIZE(photo));
   if (!png_image_finish_read(&photo, nullptr, pixels.data(), 0, nullptr)) throw std::runtime_error(photo.message);
 
-  const auto width = static_cast<std::int32_t>(photo.width);
-  const auto height = static_cast<std::int32_t>(photo.height);
-  std::vector<float> values = context.run(model.preprocess(pixels, width, height));
-  residua::softmax(values, values.size());
-  for (const std::int32_t index : residua::top_k(values, 5)) {
+  const residua::Input input{.data = pixels.data(),
+                             .height = static_cast<std::int32_t>(photo.height),
+                             .width = static_cast<std::int32_t>(photo.width),
+                             .preparation = RESIDUA_PREPARE};  // resizes, crops and normalises
+  const std::vector<float> probabilities = model.run(input, "probabilities");
+  for (const std::int32_t index : residua::top_k(probabilities, 5)) {
     std::cout << argv[2] << ": class " << index << ", " << model.label(index).value_or("no name") << ", "
-              << 100 * values[static_cast<std::size_t>(index)] << " %\n";
+              << 100 * probabilities[static_cast<std::size_t>(index)] << " %\n";
   }
 } catch (const std::exception& error) {
   std::cerr << "classify: " << error.what() << "\n";

@@ -22,7 +22,7 @@ enum class ErrorCode {
   out_of_memory,
   cancelled,  // the caller gave the run up
   deadline,   // the caller's deadline passed
-  internal,  // a broken invariant of ours
+  internal,   // a broken invariant of ours
 };
 
 // The message says what was found, what was expected, and where (file, node, tensor or byte offset).

@@ -39,17 +39,39 @@ std::int32_t size_of(std::size_t size) {
   return static_cast<std::int32_t>(size);
 }
 
-// The array as it is where its rows lie one after the other; else the copy that its own library makes of it.
-Array dense(nb::handle object, const char* what, const char* expected) {
+// The array as it is, in the CPU's memory.
+Array array_of(nb::handle object, const char* what, const char* expected) {
   Array array;
   if (!nb::try_cast(object, array, false)) refuse_type(object, what, expected);
   if (array.device_type() != nb::device::cpu::value) {
     throw type_error(std::string(what) + " on device type " + std::to_string(array.device_type()) +
                      ": memory of the CPU expected (for a tensor: .cpu())");
   }
+  return array;
+}
+
+// The same with its elements one after the other: as it is, or the copy that its own library makes of it.
+Array dense(nb::handle object, const char* what, const char* expected) {
   nb::ndarray<nb::ro, nb::c_contig> contiguous;
   if (!nb::try_cast(object, contiguous, true)) refuse_type(object, what, expected);
   return Array(contiguous);
+}
+
+bool is_dense(const Array& array) {
+  std::int64_t stride = 1;
+  for (std::size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) != 1 && array.stride(i) != stride) return false;
+    stride *= static_cast<std::int64_t>(array.shape(i));
+  }
+  return true;
+}
+
+// A stride of 0 repeats pixels in Python, and means "as in a dense image" to the library.
+bool repeats(const Array& array) {
+  for (std::size_t i = 0; i < array.ndim(); ++i) {
+    if (array.shape(i) > 1 && array.stride(i) == 0) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -57,38 +79,45 @@ Array dense(nb::handle object, const char* what, const char* expected) {
 Images images_of(nb::handle object, const ModelInfo& info) {
   constexpr const char* expected =
       "an array expected: numpy's, or a tensor on the CPU that needs no gradient (for a tensor: .detach().cpu())";
-  Images images;
-  images.owner = dense(object, "images", expected);
+  Images images{.owner = array_of(object, "images", expected), .input = {}};
+  if (repeats(images.owner)) images.owner = dense(object, "images", expected);
   const Array& array = images.owner;
 
-  images.is_float = array.dtype() == nb::dtype<float>();
-  if (!images.is_float && array.dtype() != nb::dtype<std::uint8_t>()) {
-    throw type_error(
-        "images: " + dtype_text(array.dtype()) +
-        " given, float32 [batch, channels, height, width], normalised, or uint8 [batch, height, width, 3], RGB, "
-        "expected");
+  const bool is_float = array.dtype() == nb::dtype<float>();
+  if (!is_float && array.dtype() != nb::dtype<std::uint8_t>()) {
+    throw type_error("images: " + dtype_text(array.dtype()) +
+                     " given, float32 [batch, channels, height, width], normalised, or uint8 [batch, height, width, "
+                     "3], RGB, expected");
   }
-  const std::string channels = std::to_string(images.is_float ? info.channels : 3);
-  const std::string wanted =
-      images.is_float ? "[batch, " + channels + ", height, width]" : "[batch, height, width, " + channels + "]";
+  const auto channels = static_cast<std::size_t>(is_float ? info.channels : 3);
+  const std::string wanted = is_float ? "[batch, " + std::to_string(channels) + ", height, width] expected for float32"
+                                      : "[batch, height, width, 3] expected for uint8";
   const std::size_t first = array.ndim() == 3 ? 0 : 1;  // of an image's own dimensions
-  if (array.ndim() != 3 && array.ndim() != 4) {
-    refuse("images of shape " + shape_text(array) + ": " + wanted + " expected");
+  const std::size_t rows = is_float ? first + 1 : first, channel = is_float ? first : first + 2;
+  if ((array.ndim() != 3 && array.ndim() != 4) || array.shape(channel) != channels) {
+    refuse("images of shape " + shape_text(array) + ": " + wanted);
   }
-  const std::size_t channel_dimension = images.is_float ? first : first + 2;
-  if (std::to_string(array.shape(channel_dimension)) != channels) {
-    refuse("images of shape " + shape_text(array) + ": " + wanted + " expected for " +
-           (images.is_float ? "float32" : "uint8"));
+  if (array.shape(rows) == 0 || array.shape(rows + 1) == 0) refuse("images of shape " + shape_text(array) + ": empty");
+
+  Input& input = images.input;
+  input.format = is_float ? RESIDUA_FLOAT32_NCHW : RESIDUA_UINT8_NHWC;
+  input.data = array.data();
+  input.batch = first == 0 ? 1 : size_of(array.shape(0));
+  input.height = size_of(array.shape(rows));
+  input.width = size_of(array.shape(rows + 1));
+  if (!is_dense(array)) {
+    const std::int64_t element = is_float ? sizeof(float) : 1;
+    input.row_stride = array.stride(rows) * element;
+    input.pixel_stride = array.stride(rows + 1) * element;
+    input.channel_stride = array.stride(channel) * element;
+    if (first == 1 && input.batch > 1) input.image_stride = array.stride(0) * element;
   }
-  images.shape.batch = first == 0 ? 1 : size_of(array.shape(0));
-  images.shape.height = size_of(array.shape(images.is_float ? first + 1 : first));
-  images.shape.width = size_of(array.shape(images.is_float ? first + 2 : first + 1));
-  if (images.shape.height == 0 || images.shape.width == 0) refuse("images of shape " + shape_text(array) + ": empty");
   return images;
 }
 
 nb::ndarray<const std::uint8_t> photo_of(nb::handle object) {
   constexpr const char* expected = "an array of uint8 [height, width, 3], RGB, expected";
+  static_cast<void>(array_of(object, "pixels", expected));
   const Array array = dense(object, "pixels", expected);
   if (array.dtype() != nb::dtype<std::uint8_t>()) {
     throw type_error("pixels: " + dtype_text(array.dtype()) + " given, " + expected);
@@ -99,12 +128,14 @@ nb::ndarray<const std::uint8_t> photo_of(nb::handle object) {
   return nb::ndarray<const std::uint8_t>(array);
 }
 
-NewArray new_floats(std::size_t rows, std::size_t columns) {
-  auto values = std::make_unique_for_overwrite<float[]>(rows * columns);
+NewArray new_floats(const std::vector<std::size_t>& shape) {
+  std::size_t count = 1;
+  for (const std::size_t size : shape) count *= size;
+  auto values = std::make_unique_for_overwrite<float[]>(count);
   float* data = values.get();
   const nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<float*>(pointer); });
   static_cast<void>(values.release());
-  return {nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<2>>(data, {rows, columns}, owner)), data};
+  return {nb::cast(nb::ndarray<nb::numpy, float>(data, shape.size(), shape.data(), owner)), {data, count}};
 }
 
 }  // namespace residua::python

@@ -6,18 +6,16 @@
 
 #include <cstdint>
 #include <residua/residua.hpp>
+#include <span>
+#include <vector>
 
 namespace residua::python {
 
-// A batch of images, dense. Keeps the array alive that the pixels belong to: the caller's own, where its layout was
-// right, else a copy.
+// A batch of images as the library takes it, and what keeps the pixels alive: the caller's own array (in any layout
+// that strides describe), else a copy of it.
 struct Images {
   nanobind::ndarray<nanobind::ro> owner;
-  bool is_float = false;  // float32 [batch, channels, height, width]; else uint8 [batch, height, width, 3]
-  InputShape shape;       // batch 0 is possible here
-
-  std::size_t values() const { return owner.size(); }
-  const void* data() const { return owner.data(); }
+  Input input;  // batch 0 is possible here
 };
 
 // Takes a numpy array, a tensor on the CPU or anything else that speaks DLPack or the buffer protocol. Three dimensions
@@ -28,11 +26,11 @@ Images images_of(nanobind::handle array, const ModelInfo& info);
 // One RGB photo, uint8 [height, width, 3], dense.
 nanobind::ndarray<const std::uint8_t> photo_of(nanobind::handle array);
 
-// A new numpy array of float32 [rows, columns], for `fill` to write.
+// A new numpy array of float32, for its owner to be written to.
 struct NewArray {
   nanobind::object array;
-  float* data;
+  std::span<float> values;
 };
-NewArray new_floats(std::size_t rows, std::size_t columns);
+NewArray new_floats(const std::vector<std::size_t>& shape);
 
 }  // namespace residua::python

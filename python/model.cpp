@@ -15,53 +15,67 @@ using namespace nb::literals;
 
 namespace residua::python {
 
-Context PythonModel::take() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      Context context = std::move(idle_.back());
-      idle_.pop_back();
-      return context;
-    }
+namespace {
+
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+// Of the tensor `name` ("": the first output) for all images of `input`.
+std::vector<std::size_t> output_shape(const Model& model, const Input& input, const std::string& name) {
+  const TensorInfo tensor = model.tensor(name, input.height, input.width);
+  std::vector<std::size_t> shape(tensor.shape, tensor.shape + tensor.rank);
+  shape.at(0) = static_cast<std::size_t>(input.batch);
+  return shape;
+}
+
+// The caller's array, which must be of that shape.
+std::span<float> writable(nb::handle out, const std::vector<std::size_t>& shape) {
+  nb::ndarray<float, nb::c_contig, nb::device::cpu> array;
+  bool fits = nb::try_cast(out, array, false) && array.ndim() == shape.size();
+  for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = array.shape(i) == shape[i];
+  if (!fits) {
+    throw Error(RESIDUA_INVALID_ARGUMENT, "out: a writable, dense array of float32 " + shape_text(shape) + " expected");
   }
-  return Context(model_, options_);
+  return {array.data(), array.size()};
 }
 
-void PythonModel::give_back(Context context) {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(context));
-}
+}  // namespace
 
-nb::object PythonModel::run(nb::handle given, nb::object out) {
+nb::object PythonModel::run(nb::handle given, nb::handle names, nb::object out) const {
   const Images images = images_of(given, info());
-  const auto batch = static_cast<std::size_t>(images.shape.batch);
-  const auto classes = static_cast<std::size_t>(info().classes);
+  const bool single = names.is_none() || nb::isinstance<nb::str>(names);
+  std::vector<std::string> wanted;
+  if (single) {
+    wanted.push_back(names.is_none() ? std::string() : nb::cast<std::string>(names));
+  } else if (!nb::try_cast(names, wanted)) {
+    throw nb::type_error("outputs: a name or a sequence of names expected");
+  }
+  if (!out.is_none() && !single) throw Error(RESIDUA_INVALID_ARGUMENT, "out: with one output only");
+  if (wanted.empty()) throw Error(RESIDUA_INVALID_ARGUMENT, "outputs: at least one name expected");
 
-  float* output = nullptr;
-  if (out.is_none()) {
-    NewArray made = new_floats(batch, classes);
-    out = std::move(made.array);
-    output = made.data;
-  } else {
-    nb::ndarray<float, nb::c_contig, nb::device::cpu> array;
-    if (!nb::try_cast(out, array, false) || array.ndim() != 2 || array.shape(0) != batch || array.shape(1) != classes) {
-      throw Error(RESIDUA_INVALID_ARGUMENT, "out: a writable, dense array of float32 [" + std::to_string(batch) + ", " +
-                                                std::to_string(classes) + "] expected");
+  nb::dict arrays;
+  std::vector<Output> outputs;
+  for (const std::string& name : wanted) {
+    const std::vector<std::size_t> shape = output_shape(model_, images.input, name);
+    if (out.is_none()) {
+      NewArray made = new_floats(shape);
+      outputs.push_back({.name = name, .values = made.values});
+      arrays[nb::str(name.c_str(), name.size())] = made.array;
+      if (single) out = std::move(made.array);
+      if (single) break;
+      out = nb::none();
+    } else {
+      outputs.push_back({.name = name, .values = writable(out, shape)});
     }
-    output = array.data();  // `out` keeps it alive
   }
-  if (batch == 0) return out;
-
-  const nb::gil_scoped_release unlocked;
-  Context context = take();
-  const std::span<float> room(output, batch * classes);
-  if (images.is_float) {
-    context.run(std::span(static_cast<const float*>(images.data()), images.values()), images.shape, room);
-  } else {
-    context.run(std::span(static_cast<const std::uint8_t*>(images.data()), images.values()), images.shape, room);
+  if (images.input.batch > 0) {
+    const nb::gil_scoped_release unlocked;
+    model_.run(images.input, outputs);
   }
-  give_back(std::move(context));
-  return out;
+  return single ? out : nb::object(arrays);
 }
 
 nb::object PythonModel::preprocess(nb::handle given) const {
@@ -153,6 +167,43 @@ std::vector<std::string> labels_of(const PythonModel& self) {
   return labels;
 }
 
+// One row an image: pooling leaves [batch, features, 1, 1] in some networks.
+nb::object features_of(const PythonModel& self, nb::handle images) {
+  const nb::object values = self.run(images, nb::str("pooled"), nb::none());
+  const auto [rows, columns] = [&] {
+    const auto array = nb::cast<nb::ndarray<nb::ro>>(values);
+    std::size_t product = 1;
+    for (std::size_t i = 1; i < array.ndim(); ++i) product *= array.shape(i);
+    return std::pair(array.shape(0), product);
+  }();
+  return values.attr("reshape")(rows, columns);
+}
+
+nb::list tensors_of(const PythonModel& self, int height, int width) {
+  nb::list list;
+  for (const TensorInfo& tensor : self.model().tensors(height, width)) {
+    nb::list shape;
+    for (std::int32_t i = 0; i < tensor.rank; ++i) shape.append(tensor.shape[i]);
+    list.append(nb::make_tuple(tensor.name, tensor.op, nb::tuple(shape)));
+  }
+  return list;
+}
+
+nb::dict counters_of(const PythonModel& self) {
+  const Counters counters = self.model().counters();
+  nb::dict dict;
+  dict["runs"] = counters.runs;
+  dict["images"] = counters.images;
+  dict["errors"] = counters.errors;
+  dict["cancelled"] = counters.cancelled;
+  dict["deadlines_exceeded"] = counters.deadlines_exceeded;
+  dict["plans"] = counters.plans;
+  dict["planning_ms"] = counters.planning_ms;
+  dict["run_ms"] = counters.run_ms;
+  dict["queue_ms"] = counters.queue_ms;
+  return dict;
+}
+
 nb::tuple three(const float (&values)[3]) { return nb::make_tuple(values[0], values[1], values[2]); }
 
 std::string representation(const PythonModel& self) {
@@ -179,17 +230,19 @@ The same seed gives the same weights. Raises InvalidArgumentError for an unknown
 
 constexpr const char* model_documentation = R"(A network with its weights. residua.load and residua.random make one.
 
-Immutable: any number of threads may call it at once; each call has a context of its own, which is kept for the next.)";
+Immutable: any number of threads may call it at once; they share the CPUs of the process.)";
 
-constexpr const char* call_documentation = R"(Run the network: the first output, float32 [batch, classes].
+constexpr const char* call_documentation = R"(Run the network: its first output, float32 [batch, classes], or others.
 
 images: uint8 [batch, height, width, 3], RGB 0..255, which is scaled and normalised as the model wants it, or float32
 [batch, channels, height, width], normalised already. Without the batch dimension: one image. A numpy array, or anything
-with DLPack or the buffer protocol on the CPU (a torch tensor). It is read where it is when it is dense (C order), else
-copied. Any size that the network takes; a new size or batch is planned first, which takes longer.
-out: float32 [batch, classes], dense, to be written and returned; None: a new array.
+with DLPack or the buffer protocol on the CPU (a torch tensor). It is read where it is, in whatever strides. Any size that
+the network takes; a new size or batch is planned first, which takes longer.
+outputs: a name gives that tensor's values, a sequence of names a dict of them, None the network's first output. "logits",
+"probabilities" and "pooled" (the features) work with every classifier; tensors() lists the others.
+out: float32 of the one output's shape, dense, to be written and returned; None: a new array.
 
-The values are logits, unless the network itself ends in softmax (outputs_are_probabilities). The interpreter's lock is
+The first output's values are logits, unless the network itself ends in softmax (outputs_are_probabilities). The interpreter's lock is
 released during the run. Raises TypeError for what is no array of these types, InvalidArgumentError for shapes that do
 not fit, and other residua.Errors.)";
 
@@ -197,6 +250,14 @@ constexpr const char* preprocess_documentation = R"(Resize and crop one photo as
 
 pixels: uint8 [height, width, 3], RGB. Returns uint8 [input_height, input_width, 3]: the shorter side becomes
 `resize`, antialiased as Pillow does it, then the centre is cropped. Releases the interpreter's lock.)";
+
+constexpr const char* tensors_documentation = R"(What outputs= takes: (name, operator, shape) of each tensor.
+
+Shapes are those of one image of height x width (0: the model's own).)";
+
+constexpr const char* counters_documentation = R"(Sums since the model was loaded, for a service to export.
+
+runs, images, errors, cancelled, deadlines_exceeded, plans: how many; planning_ms, run_ms, queue_ms: how long.)";
 
 constexpr const char* describe_documentation = R"(The network as text, JSON or Graphviz.
 
@@ -212,9 +273,15 @@ whole or not at all.)";
 
 void bind_model(nb::module_& module) {
   nb::class_<PythonModel>(module, "Model", model_documentation)
-      .def("__call__", &PythonModel::run, "images"_a, nb::kw_only(), "out"_a = nb::none(), call_documentation,
-           nb::sig("def __call__(self, images: typing.Any, *, out: numpy.typing.NDArray[numpy.float32] | None = None) "
-                   "-> numpy.typing.NDArray[numpy.float32]"))
+      .def("__call__", &PythonModel::run, "images"_a, "outputs"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(),
+           call_documentation)
+      .def("features", &features_of, "images"_a,
+           "What the last fully connected layer reads, float32 [batch, 512 or 2048]: model(images, \"pooled\"). The "
+           "classifier itself is not computed.",
+           nb::sig("def features(self, images: typing.Any) -> numpy.typing.NDArray[numpy.float32]"))
+      .def("tensors", &tensors_of, nb::kw_only(), "height"_a = 0, "width"_a = 0, tensors_documentation,
+           nb::sig("def tensors(self, *, height: int = 0, width: int = 0) -> list[tuple[str, str, tuple[int, ...]]]"))
+      .def("counters", &counters_of, counters_documentation, nb::sig("def counters(self) -> dict[str, int | float]"))
       .def("preprocess", &PythonModel::preprocess, "pixels"_a, preprocess_documentation,
            nb::sig("def preprocess(self, pixels: typing.Any) -> numpy.typing.NDArray[numpy.uint8]"))
       .def("describe", &describe, "stage"_a = "imported", "format"_a = "text", nb::kw_only(), "batch"_a = 1,

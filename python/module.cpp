@@ -50,8 +50,8 @@ std::pair<std::size_t, std::size_t> rows_and_classes(const Scores& values) {
 
 nb::object softmax_of(const Scores& values) {
   const auto [rows, classes] = rows_and_classes(values);
-  const NewArray made = new_floats(rows, classes);
-  residua_softmax(values.data(), rows, classes, made.data);
+  const NewArray made = new_floats({rows, classes});
+  residua_softmax(values.data(), rows, classes, made.values.data());
   return made.array;
 }
 

@@ -176,7 +176,7 @@ void resize_rgb8(const ResizePlan& plan, const std::uint8_t* source, std::size_t
   source += static_cast<std::size_t>(rows.source_begin) * source_stride +
             static_cast<std::size_t>(columns.source_begin) * channels;
   std::uint8_t* staging = scratch;
-  std::uint8_t* between = scratch + resize_staging_bytes(source_columns);
+  std::uint8_t* between = scratch != nullptr ? scratch + resize_staging_bytes(source_columns) : nullptr;
 
   if (columns.copied && rows.copied) {
     for (std::int64_t row = 0; row < source_rows; ++row) {

