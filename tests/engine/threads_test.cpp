@@ -248,6 +248,7 @@ TEST_CASE("who waits for its turn uses no CPU, and is told how long it waited") 
     });
   while (running < budget) std::this_thread::yield();
   double waited = 0, used = 1;
+  std::atomic<bool> is_about_to_wait{false};
   std::thread waiting([&] {
     const auto thread_time = [] {
       timespec now{};
@@ -255,10 +256,12 @@ TEST_CASE("who waits for its turn uses no CPU, and is told how long it waited") 
       return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
     };
     const double before = thread_time();
+    is_about_to_wait = true;
     const Turn turn(1);
     used = thread_time() - before;
     waited = std::chrono::duration<double>(turn.waited()).count();
   });
+  while (!is_about_to_wait) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   release = true;
   for (std::thread& holder : holders) holder.join();
