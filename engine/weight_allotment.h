@@ -1,9 +1,9 @@
 // A limit on memory: which weights may be kept in which transformed forms, decided once for all plans of a model.
 //
-// Winograd's transformed weights are 16/9 or 36/9 of the weights' own size. Under a limit the forms are given out to
-// the weights that save the most multiplications for each byte they add. That looks at the network at its own image
-// size and at nothing else: were it decided plan by plan, what the second plan may use would depend on the first, and
-// so would the bits of its outputs.
+// Winograd's transformed weights are 16/9 or 36/9 of the weights' own size, Strassen's 7/4. Under a limit the forms are
+// given out to the weights that save the most multiplications for each byte they add. That looks at the network at its
+// own image size and at nothing else: were it decided plan by plan, what the second plan may use would depend on the
+// first, and so would the bits of its outputs.
 #pragma once
 
 #include <cstddef>

@@ -70,7 +70,7 @@ CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes) {
       .add_option_function<double>(
           "--memory-limit",
           [&bytes](double megabytes) { bytes = static_cast<std::size_t>(std::ceil(megabytes * 1e6)); },
-          "Megabytes that Winograd's transformed weights may add to the weights' own size: less memory, slower "
+          "Megabytes that transformed weights may add to the weights' own size: less memory, slower "
           "[default: no limit, as 0]")
       ->check(CLI::Range(0.0, 1e9).description(""))
       ->type_name("MB");
