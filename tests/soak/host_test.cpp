@@ -65,7 +65,7 @@ TEST_CASE("a pinned thread stays where it is pinned, and gets one thread") {
   Context wide(model);
   const std::vector<float> expected = run_demonstration(wide, 4);
   std::thread([&] {
-    cpu_set_t mask, after;
+    cpu_set_t mask{}, after{};
     REQUIRE(sched_getaffinity(0, sizeof(mask), &mask) == 0);
     int last = CPU_SETSIZE - 1;
     while (!CPU_ISSET(last, &mask)) --last;

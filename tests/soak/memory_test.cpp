@@ -16,6 +16,8 @@ namespace {
 // Sanitizers keep freed memory for a while, to catch its use.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool memory_counts = false;
+#elif defined(__has_feature)
+constexpr bool memory_counts = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 constexpr bool memory_counts = true;
 #endif
