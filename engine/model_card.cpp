@@ -27,7 +27,7 @@ class Json {
   Json(json value) : value_(std::move(value)) {}
   Json(Json&&) = default;
   Json& operator=(Json&&) = delete;
-  ~Json() { take_apart(value_, 0); }
+  ~Json() { take_apart(value_, 0); }  // NOLINT(bugprone-exception-escape): ending the process is all that is left
   json& operator*() { return value_; }
   const json& operator*() const { return value_; }
   const json* operator->() const { return &value_; }

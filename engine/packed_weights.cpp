@@ -26,7 +26,7 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
 
   if (purpose_ == Purpose::only_sizes) {
     static const std::byte nothing{};
-    const std::shared_ptr<const std::byte> data(&nothing, [](const std::byte*) {});
+    std::shared_ptr<const std::byte> data(&nothing, [](const std::byte*) {});
     entries.push_back({constant.constant, layout, data});
     return data;
   }

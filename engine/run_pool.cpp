@@ -101,7 +101,7 @@ graph::Status RunPool::run(const Input& input, std::span<const Output> outputs, 
   try {
     Loan loan(*this, stop);
     const double queue_milliseconds = waited();
-    const graph::Status status = loan.context().run(input, outputs, stop);
+    graph::Status status = loan.context().run(input, outputs, stop);
     if (status && after) after(loan.context(), queue_milliseconds);
     return status;
   } catch (const Stopped& stopped) {  // while waiting: a run reports it itself

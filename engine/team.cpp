@@ -58,16 +58,17 @@ void Team::help(int worker, const std::atomic<std::uint32_t>& calls, std::uint32
   for (int look = 0; worker < workers_.load(std::memory_order_relaxed);) {
     const std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     if (ticket != std::exchange(seen_ticket, ticket)) look = 0;
-    if (front_of(ticket) < back_of(ticket))
+    if (front_of(ticket) < back_of(ticket)) {
       work(worker);
-    else if (calls.load(std::memory_order_acquire) != seen)
-      return;
-    else if (++look < looks_before_sleep)
+      continue;
+    }
+    if (calls.load(std::memory_order_acquire) != seen) return;
+    if (++look < looks_before_sleep) {
       _mm_pause();
-    else if (number_of(ticket) == last_number_.load(std::memory_order_relaxed))
-      return;
-    else
-      sleep(worker, ticket);
+      continue;
+    }
+    if (number_of(ticket) == last_number_.load(std::memory_order_relaxed)) return;
+    sleep(worker, ticket);
   }
 }
 

@@ -30,7 +30,7 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
 
 BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKernels& winograd,
                                     const WinogradGeometry& g, const ChannelBlocks& channels,
-                                    BlockWeights block_weights) {
+                                    const BlockWeights& block_weights) {
   const kernels::ProductKernels products = request.kernels.products;
   const WinogradScheme& scheme = winograd.scheme;
   const WinogradTiling tiling = make_winograd_tiling(scheme, g);
@@ -89,8 +89,9 @@ Cost winograd_cost(const StepRequest& request, const WinogradKernels& winograd, 
   const auto bytes = static_cast<std::size_t>(channels.count() * channels.width * winograd.scheme.weight_positions *
                                               depth_of(request, channels)) *
                      sizeof(float);
-  return {.multiplications = static_cast<double>(count_products(tiling) / g.images) *
-                             static_cast<double>(channels.outputs * (channels.inputs / channels.groups)),
+  const std::int64_t products_per_image = count_products(tiling) / g.images;
+  const std::int64_t group_inputs = channels.inputs / channels.groups;
+  return {.multiplications = static_cast<double>(products_per_image * channels.outputs * group_inputs),
           .weight_bytes = bytes,
           .added_weight_bytes = bytes - std::min(bytes, own_weight_bytes(request))};
 }

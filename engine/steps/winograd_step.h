@@ -14,7 +14,7 @@ using BlockWeights = std::function<std::vector<float>(std::span<const float> wei
 // `geometry`: of the convolution that the kernels run, which is not the node's own where the input is prepared.
 BlockedConvolution blocked_winograd(const StepRequest& request, const kernels::WinogradKernels& winograd,
                                     const kernels::WinogradGeometry& geometry, const ChannelBlocks& channels,
-                                    BlockWeights block_weights);
+                                    const BlockWeights& block_weights);
 
 Cost winograd_cost(const StepRequest& request, const kernels::WinogradKernels& winograd,
                    const kernels::WinogradGeometry& geometry, const ChannelBlocks& channels);

@@ -176,7 +176,7 @@ void resize_rgb8(const ResizePlan& plan, const std::uint8_t* source, std::size_t
   source += static_cast<std::size_t>(rows.source_begin) * source_stride +
             static_cast<std::size_t>(columns.source_begin) * channels;
   std::uint8_t* staging = scratch;
-  std::uint8_t* between = scratch != nullptr ? scratch + resize_staging_bytes(source_columns) : nullptr;
+  const std::size_t staging_bytes = resize_staging_bytes(source_columns);
 
   if (columns.copied && rows.copied) {
     for (std::int64_t row = 0; row < source_rows; ++row) {
@@ -190,9 +190,11 @@ void resize_rgb8(const ResizePlan& plan, const std::uint8_t* source, std::size_t
     horizontal_pass(columns, source, source_stride, source_rows, staging, destination, destination_stride);
   } else if (plan.vertical_first) {
     const std::size_t between_stride = source_columns * channels;
+    std::uint8_t* between = scratch + staging_bytes;
     vertical_pass(rows, source, source_stride, between_stride, between, between_stride);
     horizontal_pass(columns, between, between_stride, plan.output.height, staging, destination, destination_stride);
   } else {
+    std::uint8_t* between = scratch + staging_bytes;
     horizontal_pass(columns, source, source_stride, source_rows, staging, between, row_bytes);
     vertical_pass(rows, between, row_bytes, row_bytes, destination, destination_stride);
   }

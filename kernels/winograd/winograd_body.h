@@ -4,7 +4,7 @@
 template <class Scheme>
 constexpr WinogradScheme make_scheme() {
   constexpr int side = span<Scheme>(Scheme::tile);
-  constexpr int weight_side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0]));
+  constexpr int weight_side = static_cast<int>(std::size(Scheme::weights));
   WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side * weight_side, {}, {}};
   for (int v = 0; v < weight_side; ++v)
     for (int u = 0; u < weight_side; ++u)
@@ -262,7 +262,8 @@ template <class Scheme, int candidate = Scheme::tile* Scheme::tile, class Run>
 
 template <class Scheme>
 void transform_input(const float* images, const WinogradGeometry& g, const WinogradBlock& block,
-                     std::int64_t first_channel, std::int64_t channels, float* panels,
+                     std::int64_t first_channel, std::int64_t channels,
+                     float* panels,  // NOLINT(readability-non-const-parameter): written through `target`
                      std::int64_t position_stride) noexcept {
   const InputTarget target{block, first_channel, channels, panels, position_stride};
   for_each_size(block, [&](int height, int width, int first, int end) noexcept {
@@ -290,7 +291,7 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = static_cast<int>(sizeof(Scheme::weights) / sizeof(Scheme::weights[0])), taps = Scheme::taps;
+  constexpr int side = static_cast<int>(std::size(Scheme::weights)), taps = Scheme::taps;
   constexpr int group = 8;  // doubles of an AVX-512 vector
   // result = row `point` of G, times `taps` vectors.
   const auto evaluate = [](int point, const double(&g)[taps][group], double(&result)[group]) noexcept {

@@ -224,7 +224,7 @@ std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution
 
 std::vector<double> winograd_error_scales(const ReferenceConvolution& convolution, int tile) {
   const WinogradGeometry& g = convolution.geometry;
-  const auto squared_taps = static_cast<std::size_t>(convolution.taps * convolution.taps);
+  const auto squared_taps = static_cast<std::size_t>(convolution.taps) * static_cast<std::size_t>(convolution.taps);
   std::vector<double> weight_sums(static_cast<std::size_t>(g.output_channels * g.channels));
   for (std::size_t n = 0; n < weight_sums.size(); ++n)
     for (std::size_t i = 0; i < squared_taps; ++i)

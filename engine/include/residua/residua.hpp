@@ -409,6 +409,7 @@ class Context {
   std::vector<LayerInfo> layers() const {
     std::vector<LayerInfo> layers;
     const std::int32_t count = run_info().layer_count;
+    layers.reserve(static_cast<std::size_t>(count));
     for (std::int32_t i = 0; i < count; ++i)
       layers.push_back(detail::try_get<LayerInfo>(residua_context_get_layer, view(), i).value());
     return layers;
