@@ -4,7 +4,7 @@
 template <class Scheme>
 constexpr WinogradScheme make_scheme() {
   constexpr int side = span<Scheme>(Scheme::tile);
-  constexpr int weight_side = static_cast<int>(std::size(Scheme::weights));
+  constexpr int weight_side = Scheme::weight_side;
   WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side * weight_side, {}, {}};
   for (int v = 0; v < weight_side; ++v)
     for (int u = 0; u < weight_side; ++u)
@@ -291,7 +291,7 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = static_cast<int>(std::size(Scheme::weights)), taps = Scheme::taps;
+  constexpr int side = Scheme::weight_side, taps = Scheme::taps;
   constexpr int group = 8;  // doubles of an AVX-512 vector
   // result = row `point` of G, times `taps` vectors.
   const auto evaluate = [](int point, const double(&g)[taps][group], double(&result)[group]) noexcept {

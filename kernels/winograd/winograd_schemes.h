@@ -20,7 +20,8 @@ struct F4 {
   static constexpr int points[tile][6] = {{0, 3, 4}, {0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
   static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
   // Row i: powers of point i over the product of its distances to the other finite points.
-  static constexpr double weights[6][3] = {
+  static constexpr int weight_side = 6;
+  static constexpr double weights[weight_side][3] = {
       {1, 0, 0},
       {-2.0 / 3, -0.47140452079103168293, -1.0 / 3},
       {-2.0 / 3, 0.47140452079103168293, -1.0 / 3},
@@ -74,7 +75,8 @@ struct F3Taps4 {
   static constexpr float a = F4::a, b = F4::b;
   static constexpr int points[tile][6] = {{0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
   static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
-  static constexpr double weights[6][4] = {
+  static constexpr int weight_side = 6;
+  static constexpr double weights[weight_side][4] = {
       {1, 0, 0, 0},
       {-2.0 / 3, -0.47140452079103168293, -1.0 / 3, -0.23570226039551584147},
       {-2.0 / 3, 0.47140452079103168293, -1.0 / 3, 0.23570226039551584147},
@@ -104,7 +106,8 @@ struct F2 {
   static constexpr int tile = 2, stride = 1, taps = 3;
   static constexpr int points[tile][4] = {{0, 1, 2}, {0, 1, 2, 3}};  // 0, 1, -1, infinity
   static constexpr int weights_of_point[4] = {0, 1, 2, 3};
-  static constexpr double weights[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  static constexpr int weight_side = 4;
+  static constexpr double weights[weight_side][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
 
   template <int outputs>
   [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 2], Vector (&t)[outputs + 2]) noexcept {
@@ -125,7 +128,8 @@ struct F2Stride2 {
   static constexpr int tile = 2, stride = 2, taps = 3;
   static constexpr int points[tile][5] = {{0, 1, 3}, {0, 1, 2, 3, 4}};  // 1, -1, infinity; two odd ones
   static constexpr int weights_of_point[5] = {0, 1, 2, 3, 3};
-  static constexpr double weights[4][3] = {{0.5, 0, 0.5}, {-0.5, 0, 0.5}, {0, 0, 1}, {0, 1, 0}};
+  static constexpr int weight_side = 4;
+  static constexpr double weights[weight_side][3] = {{0.5, 0, 0.5}, {-0.5, 0, 0.5}, {0, 0, 1}, {0, 1, 0}};
 
   template <int outputs>
   [[gnu::always_inline]] static void input(const Vector (&d)[2 * outputs + 1], Vector (&t)[2 * outputs + 1]) noexcept {
@@ -148,7 +152,8 @@ struct F4Stride2 {
   static constexpr int points[tile][9] = {
       {0, 1, 5}, {0, 1, 4, 5, 6}, {0, 1, 2, 3, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8}};
   static constexpr int weights_of_point[9] = {0, 1, 2, 3, 4, 5, 5, 5, 5};
-  static constexpr double weights[6][3] = {
+  static constexpr int weight_side = 6;
+  static constexpr double weights[weight_side][3] = {
       {-0.5, 0, -0.25}, {0.5, 0, -0.25}, {1.0 / 6, 0, 0.25}, {-1.0 / 6, 0, 0.25}, {0, 0, 1}, {0, 1, 0},
   };
 
