@@ -37,6 +37,8 @@ class Helpers {
   void grow(const Team& team);
   // Ends the threads, and waits for them. Calls go on, each on its own thread.
   void end();
+  // Gives memory back, where no call is under way.
+  void forget();
   void before_fork() { mutex_.lock(); }
   void after_fork(bool child);
 
@@ -73,8 +75,12 @@ constinit Kept kept;
 Helpers& helpers() { return kept.helpers; }
 
 // Helpers run this library's code: they end before it is unloaded, and before the static objects that they use.
+struct EndOfThreads {
+  ~EndOfThreads() { helpers().end(); }
+};
+// Made earlier, so after that.
 struct EndOfLibrary {
-  ~EndOfLibrary() { helpers().end(); }
+  ~EndOfLibrary() { helpers().forget(); }
 };
 
 void set_affinity(pthread_t thread, const CpuMask& mask) {
@@ -83,6 +89,7 @@ void set_affinity(pthread_t thread, const CpuMask& mask) {
 }
 
 void Helpers::look(const CpuMask& mask, std::optional<double> quota) {
+  static const EndOfLibrary end_of_library;
   const std::lock_guard lock(mutex_);
   CpuMask all = cpus_;
   all.resize(std::max(all.size(), mask.size()), 0);
@@ -194,7 +201,7 @@ void Helpers::recruit(const WaitingCall& call) {
 
 // False where the system has no thread to give: then calls have fewer.
 bool Helpers::start_helper() {
-  static const EndOfLibrary end_of_library;
+  static const EndOfThreads end_of_threads;
   pthread_t thread{};
   try {
     helpers_.reserve(helpers_.size() + 1);
@@ -266,8 +273,13 @@ void Helpers::end() {
     calls_changed_.notify_all();
   }
   for (const pthread_t helper : ending) pthread_join(helper, nullptr);
+}
+
+void Helpers::forget() {
   const std::lock_guard lock(mutex_);
-  if (first_ == nullptr) std::vector<std::unique_ptr<HelperGroup>>().swap(groups_);
+  if (first_ != nullptr) return;
+  std::vector<std::unique_ptr<HelperGroup>>().swap(groups_);
+  CpuMask().swap(cpus_);
 }
 
 void Helpers::after_fork(bool child) {

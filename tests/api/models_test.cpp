@@ -10,6 +10,7 @@
 #include <residua/residua.hpp>
 #include <set>
 
+#include "check_refused.h"
 #include "golden.h"
 #include "tests/temporary_folder.h"
 
@@ -40,15 +41,6 @@ Floats run(const residua::Model& model, std::int32_t batch = 2, std::int32_t sid
   const Floats images = random_images(static_cast<std::size_t>(batch * 3 * side * side));
   return model.run(
       {.format = RESIDUA_FLOAT32_NCHW, .data = images.data(), .batch = batch, .height = side, .width = side});
-}
-
-template <class T>
-void check_refused(const residua::Result<T>& result, const std::string& part,
-                   residua::Status status = RESIDUA_INVALID_ARGUMENT) {
-  REQUIRE_FALSE(result.ok());
-  CHECK(result.status() == status);
-  CAPTURE(result.error().what());
-  CHECK(std::string(result.error().what()).find(part) != std::string::npos);
 }
 
 TEST_CASE("a model from memory and from a callback is that of the file") {

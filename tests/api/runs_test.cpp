@@ -11,6 +11,7 @@
 #include <residua/residua.hpp>
 #include <thread>
 
+#include "check_refused.h"
 #include "golden.h"
 
 namespace {
@@ -48,15 +49,6 @@ Floats golden_probabilities() {
   Floats values(&expected().logits[0][0], &expected().logits[0][0] + GOLDEN_IMAGES * GOLDEN_CLASSES);
   residua::softmax(values, GOLDEN_CLASSES);
   return values;
-}
-
-template <class T>
-void check_refused(const residua::Result<T>& result, const std::string& part,
-                   residua::Status status = RESIDUA_INVALID_ARGUMENT) {
-  REQUIRE_FALSE(result.ok());
-  CHECK(result.status() == status);
-  CAPTURE(result.error().what());
-  CHECK(std::string(result.error().what()).find(part) != std::string::npos);
 }
 
 TEST_CASE("every format and every stride of the same images gives the same bits") {

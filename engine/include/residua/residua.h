@@ -43,7 +43,14 @@ extern "C" {
 #define RESIDUA_API
 #endif
 
-typedef enum residua_status {
+/* Any int may come in an enum from C; in C++ that needs a type behind it. */
+#ifdef __cplusplus
+#define RESIDUA_ENUM_TYPE : int
+#else
+#define RESIDUA_ENUM_TYPE
+#endif
+
+typedef enum residua_status RESIDUA_ENUM_TYPE {
   RESIDUA_OK = 0,
   RESIDUA_INVALID_ARGUMENT = 1, /* the call has no meaning: a NULL pointer, a size of zero, an unknown option */
   RESIDUA_IO = 2,               /* a file could not be opened, read or mapped */
@@ -198,7 +205,10 @@ RESIDUA_API residua_status residua_model_create_random_with_options(const char* 
  * thread may be in a call with this handle. NULL is fine. */
 RESIDUA_API void residua_model_release(residua_model* model);
 
-typedef enum residua_interpolation { RESIDUA_BILINEAR = 0, RESIDUA_BICUBIC = 1 } residua_interpolation;
+typedef enum residua_interpolation RESIDUA_ENUM_TYPE {
+  RESIDUA_BILINEAR = 0,
+  RESIDUA_BICUBIC = 1
+} residua_interpolation;
 
 typedef struct residua_model_info {
   size_t struct_size;
@@ -225,15 +235,19 @@ RESIDUA_API residua_status residua_model_get_info(const residua_model* model, re
 /* The label of a class, or NULL where there is none. Lives as long as the model. Thread-safe. */
 RESIDUA_API const char* residua_model_label(const residua_model* model, int32_t index);
 
-typedef enum residua_stage {
+typedef enum residua_stage RESIDUA_ENUM_TYPE {
   RESIDUA_IMPORTED = 0,  /* as the file says */
   RESIDUA_OPTIMIZED = 1, /* after the passes */
   RESIDUA_PLANNED = 2    /* placed on implementations, for the shape in the options */
 } residua_stage;
 
-typedef enum residua_text_format { RESIDUA_TEXT = 0, RESIDUA_JSON = 1, RESIDUA_DOT = 2 } residua_text_format;
+typedef enum residua_text_format RESIDUA_ENUM_TYPE {
+  RESIDUA_TEXT = 0,
+  RESIDUA_JSON = 1,
+  RESIDUA_DOT = 2
+} residua_text_format;
 
-typedef enum residua_schedule {
+typedef enum residua_schedule RESIDUA_ENUM_TYPE {
   RESIDUA_AUTO = 0, /* throughput where images divide evenly among threads or are at least 4 a thread, else latency */
   RESIDUA_LATENCY = 1,   /* all threads work on each step together */
   RESIDUA_THROUGHPUT = 2 /* each thread runs whole images alone, and all run groups of images together where the network
@@ -310,13 +324,13 @@ RESIDUA_API residua_status residua_estimate_memory(const char* path, const resid
 RESIDUA_API residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width,
                                               int32_t height, size_t row_stride, uint8_t* output, residua_error* error);
 
-typedef enum residua_input_format {
+typedef enum residua_input_format RESIDUA_ENUM_TYPE {
   RESIDUA_FLOAT32_NCHW = 0, /* planes */
   RESIDUA_UINT8_NHWC = 1,   /* pixels of bytes, RGB 0..255 */
   RESIDUA_FLOAT32_NHWC = 2  /* pixels of floats */
 } residua_input_format;
 
-typedef enum residua_preparation {
+typedef enum residua_preparation RESIDUA_ENUM_TYPE {
   /* Floats are what the network was trained on. Bytes are scaled and normalised with the model's mean and deviation. */
   RESIDUA_AS_IS = 0,
   RESIDUA_NORMALIZE = 1, /* floats are RGB 0..1, normalised with the model's mean and deviation; bytes as above */
