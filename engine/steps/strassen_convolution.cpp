@@ -88,7 +88,7 @@ Step make(const StepRequest& request) {
     // Block by block, so that the seven sums are combined in the level 1 cache.
     for (const RowBlock& block : blocks) {
       for (std::int64_t p = 0; p < kernels::strassen_products; ++p)
-        products.multiply(block.panels + p * block.count * depth, weights + p * depth * half, chunks, block.count,
+        products.multiply({block.panels + p * block.count * depth, weights + p * depth * half, chunks}, block.count,
                           vectors, sums + p * block.count * half);
       strassen.combine(sums, g, block.first, block.count, vectors, target);
     }

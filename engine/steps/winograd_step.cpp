@@ -26,6 +26,33 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
   return (channels.block_inputs + lanes - 1) / lanes * lanes;
 }
 
+// The products of one position, of all blocks. A slice of its weights serves them all from the level 1 cache; the first
+// block asks for the next slice on the way.
+void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
+                       std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
+                       float* sums) {
+  const std::int64_t lanes = products.lanes, width = vectors * lanes, positions = tiling.scheme.positions;
+  const std::int64_t slice = products.slice_chunks > 0 ? std::min<std::int64_t>(products.slice_chunks, chunks) : chunks;
+  const int last = tiling.scheme.weight_positions - 1, at = tiling.scheme.at[position].weights;
+  const float* slice_weights = weights + at * chunks * lanes * width;
+  for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
+    const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
+    // A block's weights end with the last position's.
+    const float* upcoming = at == last ? nullptr : slice_weights + floats;
+    float* block_sums = sums;
+    for (const RowBlock& block : blocks) {
+      const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);
+      if (rows > 0)
+        products.multiply({block.panels + (position * block.count * chunks + chunk * rows) * lanes, slice_weights,
+                           count, chunk > 0, upcoming},
+                          rows, vectors, block_sums + (position * block.count + first) * width);
+      upcoming = nullptr;
+      block_sums += positions * block.count * width;
+    }
+    slice_weights += floats;
+  }
+}
+
 }  // namespace
 
 BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKernels& winograd,
@@ -60,18 +87,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            std::int64_t channel_block, const float* weights, const float* bias, float* sums) {
     const int positions = tiling.scheme.positions;
-    // Position by position, so that a position's weights serve all blocks from the level 1 cache.
-    for (int p = 0; p < positions; ++p) {
-      const float* const position_weights = weights + tiling.scheme.at[p].weights * depth * width;
-      float* block_sums = sums;
-      for (const RowBlock& block : blocks) {
-        const auto [first, count] = rows_needing(tiling, p, block.first, block.count);
-        if (count > 0)
-          products.multiply(block.panels + p * block.count * depth, position_weights, chunks, count, vectors,
-                            block_sums + (p * block.count + first) * width);
-        block_sums += positions * block.count * width;
-      }
-    }
+    for (int p = 0; p < positions; ++p) multiply_position(products, tiling, p, blocks, weights, chunks, vectors, sums);
     // The target's bias starts at channel 0.
     const kernels::WinogradTarget target{tensors.output, tensors.residual, bias - channel_block * width, relu};
     for (const RowBlock& block : blocks) {

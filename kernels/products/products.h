@@ -28,15 +28,25 @@ struct ProductTarget {
   bool relu;              // NaN stays NaN
 };
 
+// A product, or a slice of its depth: `chunks` of the panel and of the weights.
+struct ProductSlice {
+  const float* panel;
+  const float* weights;
+  std::int64_t chunks;              // >= 1
+  bool adds = false;                // to the sums of the slices before, in place of zeros
+  const float* upcoming = nullptr;  // as many weights as the slice's, wanted next from memory: the cache is told
+};
+
 // The kernels of one tier with the sizes that panels and weights must be packed for.
 struct ProductKernels {
   int rows;     // the most rows of a panel
   int lanes;    // floats of a vector: the depth's unit
   int vectors;  // the most vectors of a block of output channels
+  // The chunks of a slice whose weights serve several panels from the level 1 cache; 0: slices don't pay.
+  int slice_chunks;
 
-  // Writes the bare sums: output[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors; chunks >= 1.
-  void (*multiply)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
-                   float* output) noexcept;
+  // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
+  void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
   // Writes convolution outputs, all of `target.channels`.
   void (*convolve)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
                    const ProductTarget& target) noexcept;

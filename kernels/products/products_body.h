@@ -1,5 +1,5 @@
 // Bodies of the matrix products, included once by each instruction set's file inside its anonymous namespace, after
-// `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor.
+// `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor; and `slice_chunks`.
 
 using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
@@ -8,19 +8,18 @@ constexpr int most_vectors = 2;
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
 // weights is loaded once a depth and serves all rows; each factor is broadcast once and serves all vectors: 28 fused
 // multiply-adds for 16 loads with AVX-512.
-template <int rows, int vectors>
+template <int rows, int vectors, bool looks_ahead = false>
 [[gnu::always_inline]] inline void accumulate(const float* panel, const float* weights, std::int64_t chunks,
-                                              Vector (&sums)[rows][vectors]) noexcept {
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
+                                              Vector (&sums)[rows][vectors],
+                                              [[maybe_unused]] const float* upcoming = nullptr) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
 #pragma GCC unroll 4
     for (int lane = 0; lane < lanes; ++lane) {
       Vector weight[vectors];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) weight[v] = Vector::load_unaligned(weights + (lane * vectors + v) * lanes);
+      // Into the level 2 cache: the first level's few miss buffers are for loads.
+      if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * vectors * lanes, 0, 2);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) {
         const Vector factor(panel[r * lanes + lane]);
@@ -30,13 +29,33 @@ template <int rows, int vectors>
     }
     panel += rows * lanes;
     weights += lanes * vectors * lanes;
+    if constexpr (looks_ahead) upcoming += lanes * vectors * lanes;
   }
 }
 
 template <int rows, int vectors>
-void multiply_rows(const float* panel, const float* weights, std::int64_t chunks, float* output) noexcept {
+[[gnu::always_inline]] inline void clear(Vector (&sums)[rows][vectors]) noexcept {
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
+}
+
+template <int rows, int vectors>
+void multiply_rows(const ProductSlice& slice, float* output) noexcept {
   Vector sums[rows][vectors];
-  accumulate(panel, weights, chunks, sums);
+  if (slice.adds) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sums[r][v] = Vector::load_unaligned(output + (r * vectors + v) * lanes);
+  } else {
+    clear(sums);
+  }
+  if (slice_chunks != 0 && slice.upcoming != nullptr)
+    accumulate<rows, vectors, slice_chunks != 0>(slice.panel, slice.weights, slice.chunks, sums, slice.upcoming);
+  else
+    accumulate(slice.panel, slice.weights, slice.chunks, sums);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -58,6 +77,7 @@ template <int rows, int vectors>
 void convolve_rows(const float* panel, const float* weights, std::int64_t chunks,
                    const ProductTarget& target) noexcept {
   Vector sums[rows][vectors];
+  clear(sums);
   accumulate(panel, weights, chunks, sums);
   if (target.channels < vectors * lanes) {
     float values[rows * vectors * lanes];
@@ -104,13 +124,12 @@ template <int candidate, class Run>
     with_rows<candidate - 1>(rows, run);
 }
 
-void multiply(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
-              float* output) noexcept {
+void multiply(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept {
   with_rows<most_rows>(rows, [&]<int count>() noexcept {
     if (vectors == 2)
-      multiply_rows<count, 2>(panel, weights, chunks, output);
+      multiply_rows<count, 2>(slice, sums);
     else
-      multiply_rows<count, 1>(panel, weights, chunks, output);
+      multiply_rows<count, 1>(slice, sums);
   });
 }
 
@@ -124,4 +143,4 @@ void convolve(const float* panel, const float* weights, std::int64_t chunks, int
   });
 }
 
-constexpr ProductKernels product_kernels{most_rows, lanes, most_vectors, multiply, convolve};
+constexpr ProductKernels product_kernels{most_rows, lanes, most_vectors, slice_chunks, multiply, convolve};

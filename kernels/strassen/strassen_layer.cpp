@@ -56,7 +56,7 @@ void run_strassen_layer(const StrassenLayer& layer, const float* input, const fl
       const float* weights = packed + block * strassen_products * depth * half;
       for_each_panel([&](std::int64_t pair, int rows, const float* from) {
         for (std::int64_t p = 0; p < strassen_products; ++p)
-          layer.products.multiply(from + p * rows * depth, weights + p * depth * half, depth / layer.products.lanes,
+          layer.products.multiply({from + p * rows * depth, weights + p * depth * half, depth / layer.products.lanes},
                                   rows, layer.vectors, sums + p * rows * half);
         layer.strassen.combine(sums, layer.geometry, pair, rows, layer.vectors, block_target);
       });

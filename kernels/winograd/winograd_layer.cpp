@@ -96,7 +96,7 @@ void run_winograd_layer(const WinogradLayer& layer, const float* input, const fl
           const auto [first_row, count] = blocks[i].rows_of[p];
           const auto at = static_cast<std::int64_t>(i);
           if (count > 0)
-            layer.products.multiply(panels + p * sizes.panel_position_stride + at * panel_size, weights, units.chunks,
+            layer.products.multiply({panels + p * sizes.panel_position_stride + at * panel_size, weights, units.chunks},
                                     count, blocking.vectors,
                                     sums + p * sizes.sum_position_stride + at * sum_size + first_row * units.width);
         }

@@ -153,7 +153,7 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
       GuardedBuffer panel(c.chunks * c.rows * c.lanes, random), weights(c.chunks * c.lanes * width, random),
           together(c.rows * width, random);
       pack(c, panel, weights);
-      kernels.multiply(panel.data(), weights.data(), c.chunks, c.rows, c.vectors, together.data());
+      kernels.multiply({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors, together.data());
       CHECK(together.margins_untouched());
       bool equal = true;
       for (std::int64_t r = 0; r < c.rows; ++r)
@@ -162,11 +162,24 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
               alone(c.lanes, random);
           pack_panel(c.factors.data() + r * c.depth, c.depth, c.depth, 1, c.lanes, one_row.data());
           pack_product_weights(c.weights.data(), c.depth, c.channels, v * c.lanes, c.lanes, c.lanes, one_vector.data());
-          kernels.multiply(one_row.data(), one_vector.data(), c.chunks, 1, 1, alone.data());
+          kernels.multiply({one_row.data(), one_vector.data(), c.chunks}, 1, 1, alone.data());
           equal &= alone.margins_untouched();
           equal &= std::memcmp(alone.data(), together.data() + (r * c.vectors + v) * c.lanes,
                                size(c.lanes) * sizeof(float)) == 0;
         }
+      CHECK(equal);
+
+      // In slices of the depth, each asking for the weights of the next.
+      GuardedBuffer sliced(c.rows * width, random);
+      for (std::int64_t chunk = 0, count = 0; chunk < c.chunks; chunk += count) {
+        count = std::uniform_int_distribution<std::int64_t>(1, c.chunks - chunk)(random);
+        const float* const from = weights.data() + chunk * c.lanes * width;
+        kernels.multiply(
+            {panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, from + count * c.lanes * width}, c.rows,
+            c.vectors, sliced.data());
+      }
+      CHECK(sliced.margins_untouched());
+      equal &= std::memcmp(sliced.data(), together.data(), size(c.rows * width) * sizeof(float)) == 0;
       CHECK(equal);
 
       // convolve() with nothing to add, which also ends in code of its own for a part of the channels.

@@ -92,7 +92,7 @@ std::vector<float> run_direct(const WinogradCase& c, const ProductKernels& kerne
                       window.begin() + i * c.channels);
       }
       pack_panel(window.data(), depth, depth, 1, kernels.lanes, panel.data());
-      kernels.multiply(panel.data(), packed.data(), chunks, 1, kernels.vectors, sums.data());
+      kernels.multiply({panel.data(), packed.data(), chunks}, 1, kernels.vectors, sums.data());
       output.insert(output.end(), sums.begin(), sums.begin() + c.output_channels);
     }
   return output;
