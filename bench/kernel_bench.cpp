@@ -60,6 +60,7 @@ int main(int argc, char** argv) try {
     register_product_benchmarks(tier, networks);
     register_strassen_benchmarks(tier, networks);
     register_winograd_benchmarks(tier, networks);
+    register_grouped_benchmarks(tier, networks);
   }
   register_image_benchmarks();
   benchmark::RunSpecifiedBenchmarks();

@@ -15,9 +15,10 @@ namespace {
 std::vector<Implementation> all_implementations() {
   std::vector<Implementation> all;
   for (auto list :
-       {winograd_convolution_implementations, winograd_stem_implementations, strassen_convolution_implementations,
-        direct_convolution_implementations, onednn_convolution_implementations, onednn_fully_connected_implementations,
-        pooling_implementations, batch_norm_implementations, onednn_elementwise_implementations, copy_implementations})
+       {grouped_convolution_implementations, winograd_convolution_implementations, winograd_stem_implementations,
+        strassen_convolution_implementations, direct_convolution_implementations, onednn_convolution_implementations,
+        onednn_fully_connected_implementations, pooling_implementations, batch_norm_implementations,
+        onednn_elementwise_implementations, copy_implementations})
     for (const Implementation& implementation : list()) all.push_back(implementation);
   return all;
 }

@@ -9,6 +9,7 @@
 
 #include "kernels/convolution/convolution.h"
 #include "kernels/cpu.h"
+#include "kernels/grouped/grouped.h"
 #include "kernels/products/products.h"
 #include "kernels/strassen/strassen.h"
 #include "kernels/winograd/winograd.h"
@@ -65,9 +66,10 @@ struct KernelTable {
                       const float* shift, float* output) noexcept;
 
   // Convolutions: matrix products of gathered pixels, of transformed tiles where the kernel is small, or of sums of
-  // pairs of pixels where it is 1x1.
+  // pairs of pixels where it is 1x1; channel by channel where groups are narrow.
   ProductKernels products;
   ConvolutionKernels convolution;
+  GroupedKernels grouped;
   StrassenKernels strassen;
   WinogradKernels winograd_4x4, winograd_2x2;  // stride 1
   WinogradKernels winograd_4x4_stride_2, winograd_2x2_stride_2;

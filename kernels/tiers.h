@@ -25,6 +25,10 @@ void fill_convolution_sse2(KernelTable& table) noexcept;
 void fill_convolution_avx2(KernelTable& table) noexcept;
 void fill_convolution_avx512(KernelTable& table) noexcept;
 
+void fill_grouped_sse2(KernelTable& table) noexcept;
+void fill_grouped_avx2(KernelTable& table) noexcept;
+void fill_grouped_avx512(KernelTable& table) noexcept;
+
 void fill_winograd_sse2(KernelTable& table) noexcept;
 void fill_winograd_avx2(KernelTable& table) noexcept;
 void fill_winograd_avx512(KernelTable& table) noexcept;

@@ -118,6 +118,8 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       {1, 64, 10, 10, 64, 3, 3, 1, 1, 4, one, true, false, true},
       {1, 128, 9, 9, 128, 3, 3, 2, 1, 4, one, true, true, true},
       {1, 12, 8, 8, 12, 3, 3, 1, 1, 12, one, true, false, false},
+      {2, 64, 9, 11, 64, 3, 3, 2, 1, 16, one, true, true, true},
+      {1, 96, 10, 30, 96, 3, 3, 1, 1, 12, odd, true, true, false},
       {1, 1024, 7, 7, 512, 1, 1, 1, 1, 1, none, true, false, true},
   };
   std::set<std::string> seen;
@@ -170,6 +172,7 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       }
     }
   }
-  CHECK(seen == std::set<std::string>{"direct", "onednn", "strassen", "winograd 2x2", "winograd 2x2 stride 2",
-                                      "winograd 4x4", "winograd 4x4 stride 2", "winograd stem"});
+  CHECK(seen == std::set<std::string>{"direct", "grouped", "onednn", "strassen", "winograd 2x2",
+                                      "winograd 2x2 stride 2", "winograd 4x4", "winograd 4x4 stride 2",
+                                      "winograd stem"});
 }

@@ -1,0 +1,46 @@
+// Grouped 3x3 convolutions, whole layers on one thread.
+#include "bench/kernel_bench.h"
+
+using namespace residua::kernels;
+
+namespace {
+
+void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape& shape) {
+  const GroupedKernels& grouped = tier.kernels.grouped;
+  const ConvolutionGeometry geometry{.height = shape.height,
+                                     .width = shape.width,
+                                     .channels = shape.channels,
+                                     .output_height = shape.output_height(),
+                                     .output_width = shape.output_width(),
+                                     .kernel_height = shape.kernel,
+                                     .kernel_width = shape.kernel,
+                                     .stride_height = shape.stride,
+                                     .stride_width = shape.stride,
+                                     .padding_top = shape.padding,
+                                     .padding_left = shape.padding,
+                                     .dilation_height = 1,
+                                     .dilation_width = 1};
+  const std::int64_t group_channels = shape.channels / shape.groups;
+  const std::int64_t block_weights = shape.kernel * shape.kernel * group_channels * grouped.lanes;
+  const auto input = zeros(shape.height * shape.width * shape.channels), bias = zeros(shape.channels),
+             weights = zeros(shape.channels / grouped.lanes * block_weights);
+  auto output = zeros(shape.output_height() * shape.output_width() * shape.channels);
+  repeat(state, [&] {
+    for (std::int64_t block = 0; block < shape.channels / grouped.lanes; ++block)
+      for (std::int64_t y = 0; y < geometry.output_height; ++y)
+        grouped.convolve_row(input.data(), geometry, group_channels, block, y, weights.data() + block * block_weights,
+                             {output.data(), nullptr, bias.data(), true});
+  });
+  count_convolutions(state, shape, tier);
+}
+
+}  // namespace
+
+void register_grouped_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks) {
+  for (const NamedShapes& network : networks)
+    for (const ConvolutionShape& shape : network.shapes)
+      if (shape.groups > 1 && shape.kernel == GroupedKernels::kernel && shape.channels == shape.output_channels &&
+          shape.channels % tier.kernels.grouped.lanes == 0)
+        benchmark::RegisterBenchmark(("grouped/" + network.name + "/" + shape.name + "/" + tier.name).c_str(),
+                                     [tier, shape](benchmark::State& state) { run(state, tier, shape); });
+}

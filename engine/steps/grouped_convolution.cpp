@@ -1,0 +1,137 @@
+// Convolutions with many groups of few channels on their own kernels (kernels/grouped/grouped.h).
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/steps/convolution_cost.h"
+#include "engine/steps/onednn_convolution_step.h"
+
+namespace residua::engine {
+namespace {
+
+using kernels::GroupedKernels;
+
+constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
+
+std::string reject(const StepRequest& request) {
+  if (std::string reason = reject_without_constant_weights(request); !reason.empty()) return reason;
+  const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
+  const graph::Shape& weight = request.input(weight_input).shape;
+  if (node.groups == 1) return "the channels are in one group";
+  if (weight[2] != GroupedKernels::kernel || weight[3] != GroupedKernels::kernel) return "the kernel is not 3x3";
+  if (node.strides[1] > 2) return "the stride is more than 2";
+  if (node.dilations[0] != 1 || node.dilations[1] != 1) return "the kernel is dilated";
+  const std::int64_t inputs = weight[1], outputs = weight[0] / node.groups, lanes = request.kernels.grouped.lanes;
+  if (inputs != outputs)
+    return "groups have " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) + " outputs";
+  if (weight[0] % lanes != 0)
+    return std::to_string(weight[0]) + " channels are no multiple of " + std::to_string(lanes);
+  if (inputs != 4 && inputs != 8 && inputs % lanes != 0)
+    return "groups of " + std::to_string(inputs) + " channels are neither of 4 nor of 8 nor a multiple of " +
+           std::to_string(lanes);
+  return "";
+}
+
+// Groups that fill a block of the matrix products leave it no zeros to multiply by, and Winograd's algorithm does less.
+std::string discourage(const StepRequest& request) {
+  const kernels::ProductKernels& products = request.kernels.products;
+  const std::int64_t channels = request.input(weight_input).shape[1], width = products.vectors * products.lanes;
+  if (channels < width) return "";
+  return "groups of " + std::to_string(channels) + " channels fill blocks of " + std::to_string(width);
+}
+
+kernels::ConvolutionGeometry geometry_of(const StepRequest& request) {
+  const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
+  const graph::Shape& x = request.input(0).shape;
+  const graph::Shape& y = request.output().shape;
+  return {.height = x[2],
+          .width = x[3],
+          .channels = x[1],
+          .output_height = y[2],
+          .output_width = y[3],
+          .kernel_height = GroupedKernels::kernel,
+          .kernel_width = GroupedKernels::kernel,
+          .stride_height = node.strides[0],
+          .stride_width = node.strides[1],
+          .padding_top = node.padding.top,
+          .padding_left = node.padding.left,
+          .dilation_height = 1,
+          .dilation_width = 1};
+}
+
+// What the parts of a step share.
+struct Work {
+  GroupedKernels kernels;
+  kernels::ConvolutionGeometry geometry;
+  std::int64_t group_channels, blocks, block_weights;
+  // A part is some rows of one block of channels of one image: a block's weights stay in the level 1 cache, and so do
+  // the rows that the next output row reads again.
+  std::int64_t row_groups;
+  bool relu;
+  std::shared_ptr<const std::byte> weights;
+  std::vector<float> bias;
+
+  void run(std::int64_t part, const float* input, const float* residual, float* output) const {
+    const std::int64_t rows = geometry.output_height, row_group = part % row_groups;
+    const std::int64_t block = part / row_groups % blocks, image = part / row_groups / blocks;
+    const std::int64_t at = image * rows * geometry.output_width * geometry.channels;
+    const kernels::GroupedTarget target{output + at, residual ? residual + at : nullptr, bias.data(), relu};
+    const float* const first_pixel = input + image * geometry.height * geometry.width * geometry.channels;
+    const float* const packed = reinterpret_cast<const float*>(weights.get()) + block * block_weights;
+    for (std::int64_t y = rows * row_group / row_groups; y < rows * (row_group + 1) / row_groups; ++y)
+      kernels.convolve_row(first_pixel, geometry, group_channels, block, y, packed, target);
+  }
+};
+
+Step make(const StepRequest& request) {
+  const graph::Tensor& weight = request.input(weight_input);
+  const GroupedKernels kernels = request.kernels.grouped;
+  const auto work = std::make_shared<Work>();
+  work->kernels = kernels;
+  work->geometry = geometry_of(request);
+  work->group_channels = weight.shape[1];
+  work->blocks = weight.shape[0] / kernels.lanes;
+  work->block_weights = GroupedKernels::kernel * GroupedKernels::kernel * weight.shape[1] * kernels.lanes;
+  work->relu = graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
+  work->weights = request.packed.get(
+      weight,
+      {"grouped " + std::string(name_of(request.kernels.instruction_set)),
+       static_cast<std::size_t>(work->blocks * work->block_weights) * sizeof(float), work->blocks},
+      [=, channels = work->group_channels, floats = work->block_weights](std::span<const float> values,
+                                                                         std::int64_t block, std::byte* packed) {
+        kernels.pack_weights(values.data(), channels, block, reinterpret_cast<float*>(packed) + block * floats);
+      });
+  if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
+  work->bias.resize(static_cast<std::size_t>(weight.shape[0]), 0.0f);
+
+  // Enough parts that no thread waits long for another's last one.
+  constexpr std::int64_t parts_a_thread = 4;
+  const std::int64_t columns = request.input(0).shape[0] * work->blocks, wanted = parts_a_thread * request.threads;
+  work->row_groups = std::clamp<std::int64_t>((wanted + columns - 1) / columns, 1,
+                                              std::max<std::int64_t>(work->geometry.output_height, 1));
+
+  Step step = request.make_step("grouped " + std::string(name_of(request.kernels.instruction_set)));
+  const bool has_residual = request.has_input(residual_input);
+  if (has_residual && request.may_overwrite(request.node.input(residual_input)))
+    step.overwrites = request.node.input(residual_input);
+  const auto locate_input = request.locate(0);
+  const auto locate_residual =
+      has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
+  step.bind = [=, shared_work = std::shared_ptr<const Work>(work), parts = columns * work->row_groups,
+               output = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate_input(binding);
+    const float* const residual = locate_residual ? locate_residual(binding) : nullptr;
+    return {{parts, [=, to = binding.address(output)](std::int64_t part, int) {
+               shared_work->run(part, input, residual, to);
+             }}};
+  };
+  return step;
+}
+
+}  // namespace
+
+std::vector<Implementation> grouped_convolution_implementations() {
+  return {{graph::Op::convolution, "grouped", reject, make, direct_cost, discourage}};
+}
+
+}  // namespace residua::engine

@@ -1,0 +1,26 @@
+#include <immintrin.h>
+
+#include <xsimd/xsimd.hpp>
+
+#include <cstdint>
+
+#include "kernels/tiers.h"
+
+namespace residua::kernels {
+namespace {
+using Vector = xsimd::batch<float>;
+constexpr int lanes = static_cast<int>(Vector::size);
+constexpr int most_outputs = 7;  // of 16 registers
+
+template <int group, int i>
+[[gnu::always_inline]] inline Vector spread(Vector inputs) noexcept {
+  static_assert(group == 4);
+  return _mm256_permute_ps(inputs, i * 0x55);
+}
+
+#include "kernels/grouped/grouped_body.h"
+}  // namespace
+
+void fill_grouped_avx2(KernelTable& table) noexcept { table.grouped = grouped_kernels; }
+
+}  // namespace residua::kernels
