@@ -21,8 +21,8 @@ void write_tensor_info(const engine::Model& model, std::size_t index, int32_t he
   require_within(width, "width", 0, engine::largest_image_side);
   const engine::NamedTensor& named = model.named_outputs()[index];
   const graph::Graph one_image = value_or_refuse(
-      graph::with_input_shape(model.optimized(), {1, model.channels(), height > 0 ? height : model.card().input_height,
-                                                  width > 0 ? width : model.card().input_width}));
+      graph::with_input_shape(model.offered(), {1, model.channels(), height > 0 ? height : model.card().input_height,
+                                                width > 0 ? width : model.card().input_width}));
   const graph::Shape& shape = one_image.tensor(named.source.tensor).shape;
   residua_tensor_info filled{};
   filled.name = named.name.c_str();

@@ -116,9 +116,9 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   RESIDUA_ASSIGN(model->card_, read_model_card(imported, sources));
 
   const ModelCard& card = model->card_;
-  RESIDUA_ASSIGN(
-      const Graph one_image,
-      graph::with_input_shape(model->optimized_, {1, model->channels(), card.input_height, card.input_width}));
+  RESIDUA_ASSIGN(model->offered_, with_class_map(model->optimized_));
+  RESIDUA_ASSIGN(const Graph one_image,
+                 graph::with_input_shape(model->offered_, {1, model->channels(), card.input_height, card.input_width}));
   const graph::Shape& output = one_image.tensor(one_image.outputs[0]).shape;
   RESIDUA_ASSIGN(model->classes_, graph::element_count(output));
   if (output.empty() || output[0] != 1 || model->classes_ < 1)
@@ -133,7 +133,7 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   }
   if (options.memory_limit > 0)
     model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), options.memory_limit);
-  model->named_outputs_ = engine::named_outputs(model->optimized_);
+  model->named_outputs_ = engine::named_outputs(model->offered_);
   if (options.progress) options.progress("optimize", 1);
   return model;
 }
@@ -159,7 +159,7 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, boo
   if (made_now) *made_now = true;
   const std::size_t packings = packed_.packings();
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
-  auto made = make_program(optimized_, key, kernel_table(), packed_,
+  auto made = make_program(offered_, key, kernel_table(), packed_,
                            {.allotment = allotment_.get(),
                             .tuner = key.tuned ? tuner_.get() : nullptr,
                             .step_made = step_made ? &step_made : nullptr});
@@ -206,7 +206,7 @@ Result<MemoryEstimate> Model::estimate_memory(const ProgramKey& key) const {
     }
   PackedWeights sizes(PackedWeights::Purpose::only_sizes);
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program,
-                 make_program(optimized_, key, kernel_table(), sizes, {.allotment = allotment_.get()}));
+                 make_program(offered_, key, kernel_table(), sizes, {.allotment = allotment_.get()}));
   estimate.packed_weights = sizes.bytes();
   estimate.context = bytes_to_run(*program);
   return estimate;

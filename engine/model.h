@@ -58,6 +58,8 @@ class Model {
   const std::string& format() const { return format_; }
   const graph::Graph& imported() const { return imported_; }
   const graph::Graph& optimized() const { return optimized_; }
+  // The same with what only a caller's wish makes part of a run (engine/outputs.h).
+  const graph::Graph& offered() const { return offered_; }
   std::int64_t channels() const { return optimized_.tensor(optimized_.inputs[0]).shape[1]; }
   // Values of one image in the first output, at the card's image size.
   std::int64_t classes() const { return classes_; }
@@ -106,7 +108,7 @@ class Model {
   std::optional<CacheEntry> cache_;
   mutable std::mutex cache_mutex_;
   ModelCard card_;
-  graph::Graph imported_, optimized_;
+  graph::Graph imported_, optimized_, offered_;
   std::vector<NamedTensor> named_outputs_;
   std::int64_t classes_ = 0;
   bool ends_in_softmax_ = false;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/scores.h"
+#include "graph/infer.h"
 #include "graph/operators.h"
 #include "graph/passes/passes.h"
 
@@ -38,6 +39,21 @@ const Node* producer_past_views(const Graph& graph, TensorId id) {
 TensorId logits_of(const Graph& graph) {
   const Node* last = producer_past_views(graph, graph.outputs[0]);
   return last && last->op == Op::softmax ? last->inputs[0] : graph.outputs[0];
+}
+
+// The classifier and the global average that it reads; nullptr where the logits come about otherwise.
+struct Head {
+  const Node* classifier = nullptr;  // of none, the average itself makes the logits
+  const Node* pool = nullptr;
+};
+
+Head head_of(const Graph& graph) {
+  const Node* last = producer_past_views(graph, logits_of(graph));
+  if (last && last->op == Op::global_average_pool) return {nullptr, last};
+  if (!last || last->op != Op::fully_connected || !graph.tensor(last->input(1)).is_constant()) return {};
+  const Node* pool = producer_past_views(graph, last->inputs[0]);
+  if (!pool || pool->op != Op::global_average_pool) return {};
+  return {last, pool};
 }
 
 std::optional<TensorId> pooled_of(const Graph& graph) {
@@ -78,23 +94,51 @@ std::optional<std::string> heir_of(const Graph& imported, const Graph& optimized
 
 }  // namespace
 
-std::vector<NamedTensor> named_outputs(const Graph& optimized) {
+Result<Graph> with_class_map(Graph optimized) {
+  const Head head = head_of(optimized);
+  if (!head.classifier || optimized.tensor(head.pool->inputs[0]).shape.size() != 4) return optimized;
+  // The same weights, [classes, channels], as a 1x1 convolution's.
+  Tensor weights = optimized.tensor(head.classifier->input(1));
+  weights.shape.insert(weights.shape.end(), {1, 1});
+  Node map;
+  map.op = Op::convolution;
+  map.name = class_map_name;
+  map.attributes = graph::ConvolutionAttributes{};
+  optimized.tensors.push_back(std::move(weights));
+  map.inputs = {head.pool->inputs[0], static_cast<TensorId>(optimized.tensors.size() - 1), head.classifier->input(2)};
+  RESIDUA_ASSIGN(const graph::TensorType type, graph::infer(optimized, map));
+  Tensor scores;
+  scores.name = class_map_name;
+  scores.type = type.type;
+  scores.shape = type.shape;
+  optimized.tensors.push_back(std::move(scores));
+  map.output = static_cast<TensorId>(optimized.tensors.size() - 1);
+  optimized.nodes.push_back(std::move(map));
+  return optimized;
+}
+
+std::vector<NamedTensor> named_outputs(const Graph& offered) {
   std::vector<NamedTensor> list;
   std::set<std::string> taken;
   const auto offer = [&](std::string name, const OutputSource& source, std::string_view op) {
     if (!name.empty() && taken.insert(name).second) list.push_back({std::move(name), std::string(op), source});
   };
   const auto op_of = [&](TensorId id) {
-    const Node* node = producer_of(optimized, id);
+    const Node* node = producer_of(offered, id);
     return node ? graph::info_of(node->op).name : std::string_view();
   };
-  const TensorId logits = logits_of(optimized);
-  const bool has_softmax = logits != optimized.outputs[0];
+  const TensorId logits = logits_of(offered);
+  const bool has_softmax = logits != offered.outputs[0];
   offer(std::string(logits_name), {logits, false}, op_of(logits));
-  offer(std::string(probabilities_name), {optimized.outputs[0], !has_softmax}, graph::info_of(Op::softmax).name);
-  if (const auto pooled = pooled_of(optimized)) offer(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
-  for (const Node& node : optimized.nodes)
-    if (const Tensor& tensor = optimized.tensor(node.output); is_offered(tensor))
+  offer(std::string(probabilities_name), {offered.outputs[0], !has_softmax}, graph::info_of(Op::softmax).name);
+  if (const auto pooled = pooled_of(offered)) offer(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
+  // The node that with_class_map() added is the last; where the average itself makes the logits, its input is the map.
+  if (!offered.nodes.empty() && offered.nodes.back().name == class_map_name)
+    offer(std::string(class_map_name), {offered.nodes.back().output, false}, op_of(offered.nodes.back().output));
+  else if (const Head head = head_of(offered); head.pool && !head.classifier)
+    offer(std::string(class_map_name), {head.pool->inputs[0], false}, op_of(head.pool->inputs[0]));
+  for (const Node& node : offered.nodes)
+    if (const Tensor& tensor = offered.tensor(node.output); is_offered(tensor))
       offer(tensor.name, {node.output, false}, graph::info_of(node.op).name);
   return list;
 }
@@ -114,11 +158,10 @@ Result<OutputSource> find_output(std::span<const NamedTensor> list, const Graph&
                    (heir->empty() ? std::string() : "; the first tensor after it that is computed is '" + *heir + "'")};
 }
 
-Graph with_outputs(const Graph& optimized, std::span<const TensorId> tensors) {
-  if (tensors.empty() && optimized.outputs.size() == 1) return optimized;
-  Graph result = optimized;
+Graph with_outputs(const Graph& offered, std::span<const TensorId> tensors) {
+  Graph result = offered;
   result.outputs.assign(tensors.begin(), tensors.end());
-  if (tensors.empty()) result.outputs = {optimized.outputs[0]};
+  if (tensors.empty()) result.outputs = {offered.outputs[0]};
   return graph::remove_dead(std::move(result));
 }
 

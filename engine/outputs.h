@@ -1,7 +1,7 @@
 // What a caller can ask a run for: tensors of the optimised graph by name, and what is made of them.
 //
 // Fusing leaves one tensor of a group of nodes, the last: a convolution with its batch norm, residual sum and ReLU
-// answers to the name of what the ReLU wrote. Three names stand for what every classifier has, whatever its file calls
+// answers to the name of what the ReLU wrote. Four names stand for what every classifier has, whatever its file calls
 // it; they come before the file's own.
 #pragma once
 
@@ -18,6 +18,9 @@ namespace residua::engine {
 inline constexpr std::string_view logits_name = "logits";                // scores before any softmax
 inline constexpr std::string_view probabilities_name = "probabilities";  // after it
 inline constexpr std::string_view pooled_name = "pooled";                // what the last fully connected layer reads
+// Scores at every place of the last feature map: what the classifier says of it before the pool takes the mean (class
+// activation maps, Zhou et al., arXiv:1512.04150). Their mean over all places is the logits.
+inline constexpr std::string_view class_map_name = "class_map";
 
 struct OutputSource {
   graph::TensorId tensor = graph::no_tensor;  // of the optimised graph
@@ -39,17 +42,21 @@ struct NamedTensor {
   OutputSource source;
 };
 
-// All that a run can hand out: the three names first, as far as they exist, then the graph's tensors in the order in
-// which they are computed.
-std::vector<NamedTensor> named_outputs(const graph::Graph& optimized);
+// `optimized` and, where its last layers are a global average and a fully connected layer, the class map behind the
+// features: a node that leads to no output. Tensors keep their numbers.
+graph::Result<graph::Graph> with_class_map(graph::Graph optimized);
+
+// All that a run can hand out: the four names first, as far as they exist, then the graph's tensors in the order in
+// which they are computed. `offered`: with_class_map()'s.
+std::vector<NamedTensor> named_outputs(const graph::Graph& offered);
 
 // The tensor behind a name of `list`, "" for the graph's first output. `imported` tells a name that fusing took from
 // one that never was.
 graph::Result<OutputSource> find_output(std::span<const NamedTensor> list, const graph::Graph& optimized,
                                         const graph::Graph& imported, std::string_view name);
 
-// `optimized` as far as these tensors need it, which become its outputs in this order. Empty: its own first output.
-graph::Graph with_outputs(const graph::Graph& optimized, std::span<const graph::TensorId> tensors);
+// `offered` as far as these tensors need it, which become its outputs in this order. Empty: its own first output.
+graph::Graph with_outputs(const graph::Graph& offered, std::span<const graph::TensorId> tensors);
 
 // Writes `outputs` of `rows` images that were made of the same tensor `from`, row-major [rows, values] (which may be
 // one of the outputs' own memory only if that is the last and asks for no top), beginning with image `first` of theirs.

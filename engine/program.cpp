@@ -108,12 +108,12 @@ graph::Result<graph::Shape> output_of_image(const Plan& plan, std::size_t index)
 
 }  // namespace
 
-graph::Result<std::shared_ptr<const Program>> make_program(const Graph& optimized, const ProgramKey& key,
+graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered, const ProgramKey& key,
                                                            const kernels::KernelTable& kernels, PackedWeights& packed,
                                                            const SelectionOptions& options) {
   const auto program = std::make_shared<Program>();
   program->key = key;
-  const Graph wanted = with_outputs(optimized, key.outputs);
+  const Graph wanted = with_outputs(offered, key.outputs);
   program->outputs.resize(wanted.outputs.size());
   RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(wanted, key));
   std::int64_t height = key.height, width = key.width;

@@ -54,7 +54,7 @@ struct Program {
 std::size_t bytes_to_run(const Program& program);
 
 // Errors where the network does not take such images.
-graph::Result<std::shared_ptr<const Program>> make_program(const graph::Graph& optimized, const ProgramKey& key,
+graph::Result<std::shared_ptr<const Program>> make_program(const graph::Graph& offered, const ProgramKey& key,
                                                            const kernels::KernelTable& kernels, PackedWeights& packed,
                                                            const SelectionOptions& options = {});
 

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "residua/residua.hpp"
+#include "tools/heat_map_files.h"
 #include "tools/image_paths.h"
 #include "tools/outcome.h"
 
@@ -17,6 +19,9 @@ struct ClassifierOptions {
   std::size_t batch = 8;  // images that the network takes at once, where there are as many
   std::size_t top = 5;    // guesses an image
   bool tune = false;      // see ContextOptions
+  // Heat maps: where they go, and of which class; none: of the likeliest.
+  const HeatMapFiles* heat_maps = nullptr;
+  std::optional<std::int32_t> heat_map_class = std::nullopt;
 };
 
 // Decodes, resizes and classifies. Several share a model, each in a thread of its own.
@@ -33,6 +38,8 @@ class Classifier {
   void prepare(const ImageInput& image, std::span<std::uint8_t> pixels) const;
   // The guesses for `count` prepared images, from image `first` of pixels_ on.
   void run(std::size_t first, std::size_t count, std::span<Outcome* const> outcomes);
+  // Of an image that has guesses; reads the photo once more, since it may be large and others are before it.
+  void write_heat_map(std::span<const float> class_maps, Outcome& outcome) const;
 
   const Model& model_;
   const ClassifierOptions options_;
@@ -41,6 +48,8 @@ class Classifier {
   Context context_;
   std::vector<std::uint8_t> pixels_;  // of the images of a group that could be read
   std::vector<float> values_;
+  TensorInfo class_map_{};  // of one image; only with heat maps
+  std::vector<float> class_maps_;
 };
 
 }  // namespace residua::tool

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "residua/residua.hpp"
 #include "tools/classifier.h"
@@ -16,6 +17,7 @@
 #include "tools/options.h"
 #include "tools/output_file.h"
 #include "tools/progress.h"
+#include "tools/report.h"
 #include "tools/result_writer.h"
 
 namespace residua::tool {
@@ -33,21 +35,49 @@ struct ClassifyOptions {
   int batch = 8;
   bool json = false;
   bool cache = false;
+  std::string heat_map;        // empty: none
+  std::string heat_map_class;  // empty: the likeliest
 };
+
+// The class that `wanted` means: its index, or its label or one of those that a label lists ("tabby, tabby cat").
+std::int32_t class_of(const Model& model, const std::string& wanted) {
+  const std::int32_t classes = model.info().classes;
+  if (!wanted.empty() && wanted.size() < 9 && wanted.find_first_not_of("0123456789") == std::string::npos) {
+    const int index = std::stoi(wanted);
+    if (index < classes) return index;
+    throw UsageError("--class: " + wanted + " is beyond the model's " + std::to_string(classes) + " classes");
+  }
+  std::vector<std::int32_t> found;
+  for (std::int32_t i = 0; i < classes; ++i)
+    if (const auto label = model.label(i); label && label_means(*label, wanted)) found.push_back(i);
+  if (found.size() == 1) return found[0];
+  throw UsageError(
+      "--class: " + (found.empty() ? "no class is called '" : std::to_string(found.size()) + " classes are called '") +
+      wanted + "'; a number from 0 on is understood as well");
+}
 
 // Classifies everything, in order. Returns whether every image could be.
 bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile& output) {
   const int budget = cpu_budget();
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
   const auto batch = static_cast<std::size_t>(options.batch);
+  std::optional<HeatMapFiles> heat_maps;
+  if (!options.heat_map.empty()) heat_maps.emplace(options.heat_map, options.paths);
+  std::optional<std::int32_t> heat_map_class;
+  if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
   ImageGroups groups({options.paths, STDIN_FILENO}, threads, batch);
   const std::size_t workers = groups.workers();
   std::vector<std::unique_ptr<Classifier>> classifiers;
   for (std::size_t i = 0; i < workers; ++i) {
     // Where there are fewer images than threads, each image has several.
     const std::size_t share = threads / workers + (i < threads % workers ? 1 : 0);
-    classifiers.push_back(std::make_unique<Classifier>(
-        model, ClassifierOptions{static_cast<int>(share), batch, static_cast<std::size_t>(options.top), options.tune}));
+    classifiers.push_back(
+        std::make_unique<Classifier>(model, ClassifierOptions{.threads = static_cast<int>(share),
+                                                              .batch = batch,
+                                                              .top = static_cast<std::size_t>(options.top),
+                                                              .tune = options.tune,
+                                                              .heat_maps = heat_maps ? &*heat_maps : nullptr,
+                                                              .heat_map_class = heat_map_class}));
   }
   constexpr std::size_t groups_a_worker = 16;  // so far may the others be ahead of one that is at a huge image
   Crew crew(
@@ -96,6 +126,8 @@ int classify(const ClassifyOptions& options) {
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
+  if (!options.heat_map.empty() && !model.try_tensor("class_map"))
+    throw ModelError("--heatmap: the network does not end in a global average, so its scores belong to no place");
   const bool all_done = classify_all(model, options, output);
   output.finish();
   return all_done ? all_well : some_inputs_failed;
@@ -125,6 +157,18 @@ Command add_classify(CLI::App& app) {
   add_memory_limit_option(*parser, options->memory_limit);
   add_tune_option(*parser, options->tune);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
+  CLI::Option* heat_map =
+      parser
+          ->add_option(
+              "--heatmap", options->heat_map,
+              "Draw where in each image the network sees its likeliest class: FILE.png for one image, a folder "
+              "for many")
+          ->type_name("PATH");
+  parser
+      ->add_option("--class", options->heat_map_class,
+                   "With --heatmap: of this class instead, by its label or its number")
+      ->type_name("NAME")
+      ->needs(heat_map);
   parser
       ->add_option("-o,--output", options->output,
                    "Write the results to FILE, whole or not at all [default: standard output]")
@@ -138,6 +182,7 @@ Command add_classify(CLI::App& app) {
       "Examples:\n"
       "  residua classify photo.jpg\n"
       "  residua classify --model resnet50.onnx --top 3 holiday/ portrait.png\n"
+      "  residua classify --model resnet50.onnx --heatmap seen.png dog.jpg\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
       "\n"
       "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label "

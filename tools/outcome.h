@@ -16,6 +16,7 @@ struct Outcome {
   std::string path;
   std::string error;           // empty where it could be classified
   std::vector<Guess> guesses;  // best first; none where it could not
+  std::string heat_map;        // where it was written; empty: none was asked for
 };
 
 }  // namespace residua::tool

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -20,22 +21,34 @@ namespace {
 constexpr std::size_t buffer_size = std::size_t{1} << 16;
 constexpr std::array fatal_signals = {SIGINT, SIGTERM, SIGHUP};
 
-// The stand-in that a signal has to remove. Read by the handler, so: plain bytes, and a flag that says they are
+// A stand-in that a signal has to remove. Read by the handler, so: plain bytes, and a state that says when they are
 // complete.
-std::array<char, PATH_MAX> pending_path{};
-std::atomic<bool> pending{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "the handler may not wait");
+struct Pending {
+  enum State : int { free, filling, complete };
+  std::atomic<int> state{free};
+  std::array<char, PATH_MAX> path{};
+};
+static_assert(std::atomic<int>::is_always_lock_free, "the handler may not wait");
+// More files are never open at once: a few for each thread.
+std::array<Pending, 64> all_pending;
 
 extern "C" void remove_pending_and_die(int signal_number) {
-  if (pending.load()) unlink(pending_path.data());
+  for (const Pending& pending : all_pending)
+    if (pending.state.load() == Pending::complete) unlink(pending.path.data());
   std::signal(signal_number, SIG_DFL);
   std::raise(signal_number);
 }
 
-void set_pending(const std::string& path) {
-  if (path.size() >= pending_path.size()) return;  // no such path could have been opened
-  std::memcpy(pending_path.data(), path.c_str(), path.size() + 1);
-  pending.store(true);
+// The number of the slot taken; -1 where there is none.
+int add_pending(const std::string& path) {
+  int slot = -1;
+  for (std::size_t i = 0; i < all_pending.size() && slot < 0; ++i)
+    if (int expected = Pending::free; all_pending[i].state.compare_exchange_strong(expected, Pending::filling))
+      slot = static_cast<int>(i);
+  if (slot < 0) return slot;
+  Pending& pending = all_pending[static_cast<std::size_t>(slot)];
+  std::memcpy(pending.path.data(), path.c_str(), std::min(path.size() + 1, pending.path.size() - 1));
+  pending.state.store(Pending::complete);
   for (const int signal_number : fatal_signals) {
     struct sigaction current {};
     // A signal that our caller ignores (nohup) stays ignored.
@@ -43,6 +56,11 @@ void set_pending(const std::string& path) {
       std::signal(signal_number, remove_pending_and_die);
     }
   }
+  return slot;
+}
+
+void remove_pending(int slot) {
+  if (slot >= 0) all_pending[static_cast<std::size_t>(slot)].state.store(Pending::free);
 }
 
 std::string system_text(int error_number) { return std::generic_category().message(error_number); }
@@ -67,14 +85,14 @@ OutputFile::OutputFile(const std::string& path) : name_(path) {
   if (exists && access(path.c_str(), W_OK) != 0) fail("cannot be written", errno);
   const std::filesystem::path target = exists ? resolved(path) : std::filesystem::path(path);
   // No part of the target's name: it may be as long as the file system allows already.
-  for (int attempt = 0; attempt < 100; ++attempt) {
+  for (int attempt = 0; attempt < 1000; ++attempt) {
     const std::string name = ".residua-" + std::to_string(getpid()) + "-" + std::to_string(attempt) + ".tmp";
     const std::string temporary = (target.parent_path() / name).string();
     descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ >= 0) {
       target_ = target.string();
       temporary_ = temporary;
-      set_pending(temporary_);
+      pending_ = add_pending(temporary_);
       break;
     }
     if (errno != EEXIST) break;
@@ -96,13 +114,14 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       name_(std::move(other.name_)),
       target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
+      pending_(std::exchange(other.pending_, -1)),
       buffer_(std::move(other.buffer_)) {}
 
 OutputFile::~OutputFile() {
   if (descriptor_ > STDERR_FILENO) close(descriptor_);
   if (temporary_.empty()) return;
   unlink(temporary_.c_str());
-  pending.store(false);
+  remove_pending(pending_);
 }
 
 void OutputFile::fail(const char* what, int error_number) const {
@@ -138,7 +157,7 @@ void OutputFile::finish() {
   if (close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail("cannot be written", errno);
   if (temporary_.empty()) return;
   if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be put in place", errno);
-  pending.store(false);
+  remove_pending(std::exchange(pending_, -1));
   temporary_.clear();
 }
 

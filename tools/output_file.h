@@ -18,7 +18,7 @@ class ReaderGone : public std::exception {};
 
 // A file is written beside its final place and moved there by finish(); until then, and after a failure, an interrupt
 // or an exception, whatever stood at that path stands there still. A path that exists and is no regular file
-// (/dev/null, a pipe) is written directly. One file at a time may be open; move-only.
+// (/dev/null, a pipe) is written directly. Each thread may have its own; move-only.
 class OutputFile {
  public:
   // Creates the file's temporary stand-in, and so finds at once whether the folder can be written. Throws OutputError.
@@ -46,6 +46,7 @@ class OutputFile {
   std::string name_;       // for messages
   std::string target_;     // final path; empty: written directly
   std::string temporary_;  // path of the stand-in; empty: none, or moved already
+  int pending_ = -1;       // of those that a signal has to remove
   std::string buffer_;
 };
 

@@ -79,6 +79,25 @@ bool locale_is_utf8() {
   return false;
 }
 
+bool label_means(std::string_view label, std::string_view name) {
+  const auto lower = [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  };
+  const auto same = [&](std::string_view part) {
+    return std::equal(part.begin(), part.end(), name.begin(), name.end(),
+                      [&](char a, char b) { return lower(a) == lower(b); });
+  };
+  if (same(label)) return true;
+  while (!label.empty()) {
+    const std::size_t comma = std::min(label.find(','), label.size());
+    std::string_view part = label.substr(0, comma);
+    part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
+    if (!part.empty() && same(part.substr(0, part.find_last_not_of(' ') + 1))) return true;
+    label.remove_prefix(std::min(comma + 1, label.size()));
+  }
+  return false;
+}
+
 std::string printable(std::string_view text) {
   std::string result(text);
   for (char& letter : result) {

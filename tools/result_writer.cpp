@@ -31,6 +31,7 @@ void ResultWriter::write_line(const Outcome& outcome) {
                      {"probability", as_written(guess.probability)}});
     }
     entry["top"] = std::move(top);
+    if (!outcome.heat_map.empty()) entry["heatmap"] = outcome.heat_map;
   } else {
     entry["error"] = outcome.error;
   }
@@ -49,6 +50,7 @@ void ResultWriter::write_table(const Outcome& outcome) {
             bar(share, bar_width, blocks_) + "  " +
             (label ? printable(*label) : "class " + std::to_string(guess.index)) + "\n";
   }
+  if (!outcome.heat_map.empty()) text += "  heat map: " + printable(outcome.heat_map) + "\n";
   first_ = false;
   output_.write(text);
 }

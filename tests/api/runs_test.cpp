@@ -10,6 +10,8 @@
 #include <memory>
 #include <residua/residua.hpp>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "check_refused.h"
 #include "golden.h"
@@ -208,6 +210,33 @@ TEST_CASE("several outputs of one run: logits, probabilities, the best, features
     context.run(bytes(8), std::span(outputs).subspan(3, 1));
     CHECK(pool == features);
   }
+}
+
+TEST_CASE("the class map: scores at every place, whose mean is the logits") {
+  const residua::TensorInfo map = model().tensor("class_map"), wide = model().tensor("class_map", 64, 48);
+  REQUIRE(map.rank == 4);
+  CHECK(std::vector<std::int64_t>(map.shape, map.shape + 4) == std::vector<std::int64_t>{1, 10, 8, 8});
+  CHECK(std::vector<std::int64_t>(wide.shape, wide.shape + 4) == std::vector<std::int64_t>{1, 10, 16, 12});
+  const Floats image(3 * 64 * 48, 0.5F);
+  const residua::Input other{.format = RESIDUA_FLOAT32_NCHW, .data = image.data(), .height = 64, .width = 48};
+  for (const auto& [input, images, places] : {std::tuple(bytes(8), 8, 64), std::tuple(other, 1, 192)})
+    for (const residua::Schedule schedule : {RESIDUA_LATENCY, RESIDUA_THROUGHPUT}) {
+      residua::Context context(model(), {.schedule = schedule});
+      Floats logits(static_cast<std::size_t>(images) * 10), scores(logits.size() * static_cast<std::size_t>(places));
+      const std::vector<residua::Output> outputs = {{.name = "class_map", .values = scores},
+                                                    {.name = "logits", .values = logits}};
+      context.run(input, outputs);
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        double sum = 0;
+        for (std::size_t place = 0; place < static_cast<std::size_t>(places); ++place)
+          sum += static_cast<double>(scores[i * static_cast<std::size_t>(places) + place]);
+        CHECK(std::abs(sum / places - static_cast<double>(logits[i])) < 1e-4);
+      }
+      // Alone, and without the classifier.
+      const Floats both = scores;
+      context.run(input, std::span(outputs).first(1));
+      CHECK(scores == both);
+    }
 }
 
 TEST_CASE("the tensors of a network: names, shapes, and what fusing took") {

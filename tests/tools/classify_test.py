@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import pty
+import struct
 import subprocess
 import threading
 import unittest
@@ -176,6 +177,42 @@ class Results(ToolCase):
         (self.folder / "big.png").write_bytes(pictures.png(64, 64, doubled))
         lines, _ = self.lines("big.png", "--top", 1)
         self.assertEqual(lines[0]["top"][0]["label"], "ship")
+
+    def test_heat_maps(self):
+        paths = [self.image("a/%d.png" % i, i) for i in range(5)]
+        plain, _ = self.lines("a")
+        lines, complaints = self.lines("--heatmap", "maps", "a")
+        self.assertEqual(complaints, "")
+        for line, path in zip(lines, paths):
+            written = line.pop("heatmap")
+            self.assertEqual(written, "maps/" + path + ".png")
+            # As large as the image, and one that the tool itself reads.
+            self.assertEqual(struct.unpack(">II", (self.folder / written).read_bytes()[16:24]), (32, 32))
+        self.assertEqual(lines, plain)
+        self.lines("maps")
+        # Of the likeliest class, or the one that is asked for.
+        best = plain[0]["top"][0]["label"]
+        for chosen in (best, best.upper(), str(plain[0]["top"][0]["index"])):
+            self.lines("--heatmap", "one.png", "--class", chosen, paths[0])
+            self.assertEqual((self.folder / "one.png").read_bytes(),
+                             (self.folder / "maps" / (paths[0] + ".png")).read_bytes())
+        other = plain[0]["top"][-1]["label"]
+        self.lines("--heatmap", "other.png", "--class", other, paths[0])
+        self.assertNotEqual((self.folder / "other.png").read_bytes(), (self.folder / "one.png").read_bytes())
+        self.assertIn("heat map: one.png", self.check(self.tool("classify", "--heatmap", "one.png", paths[0]), 0).stdout)
+
+    def test_heat_maps_that_cannot_be(self):
+        path = self.image("a.png", 0)
+        for arguments, what in ((["--class", "cat"], "--heatmap"), (["--heatmap", "m", "--class", "unicorn"], "unicorn"),
+                                (["--heatmap", "m", "--class", "10"], "10 classes"), (["--heatmap", "m.png", path], "folder")):
+            process = self.check(self.tool("classify", *arguments, path), 2)
+            self.assertIn(what, process.stderr)
+        self.assertEqual(self.names(), ["a.png"])
+        # The images are done, and each that has no map is named.
+        (self.folder / "taken").write_text("a file")
+        process = self.check(self.tool("classify", "--json", "--heatmap", "taken", path), 1)
+        self.assertIn("heat map", json.loads(process.stdout)["error"])
+        self.assertIn("taken", process.stderr)
 
     def test_the_table(self):
         process = self.check(self.tool("classify", "--top", 2, self.image("a.png", 0), self.image("b.png", 1), "gone.png",

@@ -1,4 +1,4 @@
-// Image files to pixels: JPEG, PNG and WebP, told by content.
+// Image files to pixels: JPEG, PNG and WebP, told by content; and pixels to PNG.
 //
 // Pixels are what Pillow's ImageOps.exif_transpose(image).convert("RGB") gives: turned upright as EXIF says, alpha and
 // colour profiles left out, palettes, grays and CMYK made RGB. One difference: 16-bit grays keep their high byte, where
@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace residua::tool {
@@ -32,5 +33,8 @@ Image decode_image(std::span<const std::byte> file);
 
 // Throws ImageError, also when the file can't be read.
 Image read_image(const std::filesystem::path& path);
+
+// The bytes of a PNG file. Throws ImageError.
+std::string encode_png(const Image& image);
 
 }  // namespace residua::tool

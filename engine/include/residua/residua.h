@@ -373,11 +373,13 @@ typedef struct residua_input {
 
 /* A run can hand out any tensor of the optimised network, by name. Optimising fuses layers; of a group of layers that
  * have become one step, the last one's tensor is there, under its name in the file (of networks that are built from
- * weights: "layer1.0.relu"). Three names work with every classifier, and come before the file's own:
+ * weights: "layer1.0.relu"). Four names stand for what classifiers have in common, and come before the file's own:
  *
  *   "logits"         scores before any softmax        [batch, classes]
  *   "probabilities"  after softmax                    [batch, classes]
  *   "pooled"         what the last fully connected layer reads: the features of an image, 512 or 2048 of them
+ *   "class_map"      scores at each place of the last features  [batch, classes, height, width]; their mean over all
+ *                    places is "logits". Networks that end in a global average, as residual ones do.
  *
  * What no output needs is not computed: a run for "pooled" alone leaves the classifier out. */
 #define RESIDUA_MAX_RANK 8

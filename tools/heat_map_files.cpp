@@ -1,0 +1,52 @@
+#include "tools/heat_map_files.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "tools/command.h"
+#include "tools/output_file.h"
+
+namespace residua::tool {
+namespace {
+
+bool ends_in_png(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".png";
+}
+
+}  // namespace
+
+HeatMapFiles::HeatMapFiles(std::string target, const std::vector<std::string>& arguments)
+    : target_(std::move(target)), is_file_(ends_in_png(target_)) {
+  std::error_code ignored;
+  const bool one_image =
+      arguments.size() == 1 && arguments[0] != "-" && !std::filesystem::is_directory(arguments[0], ignored);
+  if (is_file_ && !one_image)
+    throw UsageError("--heatmap: " + target_ + " holds the map of one image; for more, name a folder");
+}
+
+std::string HeatMapFiles::path_for(const std::string& image) const {
+  if (is_file_) return target_;
+  std::filesystem::path path = target_;
+  // Inside the folder, wherever the image stands.
+  for (const auto& part : std::filesystem::path(image).lexically_normal().relative_path())
+    path /= part == ".." ? std::filesystem::path("__") : part;
+  return path.string() + ".png";
+}
+
+void HeatMapFiles::write(const std::string& path, const std::string& bytes) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) throw OutputError(folder.string() + ": cannot be made: " + error.message());
+  OutputFile file(path);
+  file.write(bytes);
+  file.finish();
+}
+
+}  // namespace residua::tool

@@ -1,0 +1,28 @@
+// Where heat maps are written.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace residua::tool {
+
+// One PNG file for one image, or a folder in which each image's map stands under the image's own path:
+//
+//   --heatmap maps      photos/cat.jpg -> maps/photos/cat.jpg.png       /data/dog.jpg -> maps/data/dog.jpg.png
+class HeatMapFiles {
+ public:
+  // `target` is a file where it ends in ".png". `arguments`: what is to be classified. Throws UsageError for a file
+  // and more than one image.
+  HeatMapFiles(std::string target, const std::vector<std::string>& arguments);
+
+  // Folders on the way are made by write().
+  std::string path_for(const std::string& image) const;
+  // Throws OutputError. Several threads may write, each another path.
+  static void write(const std::string& path, const std::string& bytes);
+
+ private:
+  std::string target_;
+  bool is_file_;
+};
+
+}  // namespace residua::tool
