@@ -158,8 +158,8 @@ residua_run_info run_info_of(const Context& context, double queue_milliseconds) 
   filled.threads = program.key.threads;
   filled.schedule = program.key.whole_images ? RESIDUA_THROUGHPUT : RESIDUA_LATENCY;
   for (const Segment& segment : program.segments) {
-    filled.arena_bytes += segment.plan->arena_bytes;
-    filled.arena_lower_bound += segment.plan->arena_lower_bound;
+    filled.arena_bytes = std::max(filled.arena_bytes, segment.plan->arena_bytes);
+    filled.arena_lower_bound = std::max(filled.arena_lower_bound, segment.plan->arena_lower_bound);
     filled.scratch_bytes = std::max(filled.scratch_bytes, segment.plan->scratch_bytes);
   }
   filled.workers = program.key.whole_images ? program.key.threads : 1;

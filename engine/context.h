@@ -77,11 +77,9 @@ class Context {
   std::size_t bytes() const;
 
  private:
-  // Where a segment's plans run and where what the next segment reads is kept, of the program's whole batch.
-  struct SegmentMemory {
+  struct BoundSegment {
     std::vector<BoundPlan> bound;                 // one a worker where they work alone, otherwise one
     std::vector<std::vector<LayerEvent>> events;  // likewise, with profile
-    Block carried;
     int first_layer = 0;
   };
   // Phases that belong to one layer, or to none.
@@ -95,6 +93,8 @@ class Context {
   graph::Status check(const Input& input, const Program& program, std::span<const Output> outputs) const;
   graph::Status run_checked(const Input& input, std::span<const Output> outputs);
   graph::Result<std::shared_ptr<const Program>> program_for(const ProgramKey& key);
+  float* carried_by(std::size_t segment) const;
+  std::byte* workplace(std::size_t segment, int worker) const;
   void take(std::shared_ptr<const Program> program);
   void add_alone(std::size_t segment);
   void add_together(std::size_t segment);
@@ -114,7 +114,8 @@ class Context {
   // Of the program that this context is ready to run, if it is.
   bool ready_ = false;
   std::shared_ptr<const Program> program_;
-  std::vector<SegmentMemory> segments_;
+  Block memory_;  // as large as the largest program so far needed
+  std::vector<BoundSegment> segments_;
   std::vector<Piece> pieces_;
   std::vector<Phase> phases_;  // of all pieces
   // Of the run under way: its images from the program's first one on, and where the program's outputs go.

@@ -439,8 +439,8 @@ typedef struct residua_run_info {
   size_t struct_size;
   int32_t threads;
   residua_schedule schedule;  /* never RESIDUA_AUTO */
-  size_t arena_bytes;         /* activations of one image's worker and of the groups run together */
-  size_t arena_lower_bound;   /* largest sets of tensors alive together, likewise */
+  size_t arena_bytes;         /* activations: the largest arena of one image's worker, or of a group run together */
+  size_t arena_lower_bound;   /* the largest set of tensors alive together, likewise */
   size_t scratch_bytes;       /* of one worker */
   int32_t workers;            /* arenas in use: 1, or one per thread in the throughput schedule */
   size_t packed_weight_bytes; /* shared by all contexts of the model */
