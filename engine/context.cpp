@@ -57,7 +57,7 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
 }
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
-    : model_(std::move(model)), options_(options), profiles_(options.profile || environment().verbose_profile) {
+    : model_(std::move(model)), options_(options) {
   const int budget = look_at_cpus();
   options_.threads = options.threads > 0 ? std::min(options.threads, budget) : budget;
 }
@@ -365,8 +365,10 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
   return {};
 }
 
-graph::Status Context::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop) {
+graph::Status Context::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop,
+                           bool profile) {
   stop_ = stop;
+  profiles_ = profile || options_.profile || environment().verbose_profile;
   Counters& counters = model_->counters();
   graph::Status status;
   try {

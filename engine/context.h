@@ -65,8 +65,9 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   // Runs `input` and writes `outputs`, of which there is at least one. A run that `stop` ends, or any other failure,
-  // leaves outputs half written and the context as good as before.
-  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop = {});
+  // leaves outputs half written and the context as good as before. `profile`: this run is, whatever the options say.
+  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop = {},
+                    bool profile = false);
   // Writes the first output, row-major [batch, classes of this image size].
   graph::Status run(const Input& input, std::span<float> output);
 
@@ -109,7 +110,6 @@ class Context {
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  const bool profiles_;
 
   // Of the program that this context is ready to run, if it is.
   bool ready_ = false;
@@ -123,6 +123,7 @@ class Context {
   std::int64_t first_image_ = 0;
   std::vector<float*> destinations_;
   StopCondition stop_;
+  bool profiles_ = false;
 
   Preparer preparer_;
   std::vector<Block> whole_outputs_;  // of outputs of which the caller wants something else than the values

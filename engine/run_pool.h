@@ -22,9 +22,9 @@ class RunPool {
   // How contexts are made from now on. Those kept so far are dropped.
   void set_options(const ContextOptions& options);
 
-  // Waits for a context, first come, first served, and runs. `after` sees the context of a run that succeeded, and how
-  // long it was waited for.
-  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop,
+  // Waits for a context, first come, first served, and runs as Context::run does. `after` sees the context of a run
+  // that succeeded, and how long it was waited for.
+  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop, bool profile,
                     const std::function<void(const Context& context, double queue_milliseconds)>& after);
 
  private:

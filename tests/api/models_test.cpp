@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <residua/residua.hpp>
@@ -340,6 +341,80 @@ TEST_CASE("how runs without a context are run") {
   CHECK(info.schedule == RESIDUA_THROUGHPUT);
   CHECK(info.queue_ms >= 0);
   check_refused(model.try_set_run_options({.profile = true}), "profile");
+}
+
+TEST_CASE("a profile of one run, without a context and with one") {
+  const auto model = residua::Model::load(bundled());
+  const Floats images = random_images(3 * 3 * 32 * 32);
+  const residua::Input input{.format = RESIDUA_FLOAT32_NCHW, .data = images.data(), .batch = 3};
+  const Floats expected = model.run(input);
+  Floats values(expected.size());
+  const residua::Output output{.values = values};
+  const auto check = [&](const residua::RunProfile& profile, const residua::RunInfo& info) {
+    CHECK(values == expected);
+    CHECK(profile.layers.size() == static_cast<std::size_t>(info.layer_count));
+    std::size_t timed = 0;
+    double sum = 0;
+    for (const auto& layer : profile.layers) {
+      CHECK(!layer.name.empty());
+      CHECK(!layer.implementation.empty());
+      sum += layer.milliseconds;
+      timed += layer.milliseconds > 0 ? 1 : 0;
+      CHECK(profile.trace.find('"' + layer.name + '"') != std::string::npos);
+    }
+    CHECK(timed == profile.layers.size());
+    CHECK(sum <= info.total_ms);
+    CHECK(nlohmann::json::parse(profile.trace).at("traceEvents").size() >= profile.layers.size());
+    values.assign(values.size(), 0);
+  };
+  for (const residua::Schedule schedule : {RESIDUA_LATENCY, RESIDUA_THROUGHPUT}) {
+    auto scheduled = residua::Model::load(bundled());
+    scheduled.set_run_options({.schedule = schedule});
+    residua::RunInfo info{};
+    residua::RunProfile profile;
+    scheduled.run(input, {&output, 1}, {.info = &info, .profile = &profile});
+    check(profile, info);
+
+    std::promise<bool> done;
+    scheduled.run_async(input, {&output, 1}, [&](const residua::Result<void>& result) { done.set_value(bool(result)); },
+                        {.info = &info, .profile = &profile});
+    CHECK(done.get_future().get());
+    check(profile, info);
+
+    residua::Context context(model, {.schedule = schedule});
+    context.run(input, {&output, 1}, {.info = &info, .profile = &profile});
+    check(profile, info);
+    context.run(input, {&output, 1});  // only that run was
+    CHECK(context.layers().front().milliseconds == 0);
+    residua::RunProfile none;
+    check_refused(model.try_run(input, "no such tensor", {.profile = &none}), "no such tensor", RESIDUA_MISMATCH);
+    CHECK(none.layers.empty());
+  }
+
+  // The callback may run the model, even where there is one context only.
+  struct Again {
+    const residua::Model& model;
+    const residua::Input& input;
+    Floats values;
+  } again{model, input, {}};
+  residua_input one{};
+  one.struct_size = sizeof one;
+  one.format = RESIDUA_FLOAT32_NCHW;
+  one.data = images.data();
+  one.batch = 3;
+  one.height = one.width = 32;
+  const residua_output logits{sizeof(residua_output), "logits", values.data(), values.size(), 0, nullptr};
+  residua_run_options options{};
+  options.struct_size = sizeof options;
+  options.profile = [](void* user, const residua_run_profile* profile) {
+    auto& self = *static_cast<Again*>(user);
+    CHECK(profile->struct_size == sizeof(residua_run_profile));
+    self.values = self.model.run(self.input);
+  };
+  options.profile_user = &again;
+  residua_error error{};
+  CHECK(residua_run(model.get(), &one, &logits, 1, &options, &error) == RESIDUA_OK);
+  CHECK(again.values == expected);
 }
 
 }  // namespace

@@ -258,7 +258,7 @@ typedef struct residua_context_options {
   size_t struct_size;
   int32_t threads; /* 0: the CPU budget, min(affinity, cgroup quota); never more than that */
   residua_schedule schedule;
-  int32_t profile; /* 1: time every layer, for residua_context_get_layer */
+  int32_t profile; /* 1: time every layer of every run, for residua_context_get_layer */
   /* 1: run each convolution in the way that is fastest on this machine. What has not been measured yet is measured when
    * a shape is planned, which takes some seconds, and kept in residua in $XDG_CACHE_HOME, else in ~/.cache. A file or
    * folder that cannot be used is a log message, never an error. The choice may differ between machines, numbers of
@@ -457,11 +457,35 @@ typedef struct residua_run_info {
   size_t context_bytes;  /* that the context holds now: what its largest runs needed */
 } residua_run_info;
 
+typedef struct residua_layer_info {
+  size_t struct_size;
+  const char* name;
+  const char* op;
+  const char* implementation;
+  double milliseconds; /* of the run, summed over images and averaged over workers; 0 without profile */
+  double gflop;        /* of the run's whole batch */
+} residua_layer_info;
+
+/* Where the time of a run went. */
+typedef struct residua_run_profile {
+  size_t struct_size;
+  const residua_layer_info* layers; /* in the order of computation */
+  size_t layer_count;
+  const char* trace; /* what residua_context_get_trace gives */
+} residua_run_profile;
+
+/* `profile`, and what it points to, lives during the call only. */
+typedef void (*residua_profile_callback)(void* user, const residua_run_profile* profile);
+
 typedef struct residua_run_options {
   size_t struct_size;
   double deadline_ms;                 /* from the call on, waiting included; 0: none. Then RESIDUA_DEADLINE */
   const residua_cancel_token* cancel; /* NULL: none. Then RESIDUA_CANCELLED. It must live until the call returns */
   residua_run_info* info;             /* NULL; or filled by a run that succeeds (struct_size set), before it returns */
+  /* NULL; or times every layer of this run, which costs some per cent, and is told of them when the run has succeeded,
+   * before it returns: on the calling thread, of residua_run_async on that of its own callback. */
+  residua_profile_callback profile;
+  void* profile_user;
 } residua_run_options;
 
 /* Runs the network on `input` and writes `output_count` outputs, at least 1. Any batch size, and any image size that
@@ -494,8 +518,8 @@ RESIDUA_API residua_status residua_run_async(residua_model* model, const residua
                                              void* user, residua_error* error);
 
 /* How residua_run and residua_run_async run this model from now on: `options` as for a context of one's own; threads
- * is the most that one run gets. profile is refused: layers are told of contexts of one's own. Contexts kept so far
- * are dropped. NULL: defaults. Thread-safe. */
+ * is the most that one run gets. profile is refused: residua_run_options.profile is for single runs. Contexts kept so
+ * far are dropped. NULL: defaults. Thread-safe. */
 RESIDUA_API residua_status residua_model_set_run_options(residua_model* model, const residua_context_options* options,
                                                          residua_error* error);
 
@@ -528,17 +552,8 @@ RESIDUA_API residua_status residua_context_run_outputs(residua_context* context,
 RESIDUA_API residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
                                                         residua_error* error);
 
-/* The texts live until the context's next run. */
-typedef struct residua_layer_info {
-  size_t struct_size;
-  const char* name;
-  const char* op;
-  const char* implementation;
-  double milliseconds; /* of the last run, summed over images and averaged over workers; 0 without profile */
-  double gflop;        /* of the last run's whole batch */
-} residua_layer_info;
-
-/* 0 <= index < residua_run_info.layer_count. Not during a run. */
+/* Of the last run: 0 <= index < residua_run_info.layer_count. The texts live until the context's next run. Not during a
+ * run. */
 RESIDUA_API residua_status residua_context_get_layer(const residua_context* context, int32_t index,
                                                      residua_layer_info* info, residua_error* error);
 
