@@ -4,15 +4,24 @@
 
 namespace residua::engine {
 
-void BoundPlan::bind(std::shared_ptr<const Plan> plan, int workers) {
+std::size_t BoundPlan::bytes_for(const Plan& plan, int workers) {
+  return whole_cache_lines(plan.arena_bytes) + whole_cache_lines(plan.shared_scratch_bytes) +
+         whole_cache_lines(plan.scratch_bytes) * static_cast<std::size_t>(workers);
+}
+
+void BoundPlan::release() {
   plan_ = nullptr;
   phases_.clear();
   first_phase_.clear();
+}
+
+void BoundPlan::bind(std::shared_ptr<const Plan> plan, int workers, std::byte* memory) {
+  release();
   binding_.offsets = &plan->offsets;
-  binding_.arena = arena_.at_least(plan->arena_bytes);
-  binding_.shared_scratch = shared_scratch_.at_least(plan->shared_scratch_bytes);
+  binding_.arena = memory;
+  binding_.shared_scratch = binding_.arena + whole_cache_lines(plan->arena_bytes);
+  binding_.scratch = binding_.shared_scratch + whole_cache_lines(plan->shared_scratch_bytes);
   binding_.scratch_bytes = whole_cache_lines(plan->scratch_bytes);
-  binding_.scratch = scratch_.at_least(binding_.scratch_bytes * static_cast<std::size_t>(workers));
   binding_.streams.clear();
   for (int worker = 0; worker < workers; ++worker) binding_.streams.emplace_back(cpu_engine());
   for (const Step& step : plan->steps) {

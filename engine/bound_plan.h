@@ -1,4 +1,4 @@
-// A plan with memory of its own: ready to run, on one call at a time.
+// A plan placed in memory: ready to run, on one call at a time.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,13 @@ namespace residua::engine {
 
 class BoundPlan {
  public:
-  // Takes another plan, whose phases will be run by up to `workers` workers. Memory that is large enough is kept.
-  void bind(std::shared_ptr<const Plan> plan, int workers);
+  // What running `plan` with up to `workers` workers needs: | arena | shared scratch | scratch of each worker |
+  static std::size_t bytes_for(const Plan& plan, int workers);
+  // Takes another plan, whose phases will be run by up to `workers` workers, in `memory` of so many bytes, which is the
+  // caller's.
+  void bind(std::shared_ptr<const Plan> plan, int workers, std::byte* memory);
+  // Forgets the plan and the memory.
+  void release();
 
   const std::shared_ptr<const Plan>& plan() const { return plan_; }
   std::span<const Phase> phases() const { return phases_; }
@@ -23,12 +28,9 @@ class BoundPlan {
   float* address(graph::TensorId id) const { return binding_.address(id); }
   float* input() const { return address(plan_->graph.inputs[0]); }
   float* output() const { return address(plan_->graph.outputs[0]); }
-  // Of the memory that it holds, which is what the largest plan so far needed.
-  std::size_t bytes() const { return arena_.bytes() + shared_scratch_.bytes() + scratch_.bytes(); }
 
  private:
   std::shared_ptr<const Plan> plan_;
-  Block arena_, shared_scratch_, scratch_;
   Binding binding_;
   std::vector<Phase> phases_;
   std::vector<std::size_t> first_phase_;  // one a step, and the end

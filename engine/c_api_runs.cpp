@@ -88,7 +88,7 @@ residua_status residua_model_set_run_options(residua_model* model, const residua
   return guarded(error, [&] {
     require(model != nullptr, "model is NULL");
     const engine::ContextOptions chosen = context_options_of(options);
-    require(!chosen.profile, "residua_context_options.profile: layers are told of contexts of one's own");
+    require(!chosen.profile, "residua_context_options.profile: residua_run_options.profile is for single runs");
     model->pool->set_options(chosen);
   });
 }
@@ -96,10 +96,13 @@ residua_status residua_model_set_run_options(residua_model* model, const residua
 namespace {
 
 void run_in_pool(engine::RunPool& pool, const Request& request) {
-  refuse_unless_ok(pool.run(request.input, request.outputs, request.stop,
+  engine::RunInfo profiled;  // so that the callback finds the context given back, and may run the model
+  refuse_unless_ok(pool.run(request.input, request.outputs, request.stop, request.profile != nullptr,
                             [&](const engine::Context& context, double queue_milliseconds) {
                               if (request.info) write_run_info(request.info, context, queue_milliseconds);
+                              if (request.profile) profiled = context.last_run();
                             }));
+  if (request.profile) tell_profile(request, profiled);
 }
 
 }  // namespace
@@ -157,7 +160,8 @@ residua_status residua_context_run_outputs(residua_context* context, const resid
     require(context != nullptr, "context is NULL");
     engine::Context& runner = context->context;
     const Request request = request_of(runner.model(), input, outputs, output_count, options);
-    refuse_unless_ok(runner.run(request.input, request.outputs, request.stop));
+    refuse_unless_ok(runner.run(request.input, request.outputs, request.stop, request.profile != nullptr));
     if (request.info) write_run_info(request.info, runner, 0);
+    if (request.profile) tell_profile(request, runner.last_run());
   });
 }

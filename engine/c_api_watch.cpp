@@ -4,11 +4,9 @@
 #include "engine/c_input.h"
 #include "engine/trace.h"
 #include "engine/whole_file.h"
-#include "graph/operators.h"
 #include "residua/residua.h"
 
 namespace engine = residua::engine;
-namespace graph = residua::graph;
 using namespace residua::engine::c;
 
 namespace {
@@ -41,15 +39,7 @@ residua_status residua_context_get_layer(const residua_context* context, int32_t
   return guarded(error, [&] {
     const engine::RunInfo& run = last_run_of(context);
     require(index >= 0 && static_cast<std::size_t>(index) < run.program->layers.size(), "no layer of that index");
-    const engine::Layer& layer = run.program->layers[static_cast<std::size_t>(index)];
-    const engine::Step& step = *layer.step;
-    write_struct(info,
-                 {.struct_size = 0,
-                  .name = step.name.c_str(),
-                  .op = graph::info_of(step.op).name.data(),
-                  .implementation = step.implementation.c_str(),
-                  .milliseconds = run.layer_milliseconds[static_cast<std::size_t>(index)],
-                  .gflop = step.gflop * layer.runs * run.scale},
+    write_struct(info, layer_info_of(run, static_cast<std::size_t>(index)),
                  "info is NULL or its struct_size is not set");
   });
 }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/trace.h"
+#include "graph/operators.h"
+
 namespace residua::engine::c {
 namespace {
 
@@ -147,6 +150,8 @@ Request request_of(const Model& model, const residua_input* input, const residua
   require(given.info == nullptr || given.info->struct_size >= sizeof(std::size_t),
           "residua_run_options.info: its struct_size is not set");
   request.info = given.info;
+  request.profile = given.profile;
+  request.profile_user = given.profile_user;
   return request;
 }
 
@@ -158,8 +163,8 @@ residua_run_info run_info_of(const Context& context, double queue_milliseconds) 
   filled.threads = program.key.threads;
   filled.schedule = program.key.whole_images ? RESIDUA_THROUGHPUT : RESIDUA_LATENCY;
   for (const Segment& segment : program.segments) {
-    filled.arena_bytes += segment.plan->arena_bytes;
-    filled.arena_lower_bound += segment.plan->arena_lower_bound;
+    filled.arena_bytes = std::max(filled.arena_bytes, segment.plan->arena_bytes);
+    filled.arena_lower_bound = std::max(filled.arena_lower_bound, segment.plan->arena_lower_bound);
     filled.scratch_bytes = std::max(filled.scratch_bytes, segment.plan->scratch_bytes);
   }
   filled.workers = program.key.whole_images ? program.key.threads : 1;
@@ -174,6 +179,24 @@ residua_run_info run_info_of(const Context& context, double queue_milliseconds) 
   filled.queue_ms = queue_milliseconds + run.waited_milliseconds;
   filled.context_bytes = context.bytes();
   return filled;
+}
+
+residua_layer_info layer_info_of(const RunInfo& run, std::size_t index) {
+  const Layer& layer = run.program->layers[index];
+  return {.struct_size = sizeof(residua_layer_info),
+          .name = layer.step->name.c_str(),
+          .op = graph::info_of(layer.step->op).name.data(),
+          .implementation = layer.step->implementation.c_str(),
+          .milliseconds = run.layer_milliseconds[index],
+          .gflop = layer.step->gflop * layer.runs * run.scale};
+}
+
+void tell_profile(const Request& request, const RunInfo& run) {
+  std::vector<residua_layer_info> layers;
+  for (std::size_t i = 0; i < run.program->layers.size(); ++i) layers.push_back(layer_info_of(run, i));
+  const std::string trace = trace_json(run);
+  const residua_run_profile profile{sizeof(residua_run_profile), layers.data(), layers.size(), trace.c_str()};
+  request.profile(request.profile_user, &profile);
 }
 
 }  // namespace residua::engine::c

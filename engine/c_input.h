@@ -14,6 +14,8 @@ struct Request {
   std::vector<Output> outputs;
   StopCondition stop;
   residua_run_info* info = nullptr;  // the caller's
+  residua_profile_callback profile = nullptr;
+  void* profile_user = nullptr;
 };
 
 Input input_of(const residua_input* input, const Model& model, std::vector<ImageView>& images);
@@ -28,5 +30,11 @@ residua_run_info run_info_of(const Context& context, double queue_milliseconds);
 inline void write_run_info(residua_run_info* info, const Context& context, double queue_milliseconds) {
   write_struct(info, run_info_of(context, queue_milliseconds), "info is NULL or its struct_size is not set");
 }
+
+// Its texts live as long as the run's program.
+residua_layer_info layer_info_of(const RunInfo& run, std::size_t layer);
+
+// Calls `request.profile` with a run that was profiled.
+void tell_profile(const Request& request, const RunInfo& run);
 
 }  // namespace residua::engine::c

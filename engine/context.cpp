@@ -17,8 +17,6 @@ std::int64_t floats_of_image(const Plan& plan, graph::TensorId id) {
 
 std::size_t float_bytes_of(std::int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
-float* floats_in(const Block& block) { return reinterpret_cast<float*>(block.data()); }
-
 // The tensors that the program must hand out: each once, and in an order that callers' orders do not change.
 std::vector<graph::TensorId> tensors_of(std::span<const Output> outputs, graph::TensorId first_output) {
   std::vector<graph::TensorId> tensors;
@@ -59,19 +57,24 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
 }
 
 Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
-    : model_(std::move(model)), options_(options), profiles_(options.profile || environment().verbose_profile) {
+    : model_(std::move(model)), options_(options) {
   const int budget = look_at_cpus();
   options_.threads = options.threads > 0 ? std::min(options.threads, budget) : budget;
 }
 
 std::size_t Context::bytes() const {
-  std::size_t sum = preparer_.bytes();
+  std::size_t sum = preparer_.bytes() + memory_.bytes();
   for (const Block& block : whole_outputs_) sum += block.bytes();
-  for (const SegmentMemory& memory : segments_) {
-    sum += memory.carried.bytes();
-    for (const BoundPlan& bound : memory.bound) sum += bound.bytes();
-  }
   return sum;
+}
+
+float* Context::carried_by(std::size_t segment) const {
+  return reinterpret_cast<float*>(memory_.data() + program_->segments[segment].carried_at);
+}
+
+std::byte* Context::workplace(std::size_t segment, int worker) const {
+  return memory_.data() + program_->work_at +
+         BoundPlan::bytes_for(*program_->segments[segment].plan, 1) * static_cast<std::size_t>(worker);
 }
 
 // Brings images [image, image + the plan's) to where the plan reads them.
@@ -86,7 +89,7 @@ Phase Context::load(std::size_t segment, const BoundPlan& bound, std::int64_t im
                        target + begin * input_.shape.width * channels);
     });
   const std::int64_t floats = floats_of_image(plan, plan.graph.inputs[0]);
-  const float* const source = floats_in(segments_[segment - 1].carried) + image * floats;
+  const float* const source = carried_by(segment - 1) + image * floats;
   return in_ranges(plan.key.threads, images * floats, [=](std::int64_t begin, std::int64_t end) {
     std::copy(source + begin, source + end, target + begin);
   });
@@ -115,7 +118,7 @@ Phase Context::store(std::size_t segment, const BoundPlan& bound, std::int64_t i
   if (part.carries) {
     carried = bound.address(plan.graph.outputs[0]);
     floats = floats_of_image(plan, plan.graph.outputs[0]);
-    next = floats_in(segments_[segment].carried) + image * floats;
+    next = carried_by(segment) + image * floats;
   }
   return {plan.key.batch, [=, this, copies = std::move(copies)](std::int64_t i, int) {
             if (carried) std::copy(carried + i * floats, carried + (i + 1) * floats, next + i * floats);
@@ -126,10 +129,10 @@ Phase Context::store(std::size_t segment, const BoundPlan& bound, std::int64_t i
 }
 
 void Context::run_image(std::size_t segment, std::int64_t image, int worker) {
-  SegmentMemory& memory = segments_[segment];
-  BoundPlan& bound = memory.bound[static_cast<std::size_t>(worker)];
+  BoundSegment& own = segments_[segment];
+  BoundPlan& bound = own.bound[static_cast<std::size_t>(worker)];
   const std::shared_ptr<const Plan>& plan = program_->segments[segment].plan;
-  if (bound.plan() != plan) bound.bind(plan, 1);  // on its own thread: that is where its memory should be near
+  if (!bound.plan()) bound.bind(plan, 1, workplace(segment, worker));  // all workers at once
   const Phase before = load(segment, bound, image), after = store(segment, bound, image);
   run_alone({&before, 1}, 0);
   for (std::size_t i = 0; i < plan->steps.size(); ++i) {
@@ -140,8 +143,8 @@ void Context::run_image(std::size_t segment, std::int64_t image, int worker) {
     }
     const Clock::time_point begin = Clock::now();
     run_alone(bound.phases_of(i), 0);
-    memory.events[static_cast<std::size_t>(worker)].push_back(
-        {memory.first_layer + static_cast<int>(i), worker, first_image_ + image, begin, Clock::now()});
+    own.events[static_cast<std::size_t>(worker)].push_back(
+        {own.first_layer + static_cast<int>(i), worker, first_image_ + image, begin, Clock::now()});
   }
   run_alone({&after, 1}, 0);
 }
@@ -154,17 +157,18 @@ void Context::add_alone(std::size_t segment) {
 }
 
 void Context::add_together(std::size_t segment) {
-  SegmentMemory& memory = segments_[segment];
+  BoundSegment& own = segments_[segment];
+  BoundPlan& bound = own.bound[0];
   const std::shared_ptr<const Plan>& plan = program_->segments[segment].plan;
-  memory.bound[0].bind(plan, program_->key.threads);
+  bound.bind(plan, program_->key.threads, workplace(segment, 0));
   const std::int64_t images = plan->key.batch, batch = program_->key.batch;
   for (std::int64_t image = 0; image < batch; image += images) {
     // The last pass, where it has too few images, takes some of those before it again.
     const std::int64_t first = std::min(image, batch - images);
-    pieces_.push_back({{load(segment, memory.bound[0], first)}, -1, first});
+    pieces_.push_back({{load(segment, bound, first)}, -1, first});
     for (std::size_t step = 0; step < plan->steps.size(); ++step) {
-      const auto phases = memory.bound[0].phases_of(step);
-      pieces_.push_back({{phases.begin(), phases.end()}, memory.first_layer + static_cast<int>(step), first});
+      const auto phases = bound.phases_of(step);
+      pieces_.push_back({{phases.begin(), phases.end()}, own.first_layer + static_cast<int>(step), first});
       if (phases.empty()) continue;
       // Whoever does the step's first part looks whether to go on.
       pieces_.back().phases[0].run = [this, run = phases[0].run](std::int64_t part, int worker) {
@@ -172,7 +176,7 @@ void Context::add_together(std::size_t segment) {
         run(part, worker);
       };
     }
-    pieces_.push_back({{store(segment, memory.bound[0], first)}, -1, first});
+    pieces_.push_back({{store(segment, bound, first)}, -1, first});
   }
 }
 
@@ -182,20 +186,19 @@ void Context::take(std::shared_ptr<const Program> program) {
   pieces_.clear();
   phases_.clear();
   segments_.resize(program->segments.size());
+  for (BoundSegment& own : segments_)
+    for (BoundPlan& bound : own.bound) bound.release();  // their memory may move
   program_ = std::move(program);
+  memory_.at_least(program_->bytes);
   int layers = 0;
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const Segment& segment = program_->segments[i];
-    SegmentMemory& memory = segments_[i];
+    BoundSegment& own = segments_[i];
     const auto workers = static_cast<std::size_t>(segment.alone ? program_->key.threads : 1);
-    memory.bound.resize(workers);
-    memory.events.resize(workers);
-    memory.first_layer = layers;
+    own.bound.resize(workers);
+    own.events.resize(workers);
+    own.first_layer = layers;
     layers += static_cast<int>(segment.plan->steps.size());
-    if (segment.carries) {
-      const std::int64_t floats = floats_of_image(*segment.plan, segment.plan->graph.outputs[0]);
-      memory.carried.at_least(float_bytes_of(floats * program_->key.batch));
-    }
     if (segment.alone)
       add_alone(i);
     else
@@ -215,8 +218,8 @@ void Context::run_program(Turn& turn) {
     turn.run(piece.phases);
     if (piece.layer >= 0) info_.events.push_back({piece.layer, -1, first_image_ + piece.image, begin, Clock::now()});
   }
-  for (SegmentMemory& memory : segments_)
-    for (std::vector<LayerEvent>& events : memory.events) {
+  for (BoundSegment& segment : segments_)
+    for (std::vector<LayerEvent>& events : segment.events) {
       info_.events.insert(info_.events.end(), events.begin(), events.end());
       events.clear();
     }
@@ -334,8 +337,8 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
   info_.scale = static_cast<double>(input.shape.batch) / static_cast<double>(key.batch);
   info_.begin = Clock::now();
   info_.events.clear();
-  for (SegmentMemory& memory : segments_)
-    for (std::vector<LayerEvent>& events : memory.events) events.clear();
+  for (BoundSegment& segment : segments_)
+    for (std::vector<LayerEvent>& events : segment.events) events.clear();
   stop_.check();
   if (!program || program->key != key) {
     RESIDUA_ASSIGN(program, program_for(key));
@@ -362,8 +365,10 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
   return {};
 }
 
-graph::Status Context::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop) {
+graph::Status Context::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop,
+                           bool profile) {
   stop_ = stop;
+  profiles_ = profile || options_.profile || environment().verbose_profile;
   Counters& counters = model_->counters();
   graph::Status status;
   try {

@@ -65,8 +65,9 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   // Runs `input` and writes `outputs`, of which there is at least one. A run that `stop` ends, or any other failure,
-  // leaves outputs half written and the context as good as before.
-  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop = {});
+  // leaves outputs half written and the context as good as before. `profile`: this run is, whatever the options say.
+  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop = {},
+                    bool profile = false);
   // Writes the first output, row-major [batch, classes of this image size].
   graph::Status run(const Input& input, std::span<float> output);
 
@@ -77,11 +78,9 @@ class Context {
   std::size_t bytes() const;
 
  private:
-  // Where a segment's plans run and where what the next segment reads is kept, of the program's whole batch.
-  struct SegmentMemory {
+  struct BoundSegment {
     std::vector<BoundPlan> bound;                 // one a worker where they work alone, otherwise one
     std::vector<std::vector<LayerEvent>> events;  // likewise, with profile
-    Block carried;
     int first_layer = 0;
   };
   // Phases that belong to one layer, or to none.
@@ -95,6 +94,8 @@ class Context {
   graph::Status check(const Input& input, const Program& program, std::span<const Output> outputs) const;
   graph::Status run_checked(const Input& input, std::span<const Output> outputs);
   graph::Result<std::shared_ptr<const Program>> program_for(const ProgramKey& key);
+  float* carried_by(std::size_t segment) const;
+  std::byte* workplace(std::size_t segment, int worker) const;
   void take(std::shared_ptr<const Program> program);
   void add_alone(std::size_t segment);
   void add_together(std::size_t segment);
@@ -109,12 +110,12 @@ class Context {
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
-  const bool profiles_;
 
   // Of the program that this context is ready to run, if it is.
   bool ready_ = false;
   std::shared_ptr<const Program> program_;
-  std::vector<SegmentMemory> segments_;
+  Block memory_;  // as large as the largest program so far needed
+  std::vector<BoundSegment> segments_;
   std::vector<Piece> pieces_;
   std::vector<Phase> phases_;  // of all pieces
   // Of the run under way: its images from the program's first one on, and where the program's outputs go.
@@ -122,6 +123,7 @@ class Context {
   std::int64_t first_image_ = 0;
   std::vector<float*> destinations_;
   StopCondition stop_;
+  bool profiles_ = false;
 
   Preparer preparer_;
   std::vector<Block> whole_outputs_;  // of outputs of which the caller wants something else than the values

@@ -208,7 +208,7 @@ Result<MemoryEstimate> Model::estimate_memory(const ProgramKey& key) const {
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program,
                  make_program(offered_, key, kernel_table(), sizes, {.allotment = allotment_.get()}));
   estimate.packed_weights = sizes.bytes();
-  estimate.context = bytes_to_run(*program);
+  estimate.context = program->bytes;
   return estimate;
 }
 

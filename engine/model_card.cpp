@@ -157,9 +157,11 @@ Status apply(const json& object, const std::string& source, const fs::path& fold
     card.resize = *value;
   }
   if (const auto it = object.find("interpolation"); it != object.end()) {
-    if (*it == "bilinear")
+    // (nlohmann's own comparison with a text asks for memory, and ends the process where there is none.)
+    const auto* const name = it->get_ptr<const std::string*>();
+    if (name && *name == "bilinear")
       card.interpolation = Interpolation::bilinear;
-    else if (*it == "bicubic")
+    else if (name && *name == "bicubic")
       card.interpolation = Interpolation::bicubic;
     else
       return bad(source, "interpolation", *it, "\"bilinear\" or \"bicubic\"");

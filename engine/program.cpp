@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/bound_plan.h"
 #include "engine/caches.h"
 #include "engine/layout.h"
 #include "engine/outputs.h"
@@ -106,6 +107,26 @@ graph::Result<graph::Shape> output_of_image(const Plan& plan, std::size_t index)
   return graph::Shape(tensor.shape.begin() + 1, tensor.shape.end());
 }
 
+// Places what segments carry and where they work.
+void lay_out(Program& program) {
+  std::size_t carried[2] = {0, 0}, work = 0;
+  for (std::size_t i = 0; i < program.segments.size(); ++i) {
+    const Segment& segment = program.segments[i];
+    const Plan& plan = *segment.plan;
+    const int threads = program.key.threads;
+    work = std::max(work, segment.alone ? BoundPlan::bytes_for(plan, 1) * static_cast<std::size_t>(threads)
+                                        : BoundPlan::bytes_for(plan, threads));
+    if (!segment.carries) continue;
+    const std::size_t image =
+        float_bytes(plan.graph.tensor(plan.graph.outputs[0]).shape) / static_cast<std::size_t>(plan.key.batch);
+    carried[i % 2] = std::max(carried[i % 2], whole_cache_lines(image * static_cast<std::size_t>(program.key.batch)));
+  }
+  for (std::size_t i = 0; i < program.segments.size(); ++i)
+    program.segments[i].carried_at = i % 2 == 0 ? 0 : carried[0];
+  program.work_at = carried[0] + carried[1];
+  program.bytes = program.work_at + work;
+}
+
 }  // namespace
 
 graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered, const ProgramKey& key,
@@ -141,21 +162,8 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered,
     for (const Step& step : plan->steps) program->layers.push_back({&step, runs});
     program->segments.push_back(std::move(segment));
   }
+  lay_out(*program);
   return std::shared_ptr<const Program>(program);
-}
-
-std::size_t bytes_to_run(const Program& program) {
-  std::size_t sum = 0;
-  for (const Segment& segment : program.segments) {
-    const Plan& plan = *segment.plan;
-    const auto threads = static_cast<std::size_t>(program.key.threads);
-    const std::size_t contexts = segment.alone ? threads : 1, workers = segment.alone ? 1 : threads;
-    sum += contexts * (plan.arena_bytes + plan.shared_scratch_bytes + whole_cache_lines(plan.scratch_bytes) * workers);
-    if (segment.carries)
-      sum += float_bytes(plan.graph.tensor(plan.graph.outputs[0]).shape) / static_cast<std::size_t>(plan.key.batch) *
-             static_cast<std::size_t>(program.key.batch);
-  }
-  return sum;
 }
 
 }  // namespace residua::engine

@@ -29,7 +29,8 @@ struct ProgramKey {
 struct Segment {
   std::shared_ptr<const Plan> plan;  // of plan->key.batch images at a time
   bool alone = false;                // by one thread; otherwise by all together
-  bool carries = false;              // its plan's first output is what the next segment reads
+  bool carries = false;              // its plan's first output is what the next segment reads, of all images
+  std::size_t carried_at = 0;        // where, in the program's memory
   // Which of the program's outputs the plan's other outputs are, in their order.
   std::vector<std::size_t> outputs = {};
 };
@@ -40,18 +41,20 @@ struct Layer {
   double runs;
 };
 
-// Immutable once made; shared by contexts.
+// Immutable once made; shared by contexts. Its segments work one after the other in one block of memory:
+//
+//   | carried by even segments | by odd ones |  alone:     worker 0's  |  worker 1's  | ...
+//                                            |  together:  all workers'      |
 struct Program {
   ProgramKey key;
   std::vector<Segment> segments;
   std::vector<Layer> layers;  // of all segments
   // Shapes of one image's outputs: what follows the batch in the tensors' shapes.
   std::vector<graph::Shape> outputs;
-  double gflop = 0;  // of the whole batch
+  double gflop = 0;         // of the whole batch
+  std::size_t bytes = 0;    // of the block
+  std::size_t work_at = 0;  // where it begins that segments work
 };
-
-// Bytes of memory that a context needs to run it: arenas, scratch memory, and what segments hand on.
-std::size_t bytes_to_run(const Program& program);
 
 // Errors where the network does not take such images.
 graph::Result<std::shared_ptr<const Program>> make_program(const graph::Graph& offered, const ProgramKey& key,

@@ -10,7 +10,7 @@
 namespace residua::engine {
 
 RunPool::RunPool(std::shared_ptr<const Model> model)
-    : model_(std::move(model)), most_(cpu_budget()), process_(forks_so_far()) {
+    : model_(std::move(model)), most_(cpu_budget() + cpu_budget() / 2 + 1), process_(forks_so_far()) {
   kept_.reserve(static_cast<std::size_t>(most_));  // so that giving back allocates nothing
 }
 
@@ -89,7 +89,7 @@ Context& RunPool::Loan::context() {
   return *context_;
 }
 
-graph::Status RunPool::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop,
+graph::Status RunPool::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop, bool profile,
                            const std::function<void(const Context&, double)>& after) {
   Counters& counters = model_->counters();
   const Clock::time_point begin = Clock::now();
@@ -101,7 +101,7 @@ graph::Status RunPool::run(const Input& input, std::span<const Output> outputs, 
   try {
     Loan loan(*this, stop);
     const double queue_milliseconds = waited();
-    graph::Status status = loan.context().run(input, outputs, stop);
+    graph::Status status = loan.context().run(input, outputs, stop, profile);
     if (status && after) after(loan.context(), queue_milliseconds);
     return status;
   } catch (const Stopped& stopped) {  // while waiting: a run reports it itself

@@ -1,5 +1,6 @@
-// Runs of one model by callers who keep no context: contexts are lent out, as many as there are CPUs in the budget.
-// Whoever comes when all are lent out waits in line, so that memory does not grow with the number of callers.
+// Runs of one model by callers who keep no context: contexts are lent out, half as many again as there are CPUs in the
+// budget, and one: while whoever is called in this line wakes up, others wait for a CPU with a context in hand. Whoever
+// comes when all are lent out waits in line, so that memory does not grow with the number of callers.
 #pragma once
 
 #include <atomic>
@@ -22,9 +23,9 @@ class RunPool {
   // How contexts are made from now on. Those kept so far are dropped.
   void set_options(const ContextOptions& options);
 
-  // Waits for a context, first come, first served, and runs. `after` sees the context of a run that succeeded, and how
-  // long it was waited for.
-  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop,
+  // Waits for a context, first come, first served, and runs as Context::run does. `after` sees the context of a run
+  // that succeeded, and how long it was waited for.
+  graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop, bool profile,
                     const std::function<void(const Context& context, double queue_milliseconds)>& after);
 
  private:

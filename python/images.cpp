@@ -39,8 +39,20 @@ std::int32_t size_of(std::size_t size) {
   return static_cast<std::int32_t>(size);
 }
 
+// Whether a tensor says so of itself: by an attribute or a method of that name.
+bool says(nb::handle object, const char* name) {
+  const nb::object found = nb::getattr(object, name, nb::none());
+  const nb::object value = PyCallable_Check(found.ptr()) != 0 ? found() : found;
+  const int truth = PyObject_IsTrue(value.ptr());
+  if (truth < 0) throw nb::python_error();
+  return truth != 0;
+}
+
 // The array as it is, in the CPU's memory.
 Array array_of(nb::handle object, const char* what, const char* expected) {
+  // torch's newer way to hand out memory passes over what its __dlpack__ refuses. Negation may be a mark on a tensor
+  // whose memory holds the values before it.
+  if (says(object, "requires_grad") || says(object, "is_neg")) refuse_type(object, what, expected);
   Array array;
   if (!nb::try_cast(object, array, false)) refuse_type(object, what, expected);
   if (array.device_type() != nb::device::cpu::value) {
@@ -78,7 +90,8 @@ bool repeats(const Array& array) {
 
 Images images_of(nb::handle object, const ModelInfo& info) {
   constexpr const char* expected =
-      "an array expected: numpy's, or a tensor on the CPU that needs no gradient (for a tensor: .detach().cpu())";
+      "an array expected: numpy's, or a tensor on the CPU that needs no gradient and is not negated lazily (for a "
+      "tensor: .detach().resolve_neg().cpu())";
   Images images{.owner = array_of(object, "images", expected), .input = {}};
   if (repeats(images.owner)) images.owner = dense(object, "images", expected);
   const Array& array = images.owner;

@@ -164,10 +164,16 @@ Result<ZipArchive> ZipArchive::open(const FileBytes& bytes) {
     OpenError() { zip_error_init(this); }
     ~OpenError() { zip_error_fini(this); }
   } error;
-  std::unique_ptr<zip_source_t, Close> source(zip_source_function_create(Source::call, &handle->source, &error));
-  if (source) handle->archive.reset(zip_open_from_source(source.get(), ZIP_RDONLY, &error));
+  const auto look = [&] {
+    std::unique_ptr<zip_source_t, Close> source(zip_source_function_create(Source::call, &handle->source, &error));
+    if (source) handle->archive.reset(zip_open_from_source(source.get(), ZIP_RDONLY, &error));
+    if (handle->archive) static_cast<void>(source.release());  // the archive's now
+  };
+  look();
+  // Where libzip lacks memory to read the directory, it says that there is none: a second look tells the two apart. (If
+  // memory is still lacking, there is none for the text of an error either.)
+  if (!handle->archive && zip_error_code_zip(&error) == ZIP_ER_NOZIP) look();
   if (!handle->archive) return failure("the zip archive cannot be read", &error);
-  static_cast<void>(source.release());  // the archive's now
   return ZipArchive(std::move(handle));
 }
 

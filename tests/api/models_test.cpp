@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <residua/residua.hpp>
@@ -167,12 +169,10 @@ TEST_CASE("what is estimated is what is used") {
     CHECK(estimate.packed_weight_bytes == run.packed_weight_bytes);
     CHECK(estimate.total_bytes ==
           estimate.packed_weight_bytes + run.context_bytes + (estimate.weights_are_mapped ? 0 : estimate.weight_bytes));
-    // Throughput: a worker that came too late for an image has no memory yet.
-    CHECK(estimate.context_bytes >= run.context_bytes);
-    if (run.schedule == RESIDUA_LATENCY || run.threads == 1) CHECK(estimate.context_bytes == run.context_bytes);
+    CHECK(estimate.context_bytes == run.context_bytes);
   };
   for (const residua::Schedule schedule : {RESIDUA_LATENCY, RESIDUA_THROUGHPUT}) {
-    const residua::ContextOptions options{.threads = schedule == RESIDUA_LATENCY ? 2 : 1, .schedule = schedule};
+    const residua::ContextOptions options{.threads = 2, .schedule = schedule};
     const auto estimate = residua::estimate_memory(bundled(), {}, {.batch = 5, .height = 40, .width = 40}, options);
     CHECK(estimate.weights_are_mapped == 1);
     check(residua::Model::load(bundled()), estimate, 5, 40, options);
@@ -297,6 +297,26 @@ TEST_CASE("shapes that change: memory as for the largest, and the cost of a new 
   CHECK(run_one(second, 1 + 59 % 7, 24 + 59 % 30).planned == 0);
 }
 
+TEST_CASE("shapes that change between schedules and threads: a context holds what its largest run alone would") {
+  const auto check = [](const residua::Model& model, std::initializer_list<std::array<std::int32_t, 2>> shapes) {
+    residua::Context kept(model);
+    std::size_t largest = 0;
+    for (const auto& [batch, side] : shapes) {
+      CAPTURE(batch);
+      CAPTURE(side);
+      const Floats images = random_images(static_cast<std::size_t>(batch * 3 * side * side));
+      residua::Context fresh(model);
+      const residua::InputShape shape{.batch = batch, .height = side, .width = side};
+      const Floats expected = fresh.run(images, shape);
+      CHECK(kept.run(images, shape) == expected);
+      largest = std::max(largest, fresh.run_info().context_bytes);
+      CHECK(kept.run_info().context_bytes == largest);
+    }
+  };
+  check(residua::Model::load(bundled()), {{5, 56}, {8, 40}, {16, 64}, {7, 48}, {1, 64}, {16, 32}, {5, 56}, {3, 64}});
+  check(residua::Model::random("resnet18", 1), {{3, 96}, {8, 64}, {1, 128}, {8, 128}, {3, 96}});
+}
+
 TEST_CASE("what the library can do") {
   const residua::Capabilities can = residua::capabilities();
   CHECK(std::string(can.formats).find("onnx") != std::string::npos);
@@ -321,6 +341,80 @@ TEST_CASE("how runs without a context are run") {
   CHECK(info.schedule == RESIDUA_THROUGHPUT);
   CHECK(info.queue_ms >= 0);
   check_refused(model.try_set_run_options({.profile = true}), "profile");
+}
+
+TEST_CASE("a profile of one run, without a context and with one") {
+  const auto model = residua::Model::load(bundled());
+  const Floats images = random_images(3 * 3 * 32 * 32);
+  const residua::Input input{.format = RESIDUA_FLOAT32_NCHW, .data = images.data(), .batch = 3};
+  const Floats expected = model.run(input);
+  Floats values(expected.size());
+  const residua::Output output{.values = values};
+  const auto check = [&](const residua::RunProfile& profile, const residua::RunInfo& info) {
+    CHECK(values == expected);
+    CHECK(profile.layers.size() == static_cast<std::size_t>(info.layer_count));
+    std::size_t timed = 0;
+    double sum = 0;
+    for (const auto& layer : profile.layers) {
+      CHECK(!layer.name.empty());
+      CHECK(!layer.implementation.empty());
+      sum += layer.milliseconds;
+      timed += layer.milliseconds > 0 ? 1 : 0;
+      CHECK(profile.trace.find('"' + layer.name + '"') != std::string::npos);
+    }
+    CHECK(timed == profile.layers.size());
+    CHECK(sum <= info.total_ms);
+    CHECK(nlohmann::json::parse(profile.trace).at("traceEvents").size() >= profile.layers.size());
+    values.assign(values.size(), 0);
+  };
+  for (const residua::Schedule schedule : {RESIDUA_LATENCY, RESIDUA_THROUGHPUT}) {
+    auto scheduled = residua::Model::load(bundled());
+    scheduled.set_run_options({.schedule = schedule});
+    residua::RunInfo info{};
+    residua::RunProfile profile;
+    scheduled.run(input, {&output, 1}, {.info = &info, .profile = &profile});
+    check(profile, info);
+
+    std::promise<bool> done;
+    scheduled.run_async(input, {&output, 1}, [&](const residua::Result<void>& result) { done.set_value(bool(result)); },
+                        {.info = &info, .profile = &profile});
+    CHECK(done.get_future().get());
+    check(profile, info);
+
+    residua::Context context(model, {.schedule = schedule});
+    context.run(input, {&output, 1}, {.info = &info, .profile = &profile});
+    check(profile, info);
+    context.run(input, {&output, 1});  // only that run was
+    CHECK(context.layers().front().milliseconds == 0);
+    residua::RunProfile none;
+    check_refused(model.try_run(input, "no such tensor", {.profile = &none}), "no such tensor", RESIDUA_MISMATCH);
+    CHECK(none.layers.empty());
+  }
+
+  // The callback may run the model, even where there is one context only.
+  struct Again {
+    const residua::Model& model;
+    const residua::Input& input;
+    Floats values;
+  } again{model, input, {}};
+  residua_input one{};
+  one.struct_size = sizeof one;
+  one.format = RESIDUA_FLOAT32_NCHW;
+  one.data = images.data();
+  one.batch = 3;
+  one.height = one.width = 32;
+  const residua_output logits{sizeof(residua_output), "logits", values.data(), values.size(), 0, nullptr};
+  residua_run_options options{};
+  options.struct_size = sizeof options;
+  options.profile = [](void* user, const residua_run_profile* profile) {
+    auto& self = *static_cast<Again*>(user);
+    CHECK(profile->struct_size == sizeof(residua_run_profile));
+    self.values = self.model.run(self.input);
+  };
+  options.profile_user = &again;
+  residua_error error{};
+  CHECK(residua_run(model.get(), &one, &logits, 1, &options, &error) == RESIDUA_OK);
+  CHECK(again.values == expected);
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
   plan->scratch_bytes = step.scratch_bytes;
   plan->shared_scratch_bytes = step.shared_scratch_bytes;
   BoundPlan bound;
-  bound.bind(plan, threads);
+  Block memory;
+  bound.bind(plan, threads, memory.at_least(BoundPlan::bytes_for(*plan, threads)));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     from_row_major(g.tensor(g.inputs[i]).shape, inputs[i].data(), bound.address(g.inputs[i]));
   run_phases(bound.phases(), threads);

@@ -44,7 +44,9 @@ std::shared_ptr<const Plan> plan_of(const graph::Graph& network, const PlanKey& 
 
 std::vector<float> run(const Plan& plan, const std::vector<float>& input) {
   BoundPlan bound;
-  bound.bind(std::make_shared<const Plan>(plan), plan.key.threads);
+  Block memory;
+  bound.bind(std::make_shared<const Plan>(plan), plan.key.threads,
+             memory.at_least(BoundPlan::bytes_for(plan, plan.key.threads)));
   const graph::TensorId in = plan.graph.inputs[0], out = plan.graph.outputs[0];
   std::vector<float> result;
   for (int repeat = 0; repeat < 2; ++repeat) {  // the second run meets the memory that the first one left

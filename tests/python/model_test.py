@@ -52,10 +52,27 @@ def test_arrays_of_other_libraries(model, pixels, normalised):
 def test_torch_tensors(model, pixels, normalised):
     torch = pytest.importorskip("torch")
     assert (model(torch.tensor(pixels)) == model(pixels)).all()
-    channels_last = torch.tensor(normalised).to(memory_format=torch.channels_last)
-    assert (model(channels_last) == model(normalised)).all()
-    with pytest.raises(TypeError, match="gradient"):
-        model(torch.tensor(normalised).requires_grad_())
+    tensor = torch.tensor(normalised)
+    wide = torch.zeros(16, 3, 64, 32)
+    wide[::2, :, ::2] = tensor
+    for same in (tensor.to(memory_format=torch.channels_last), wide[::2, :, ::2]):
+        assert not same.is_contiguous() and (model(same) == model(normalised)).all()
+    assert (model(tensor[:1].expand(3, 3, 32, 32)) == model(normalised[[0, 0, 0]])).all()
+    for bad, text in ((tensor.clone().requires_grad_(), "gradient"), (torch._neg_view(tensor), "negated"),
+                      (tensor.double(), "float64"), (tensor.half(), "float16"), (tensor.to("meta"), "Tensor given")):
+        with pytest.raises(TypeError, match=text):
+            model(bad)
+
+
+@pytest.mark.parametrize("mark, text", [("requires_grad", "gradient"), ("is_neg", "negated")])
+def test_tensors_whose_memory_does_not_say_all(model, normalised, mark, text):
+    tensor = ByDlpack(normalised.copy())
+    setattr(tensor, mark, False)
+    assert (model(tensor) == model(normalised)).all()
+    for value in (True, lambda: True):
+        setattr(tensor, mark, value)
+        with pytest.raises(TypeError, match=text):
+            model(tensor)
 
 
 def test_read_only_arrays_are_read_in_place(model, pixels):

@@ -5,7 +5,9 @@
 // dnnl_stream_create, for one), which nobody outside of it can help. And gcc 12's std::filesystem::path and libzip 1.7
 // lose a block at one place each (the path's list of components, the window on an entry): those are counted apart.
 //
-//   allocation_failures          some hundred Ns of each case; with RESIDUA_SOAK set, every one
+//   allocation_failures [PART]   some hundred Ns of each case; with RESIDUA_SOAK set, every one. PART: only of the
+//   cases
+//                                that have it in their name
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
@@ -217,9 +219,12 @@ void must(residua_status status, const residua_error& error, const char* what) {
   if (status != RESIDUA_OK) fail(std::string(what) + " without any failure: " + error.message);
 }
 
+const char* only = "";
+
 // Runs `attempt`, which has a part where it is Armed, with one allocation failing, for each in turn, and then, where
 // `and_later`, with all from that one on: a status, and as many blocks afterwards as before.
 void every_failure(const char* name, bool and_later, const std::function<residua_status(residua_error&)>& attempt) {
+  if (std::strstr(name, only) == nullptr) return;
   residua_error error{};
   fail_at = never;
   for (int warm = 0; warm < 3; ++warm) must(attempt(error), error, name);
@@ -262,7 +267,9 @@ void every_failure(const char* name, bool and_later, const std::function<residua
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  if (count > 1) only = arguments[1];
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was done is told whatever comes
   dl_iterate_phdr(find_code, nullptr);
   if (onednn.end == 0 || runtime.end == 0) fail("oneDNN or the C++ runtime is not in this process");
   const std::string path = golden_path("models/resnet20-cifar10.safetensors");

@@ -7,13 +7,17 @@
 #include <memory>
 #include <residua/residua.hpp>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tests/api/golden.h"
 
 namespace residua::tests {
 
-inline Model load_demonstration() { return Model::load(golden_path("models/resnet20-cifar10.safetensors")); }
+inline Model load_demonstration() {
+  static const std::string path = golden_path("models/resnet20-cifar10.safetensors");  // its buffer is all threads'
+  return Model::load(path);
+}
 
 inline std::span<const float> demonstration_images(int images) {
   static const std::unique_ptr<golden> values = [] {

@@ -258,7 +258,7 @@ typedef struct residua_context_options {
   size_t struct_size;
   int32_t threads; /* 0: the CPU budget, min(affinity, cgroup quota); never more than that */
   residua_schedule schedule;
-  int32_t profile; /* 1: time every layer, for residua_context_get_layer */
+  int32_t profile; /* 1: time every layer of every run, for residua_context_get_layer */
   /* 1: run each convolution in the way that is fastest on this machine. What has not been measured yet is measured when
    * a shape is planned, which takes some seconds, and kept in residua in $XDG_CACHE_HOME, else in ~/.cache. A file or
    * folder that cannot be used is a log message, never an error. The choice may differ between machines, numbers of
@@ -441,8 +441,8 @@ typedef struct residua_run_info {
   size_t struct_size;
   int32_t threads;
   residua_schedule schedule;  /* never RESIDUA_AUTO */
-  size_t arena_bytes;         /* activations of one image's worker and of the groups run together */
-  size_t arena_lower_bound;   /* largest sets of tensors alive together, likewise */
+  size_t arena_bytes;         /* activations: the largest arena of one image's worker, or of a group run together */
+  size_t arena_lower_bound;   /* the largest set of tensors alive together, likewise */
   size_t scratch_bytes;       /* of one worker */
   int32_t workers;            /* arenas in use: 1, or one per thread in the throughput schedule */
   size_t packed_weight_bytes; /* shared by all contexts of the model */
@@ -459,20 +459,44 @@ typedef struct residua_run_info {
   size_t context_bytes;  /* that the context holds now: what its largest runs needed */
 } residua_run_info;
 
+typedef struct residua_layer_info {
+  size_t struct_size;
+  const char* name;
+  const char* op;
+  const char* implementation;
+  double milliseconds; /* of the run, summed over images and averaged over workers; 0 without profile */
+  double gflop;        /* of the run's whole batch */
+} residua_layer_info;
+
+/* Where the time of a run went. */
+typedef struct residua_run_profile {
+  size_t struct_size;
+  const residua_layer_info* layers; /* in the order of computation */
+  size_t layer_count;
+  const char* trace; /* what residua_context_get_trace gives */
+} residua_run_profile;
+
+/* `profile`, and what it points to, lives during the call only. */
+typedef void (*residua_profile_callback)(void* user, const residua_run_profile* profile);
+
 typedef struct residua_run_options {
   size_t struct_size;
   double deadline_ms;                 /* from the call on, waiting included; 0: none. Then RESIDUA_DEADLINE */
   const residua_cancel_token* cancel; /* NULL: none. Then RESIDUA_CANCELLED. It must live until the call returns */
   residua_run_info* info;             /* NULL; or filled by a run that succeeds (struct_size set), before it returns */
+  /* NULL; or times every layer of this run, which costs some per cent, and is told of them when the run has succeeded,
+   * before it returns: on the calling thread, of residua_run_async on that of its own callback. */
+  residua_profile_callback profile;
+  void* profile_user;
 } residua_run_options;
 
 /* Runs the network on `input` and writes `output_count` outputs, at least 1. Any batch size, and any image size that
  * the network takes. `options` NULL: defaults.
  *
- * It runs on contexts that the model keeps, as many as there are CPUs in the budget; whoever comes when all are in use
- * waits, first come, first served, so that memory does not grow with the number of callers. The CPUs are shared with
- * all other runs of the process: alone a run gets all of them, among others its share. Equal inputs give equal bits,
- * whatever the threads and the company.
+ * It runs on contexts that the model keeps, at most half as many again as there are CPUs in the budget, and one;
+ * whoever comes when all are in use waits, first come, first served, so that memory does not grow with the number of
+ * callers. The CPUs are shared with all other runs of the process: alone a run gets all of them, among others its
+ * share. Equal inputs give equal bits, whatever the threads and the company.
  *
  * Deadline and cancel are looked at while waiting and between steps (some tenths of a millisecond each), not while a
  * new shape is planned. Thread-safe. */
@@ -496,8 +520,8 @@ RESIDUA_API residua_status residua_run_async(residua_model* model, const residua
                                              void* user, residua_error* error);
 
 /* How residua_run and residua_run_async run this model from now on: `options` as for a context of one's own; threads
- * is the most that one run gets. profile is refused: layers are told of contexts of one's own. Contexts kept so far
- * are dropped. NULL: defaults. Thread-safe. */
+ * is the most that one run gets. profile is refused: residua_run_options.profile is for single runs. Contexts kept so
+ * far are dropped. NULL: defaults. Thread-safe. */
 RESIDUA_API residua_status residua_model_set_run_options(residua_model* model, const residua_context_options* options,
                                                          residua_error* error);
 
@@ -530,17 +554,8 @@ RESIDUA_API residua_status residua_context_run_outputs(residua_context* context,
 RESIDUA_API residua_status residua_context_get_run_info(const residua_context* context, residua_run_info* info,
                                                         residua_error* error);
 
-/* The texts live until the context's next run. */
-typedef struct residua_layer_info {
-  size_t struct_size;
-  const char* name;
-  const char* op;
-  const char* implementation;
-  double milliseconds; /* of the last run, summed over images and averaged over workers; 0 without profile */
-  double gflop;        /* of the last run's whole batch */
-} residua_layer_info;
-
-/* 0 <= index < residua_run_info.layer_count. Not during a run. */
+/* Of the last run: 0 <= index < residua_run_info.layer_count. The texts live until the context's next run. Not during a
+ * run. */
 RESIDUA_API residua_status residua_context_get_layer(const residua_context* context, int32_t index,
                                                      residua_layer_info* info, residua_error* error);
 

@@ -242,10 +242,21 @@ class CancelToken {
   std::unique_ptr<residua_cancel_token, Release> token_;
 };
 
+// Where the time of a run went.
+struct RunProfile {
+  struct Layer {
+    std::string name, op, implementation;
+    double milliseconds, gflop;  // of the whole batch
+  };
+  std::vector<Layer> layers;  // in the order of computation
+  std::string trace;          // JSON, as Context::trace gives it
+};
+
 struct RunOptions {
   std::chrono::duration<double, std::milli> deadline{0};  // from the call on; 0: none
   const CancelToken* cancel = nullptr;
-  RunInfo* info = nullptr;  // filled by a run that succeeds
+  RunInfo* info = nullptr;        // filled by a run that succeeds
+  RunProfile* profile = nullptr;  // likewise; layers are timed for it
 };
 
 // The shape of dense images given as a span: [batch, channels, height, width] floats, [batch, height, width, 3] bytes.
@@ -288,6 +299,17 @@ inline residua_load_options to_c(const LoadOptions& options) {
   return converted;
 }
 
+// `user`: a RunProfile.
+inline void take_profile(void* user, const residua_run_profile* profile) {
+  auto& taken = *static_cast<RunProfile*>(user);
+  taken = {};
+  for (std::size_t i = 0; i < profile->layer_count; ++i) {
+    const residua_layer_info& layer = profile->layers[i];
+    taken.layers.push_back({layer.name, layer.op, layer.implementation, layer.milliseconds, layer.gflop});
+  }
+  taken.trace = profile->trace;
+}
+
 // A run's arguments as the C interface takes them. What they point to is the caller's, and this object's.
 struct RunArguments {
   RunArguments(const Input& given, std::span<const Output> outputs, const RunOptions& options, const ModelInfo& model)
@@ -319,6 +341,8 @@ struct RunArguments {
     run.cancel = options.cancel ? options.cancel->get() : nullptr;
     run.info = options.info;
     if (run.info) run.info->struct_size = sizeof(RunInfo);
+    run.profile = options.profile ? take_profile : nullptr;
+    run.profile_user = options.profile;
   }
   RunArguments(const RunArguments&) = delete;
   RunArguments& operator=(const RunArguments&) = delete;
