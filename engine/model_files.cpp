@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "engine/build_identity.h"
+#include "engine/environment.h"
 #include "engine/log.h"
 #include "engine/model.h"
 #include "engine/whole_file.h"
@@ -44,6 +45,7 @@ std::optional<ImportedModel> read_entry(const CacheEntry& entry, bool verify) {
 }  // namespace
 
 Result<std::shared_ptr<const Model>> Model::load(const fs::path& path, const LoadOptions& options) {
+  static_cast<void>(environment());  // sets the limits
   auto model = load_file(path, options);
   if (model) return model;
   // Errors of the importer name the file already; the later ones speak of the network only.
@@ -92,6 +94,7 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
 }
 
 Result<std::shared_ptr<const Model>> Model::load(const graph::FileBytes& bytes, const LoadOptions& options) {
+  static_cast<void>(environment());  // sets the limits
   const CardSources sources{.model = {}, .labels = options.labels, .sidecar = options.sidecar};
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
   if (import_options.architecture.empty()) {

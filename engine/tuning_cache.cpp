@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "engine/caches.h"
+#include "engine/json_reading.h"
 #include "engine/log.h"
 #include "engine/onednn.h"
 #include "engine/version.h"
@@ -29,7 +30,6 @@ namespace fs = std::filesystem;
 using json = nlohmann::json;
 
 constexpr const char* format_name = "residua tuning 1";
-constexpr std::uintmax_t largest_file = 16 << 20;
 
 // The CPU's own name for itself, without blanks around it.
 std::string cpu_name() {
@@ -150,12 +150,17 @@ TuningCache::State TuningCache::read(Layers& layers) const {
     log("tuning: " + file_.string() + ": damaged, will be replaced: " + why);
     return State::damaged;
   };
-  if (const std::uintmax_t size = fs::file_size(file_, failed); failed || size > largest_file)
-    return damaged("it has " + std::to_string(size) + " bytes, expected at most " + std::to_string(largest_file));
+  const std::uintmax_t size = fs::file_size(file_, failed);
+  if (failed) return unusable(failed.message());
+  if (const graph::Status within = graph::check_limit(graph::Limit::tuning_bytes, size, "bytes"); !within)
+    return damaged(within.error().message);
   std::ifstream stream(file_, std::ios::binary);
-  if (!stream) return unusable(std::strerror(errno));
+  std::string text(size, '\0');
+  if (!stream.read(text.data(), static_cast<std::streamsize>(size))) return unusable(std::strerror(errno));
+  auto read = read_json(text, graph::Limit::tuning_bytes, "the text");
+  if (!read) return damaged(read.error().message);
   try {
-    const json document = json::parse(stream);
+    const json document = std::move(read).value();
     const auto format = document.at("format").get<std::string>();
     if (format != format_name) return unusable("its format is '" + format + "', expected '" + format_name + "'");
     const auto host = document.at("host").get<std::string>();

@@ -133,6 +133,18 @@ typedef struct residua_allocator {
  * `release` must work until the last of them is gone. Thread-safe; fails on a struct without both functions. */
 RESIDUA_API residua_status residua_set_allocator(const residua_allocator* allocator, residua_error* error);
 
+/* Bounds on what model files and images may ask for, checked before memory is taken: "nodes", "file_bytes",
+ * "zip_ratio"... SECURITY.md lists them with their defaults. One that is passed is RESIDUA_LIMIT; the message names the
+ * bound, the value found and how to raise it. They hold for the process, from now on; the environment variable
+ * RESIDUA_LIMITS ("nodes=50000,image_pixels=400000000") sets them first. `name` is one of those listed, else
+ * RESIDUA_INVALID_ARGUMENT. Thread-safe. */
+RESIDUA_API residua_status residua_set_limit(const char* name, uint64_t value, residua_error* error);
+RESIDUA_API residua_status residua_get_limit(const char* name, uint64_t* value, residua_error* error);
+/* For hosts that decode images of their own: RESIDUA_LIMIT where `found` is more than the bound. `where` starts the
+ * message. */
+RESIDUA_API residua_status residua_check_limit(const char* name, uint64_t found, const char* where,
+                                               residua_error* error);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
 typedef struct residua_model residua_model;

@@ -67,6 +67,19 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
   residua_set_log_callback(callback, user);
 }
 
+// Bounds on what files may ask for: see residua_set_limit. check_limit throws where `found` is more.
+inline void set_limit(const std::string& name, std::uint64_t value) {
+  detail::call(residua_set_limit, name.c_str(), value);
+}
+inline std::uint64_t limit(const std::string& name) {
+  std::uint64_t value = 0;
+  detail::call(residua_get_limit, name.c_str(), &value);
+  return value;
+}
+inline void check_limit(const std::string& name, std::uint64_t found, const std::string& where) {
+  detail::call(residua_check_limit, name.c_str(), found, where.c_str());
+}
+
 // Where large blocks of memory come from, from now on: see residua_allocator. reset_allocator: the library's own again.
 inline void set_allocator(void* (*allocate)(void* user, std::size_t bytes, std::size_t alignment),
                           void (*release)(void* user, void* memory, std::size_t bytes), void* user = nullptr) {
