@@ -51,7 +51,9 @@ Error bad(const std::string& source, const std::string& key, const json& found, 
   return {ErrorCode::malformed, source + ": \"" + key + "\" is " + text + ", expected " + expected};
 }
 
-Result<std::string> read_text(const fs::path& path) {
+}  // namespace
+
+Result<std::string> read_small_text(const fs::path& path) {
   std::error_code failure;
   if (!fs::is_regular_file(path, failure)) return Error{ErrorCode::io, path.string() + ": not a file that can be read"};
   const auto size = fs::file_size(path, failure);
@@ -63,6 +65,8 @@ Result<std::string> read_text(const fs::path& path) {
     return Error{ErrorCode::io, path.string() + ": could not be read"};
   return text;
 }
+
+namespace {
 
 // Empty: the model lies in none.
 fs::path folder_of(const CardSources& sources) {
@@ -85,7 +89,7 @@ Result<Json> read_sidecar(const CardSources& sources) {
     if (!fs::exists(path, failure)) return Json(json::object());
     const auto inside = graph::path_in_folder(folder_of(sources), path.filename().string());
     if (!inside) return Error{inside.error().code, path.string() + ": " + inside.error().message};
-    RESIDUA_ASSIGN(text, read_text(path));
+    RESIDUA_ASSIGN(text, read_small_text(path));
   }
   RESIDUA_ASSIGN(json read, read_json(text, graph::Limit::sidecar_bytes, sidecar_name(sources)));
   Json parsed(std::move(read));
@@ -207,7 +211,7 @@ void apply_preset(const graph::ImportedModel& imported, ModelCard& card) {
 }  // namespace
 
 Result<std::vector<std::string>> read_labels(const fs::path& path) {
-  RESIDUA_ASSIGN(const std::string text, read_text(path));
+  RESIDUA_ASSIGN(const std::string text, read_small_text(path));
   std::vector<std::string> labels;
   for (std::size_t begin = 0; begin < text.size();) {
     std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -222,11 +226,11 @@ Result<std::vector<std::string>> read_labels(const fs::path& path) {
   return labels;
 }
 
-Result<std::string> sidecar_architecture(const CardSources& sources) {
+Result<std::string> sidecar_text(const CardSources& sources, const std::string& key) {
   RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
-  const auto it = sidecar->find("arch");
+  const auto it = sidecar->find(key);
   if (it == sidecar->end()) return std::string();
-  if (!it->is_string()) return bad(sidecar_name(sources), "arch", *it, "the name of an architecture");
+  if (!it->is_string()) return bad(sidecar_name(sources), key, *it, "a text");
   return it->get<std::string>();
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/build_identity.h"
 #include "engine/environment.h"
+#include "engine/integrity.h"
 #include "engine/log.h"
 #include "engine/model.h"
 #include "engine/whole_file.h"
@@ -60,9 +61,11 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
   const CardSources sources{.model = path, .labels = options.labels, .sidecar = options.sidecar};
   if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_text(sources, "arch"));
   }
   if (options.progress) options.progress("read", 0);
+  RESIDUA_ASSIGN(const FileDigests digests, file_digests(sources));
+  RESIDUA_RETURN_IF_ERROR(check_files(digests, path));
   std::optional<CacheEntry> cache;
   if (options.cache) {
     auto entry = cache_entry(path, import_options.architecture, options.cache_folder);
@@ -79,12 +82,13 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
     }
   }
   RESIDUA_ASSIGN(ImportedModel imported, graph::import_file(path, import_options));
+  RESIDUA_RETURN_IF_ERROR(check_all_are_listed(digests, path, imported));
   if (options.progress) options.progress("read", 1);
   if (imported.is_packed) {
     imported.format = "packed";
     cache.reset();  // it is what would be kept
   }
-  if (cache && imported.has_other_files) {
+  if (cache && !imported.other_files.empty()) {
     log_cache(path.string() + ": its weights lie in other files, too, whose state is not watched; it is not kept");
     cache.reset();
   }
@@ -98,8 +102,10 @@ Result<std::shared_ptr<const Model>> Model::load(const graph::FileBytes& bytes, 
   const CardSources sources{.model = {}, .labels = options.labels, .sidecar = options.sidecar};
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
   if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_text(sources, "arch"));
   }
+  RESIDUA_ASSIGN(const FileDigests digests, file_digests(sources));
+  RESIDUA_RETURN_IF_ERROR(check_bytes(digests, bytes.span()));
   RESIDUA_ASSIGN(ImportedModel imported, graph::import_bytes(bytes, {}, import_options));
   if (imported.is_packed) imported.format = "packed";
   RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options));

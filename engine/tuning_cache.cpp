@@ -22,6 +22,7 @@
 #include "engine/onednn.h"
 #include "engine/version.h"
 #include "engine/whole_file.h"
+#include "graph/import/packed_file.h"
 
 namespace residua::engine {
 namespace {
@@ -103,6 +104,12 @@ class FolderLock {
   int descriptor_;
 };
 
+// Of the layers as they are written: a changed digit would choose another way for good.
+std::string checksum_text(const json& layers) {
+  const std::string text = layers.dump(-1, ' ', false, json::error_handler_t::replace);
+  return std::to_string(graph::checksum_of(std::as_bytes(std::span(text))));
+}
+
 graph::Status make_folder(const fs::path& folder) {
   std::error_code failed;
   if (fs::is_directory(folder, failed)) return {};
@@ -165,6 +172,8 @@ TuningCache::State TuningCache::read(Layers& layers) const {
     if (format != format_name) return unusable("its format is '" + format + "', expected '" + format_name + "'");
     const auto host = document.at("host").get<std::string>();
     if (host != host_) return unusable("it was measured on '" + host + "', expected '" + host_ + "'");
+    if (document.at("checksum").get<std::string>() != checksum_text(document.at("layers")))
+      return damaged("its checksum differs");
     layers = layers_of(document);
     return State::good;
   } catch (const std::exception& error) {
@@ -190,7 +199,8 @@ void TuningCache::save() {
     Layers merged;
     if (read(merged) == State::unusable) return;  // the log says why
     for (const auto& [signature, timings] : added_) merged[signature] = timings;
-    const json document{{"format", format_name}, {"host", host_}, {"layers", merged}};
+    const json kept(merged);
+    const json document{{"format", format_name}, {"host", host_}, {"checksum", checksum_text(kept)}, {"layers", kept}};
     status = write(file_, document.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
     for (auto& [signature, timings] : merged) layers_.try_emplace(signature, std::move(timings));
   }

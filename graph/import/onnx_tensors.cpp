@@ -96,6 +96,12 @@ Status TensorLoader::charge(std::size_t bytes) {
                      "converting the file's tensors: bytes for each byte of the file");
 }
 
+std::vector<std::string> TensorLoader::external_files() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, bytes] : external_files_) paths.push_back(path);
+  return paths;
+}
+
 Result<Tensor> TensorLoader::load(const TensorMessage& message) {
   const auto type = element_type_info(message.data_type);
   if (!type) return tensor_error(type.error().code, message, type.error().message);

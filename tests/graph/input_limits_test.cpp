@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "graph/text.h"
+#include "tests/data.h"
 
 using namespace residua::graph;
 
@@ -65,4 +69,18 @@ TEST_CASE("limits: the text form of a graph keeps to them") {
   CHECK(parse_text(text).error().message.find("nodes: 2, more than the limit nodes=1") != std::string::npos);
   REQUIRE(set_limits("nodes=9,tensors=2").ok());
   CHECK(parse_text(text).error().message.find("tensors: 3, more than the limit tensors=2") != std::string::npos);
+}
+
+TEST_CASE("limits: SECURITY.md lists them as they are") {
+  std::ifstream file(residua::tests::source_root() / "SECURITY.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::size_t rows = 0;
+  for (const LimitInfo& info : all_limits()) {
+    const std::string row = "| `" + std::string(info.name) + "` | " + std::to_string(info.initial) + " | " +
+                            std::string(info.bounded) + " |\n";
+    CHECK_MESSAGE(text.find(row) != std::string::npos, "expected the row ", row);
+  }
+  for (std::size_t place = text.find("\n| `"); place != std::string::npos; place = text.find("\n| `", place + 1))
+    ++rows;
+  CHECK(rows == all_limits().size());
 }

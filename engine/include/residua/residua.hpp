@@ -180,6 +180,14 @@ class Model {
 
   ModelInfo info() const { return detail::try_get<ModelInfo>(residua_model_get_info, view()).value(); }
 
+  // SHA-256 of the weights as the file holds them, 64 hexadecimal digits. Reads all of them.
+  Result<std::string> try_weights_digest() const {
+    char digest[RESIDUA_DIGEST_SIZE];
+    if (auto done = detail::try_call(residua_model_weights_digest, get(), &digest[0]); !done) return done.error();
+    return std::string(digest);
+  }
+  std::string weights_digest() const { return try_weights_digest().value(); }
+
   // The label of a class, if it has one. The text lives as long as the model.
   std::optional<std::string_view> label(std::int32_t index) const {
     const char* text = residua_model_label(get(), index);
