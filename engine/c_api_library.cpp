@@ -11,6 +11,7 @@
 #include "engine/version.h"
 #include "graph/architectures/resnet.h"
 #include "graph/import/onnx_operators.h"
+#include "graph/input_limits.h"
 #include "residua/residua.h"
 
 namespace engine = residua::engine;
@@ -109,5 +110,29 @@ residua_status residua_set_allocator(const residua_allocator* allocator, residua
     require(given.allocate != nullptr && given.release != nullptr,
             "residua_allocator.allocate or residua_allocator.release is NULL");
     engine::set_allocator(engine::Allocator{given.user, given.allocate, given.release});
+  });
+}
+
+residua_status residua_set_limit(const char* name, uint64_t value, residua_error* error) {
+  return guarded(error, [&] {
+    require(name != nullptr, "name is NULL");
+    static_cast<void>(engine::environment());  // what RESIDUA_LIMITS says comes first
+    refuse_unless_ok(graph::set_limit(name, value));
+  });
+}
+
+residua_status residua_get_limit(const char* name, uint64_t* value, residua_error* error) {
+  return guarded(error, [&] {
+    require(name != nullptr && value != nullptr, "name or value is NULL");
+    static_cast<void>(engine::environment());
+    *value = graph::value_of(value_or_refuse(graph::find_limit(name)));
+  });
+}
+
+residua_status residua_check_limit(const char* name, uint64_t found, const char* where, residua_error* error) {
+  return guarded(error, [&] {
+    require(name != nullptr && where != nullptr, "name or where is NULL");
+    static_cast<void>(engine::environment());
+    refuse_unless_ok(graph::check_limit(value_or_refuse(graph::find_limit(name)), found, where));
   });
 }

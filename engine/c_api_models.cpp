@@ -3,6 +3,7 @@
 #include "engine/c_calls.h"
 #include "engine/cpu_budget.h"
 #include "engine/describe.h"
+#include "engine/digest.h"
 #include "engine/model_bytes.h"
 #include "kernels/image/resize.h"
 #include "residua/residua.h"
@@ -211,6 +212,15 @@ residua_status residua_estimate_memory(const char* path, const residua_load_opti
     require(path != nullptr, "path is NULL");
     const auto model = value_or_refuse(engine::Model::load(path, load_options_of(load_options)));
     estimate_memory(*model, batch, height, width, context_options, estimate);
+  });
+}
+
+residua_status residua_model_weights_digest(const residua_model* model, char digest[RESIDUA_DIGEST_SIZE],
+                                            residua_error* error) {
+  return guarded(error, [&] {
+    require(model != nullptr && digest != nullptr, "model or digest is NULL");
+    const std::string text = engine::weights_digest(model->model->imported());
+    std::memcpy(digest, text.c_str(), RESIDUA_DIGEST_SIZE);
   });
 }
 

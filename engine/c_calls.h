@@ -162,10 +162,12 @@ inline ContextOptions context_options_of(const residua_context_options* options)
   require_within(given.threads, "residua_context_options.threads", 0, INT32_MAX);
   require_within(given.profile, "residua_context_options.profile", 0, 1);
   require_within(given.tune, "residua_context_options.tune", 0, 1);
+  require_within(given.direct, "residua_context_options.direct", 0, 1);
   return {.threads = given.threads,
           .schedule = schedule_of(given.schedule),
           .profile = given.profile == 1,
-          .tune = given.tune == 1};
+          .tune = given.tune == 1,
+          .direct = given.direct == 1};
 }
 
 // A copy of `text` for residua_text_free.

@@ -53,6 +53,7 @@ ProgramKey choose_program(const RunShape& shape, const ContextOptions& options) 
           .threads = options.threads,
           .whole_images = schedule == Schedule::throughput,
           .tuned = options.tune,
+          .direct = options.direct,
           .outputs = {}};
 }
 

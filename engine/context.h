@@ -29,7 +29,8 @@ struct ContextOptions {
   int threads = 0;  // 0: the CPU budget
   Schedule schedule = Schedule::automatic;
   bool profile = false;
-  bool tune = false;  // run convolutions as measured on this machine
+  bool tune = false;    // run convolutions as measured on this machine
+  bool direct = false;  // no convolution by transforms
 };
 
 // The program for a run of `shape`, or for the first of the pieces that a large batch is run in.

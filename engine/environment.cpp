@@ -4,6 +4,8 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
 
+#include "graph/input_limits.h"
+
 namespace residua::engine {
 namespace {
 
@@ -31,6 +33,8 @@ Environment read_environment() {
     else if (!word.empty())
       result.complaint += "RESIDUA_VERBOSE holds '" + std::string(word) + "', expected dispatch, profile or both\n";
   }
+  if (const graph::Status set = graph::set_limits(variable("RESIDUA_LIMITS")); !set)
+    result.complaint += "RESIDUA_LIMITS is not taken: " + set.error().message + "\n";
   if (!result.complaint.empty()) result.complaint.pop_back();
   result.dump_graph = variable("RESIDUA_DUMP_GRAPH");
   // Relative paths do not count, says the XDG base directory specification.

@@ -1,4 +1,5 @@
-// The settings that come from environment variables, read once when the library is first used.
+// The settings that come from environment variables, read once when the library is first used. RESIDUA_LIMITS goes to
+// graph/input_limits.h then.
 #pragma once
 
 #include <filesystem>

@@ -4,9 +4,12 @@
 #include <fstream>
 
 #include "engine/build_identity.h"
+#include "engine/digest.h"
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/log.h"
+#include "engine/odd_weights.h"
+#include "engine/stop.h"
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
 #include "graph/operators.h"
@@ -110,10 +113,21 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   model->format_ = imported.format;
   model->metadata_ = imported.metadata;
   if (imported.packed_for == build_identity()) model->packed_.offer(imported.packed);
+  model->packed_.watch(imported.checksums);
   // The optimised graph tells the input as callers see it (NCHW, whatever the file had).
   model->imported_ = std::move(imported.graph);
   imported.graph = model->optimized_;
   RESIDUA_ASSIGN(model->card_, read_model_card(imported, sources));
+
+  RESIDUA_ASSIGN(const std::string expected_digest, sidecar_text(sources, "weights_sha256"));
+  if (!expected_digest.empty()) {
+    const std::string found = weights_digest(model->imported_);
+    if (found != expected_digest)
+      return Error{ErrorCode::malformed, "the weights are damaged or not those meant: their SHA-256 digest is " +
+                                             found + ", the sidecar's \"weights_sha256\" says " + expected_digest};
+  }
+  // A packed file was made from weights that were looked at then; it starts without reading what it holds.
+  if (!imported.is_packed && imported.format != "random") report_odd_weights(name, model->imported_);
 
   const ModelCard& card = model->card_;
   RESIDUA_ASSIGN(model->offered_, with_class_map(model->optimized_));
@@ -159,10 +173,20 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, boo
   if (made_now) *made_now = true;
   const std::size_t packings = packed_.packings();
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
-  auto made = make_program(offered_, key, kernel_table(), packed_,
-                           {.allotment = allotment_.get(),
-                            .tuner = key.tuned ? tuner_.get() : nullptr,
-                            .step_made = step_made ? &step_made : nullptr});
+  auto made = [&]() -> Result<std::shared_ptr<const Program>> {
+    try {
+      return make_program(offered_, key, kernel_table(), packed_,
+                          {.allotment = allotment_.get(),
+                           .tuner = key.tuned ? tuner_.get() : nullptr,
+                           .direct = key.direct,
+                           .step_made = step_made ? &step_made : nullptr});
+    } catch (const Stopped& stopped) {
+      if (stopped.error.code != ErrorCode::malformed) throw;
+      std::error_code ignored;
+      if (cache_) std::filesystem::remove(cache_->file, ignored);  // the next load makes it again
+      return stopped.error;
+    }
+  }();
   if (key.tuned) tuner_->save();
   packed_.end_packing();
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));

@@ -1,11 +1,14 @@
 #include "engine/model_card.h"
 
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/json_reading.h"
 #include "graph/architectures/resnet.h"
+#include "graph/import/model_folder.h"
 
 namespace residua::engine {
 namespace {
@@ -17,8 +20,6 @@ using graph::Status;
 using kernels::Interpolation;
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-constexpr std::size_t max_sidecar_bytes = 64u << 20;
 
 // A JSON value. nlohmann's destructor asks for memory where a list or an object is not empty, and ends the process
 // where there is none; so this one takes the value apart from the inside first.
@@ -50,19 +51,26 @@ Error bad(const std::string& source, const std::string& key, const json& found, 
   return {ErrorCode::malformed, source + ": \"" + key + "\" is " + text + ", expected " + expected};
 }
 
-Result<std::string> read_text(const fs::path& path, std::size_t limit) {
+}  // namespace
+
+Result<std::string> read_small_text(const fs::path& path) {
   std::error_code failure;
   if (!fs::is_regular_file(path, failure)) return Error{ErrorCode::io, path.string() + ": not a file that can be read"};
   const auto size = fs::file_size(path, failure);
   if (failure) return Error{ErrorCode::io, path.string() + ": " + failure.message()};
-  if (size > limit)
-    return Error{ErrorCode::limit, path.string() + ": " + std::to_string(size) + " bytes, at most " +
-                                       std::to_string(limit) + " are read"};
+  RESIDUA_RETURN_IF_ERROR(graph::check_limit(graph::Limit::sidecar_bytes, size, path.string() + ": bytes"));
   std::ifstream file(path, std::ios::binary);
   std::string text(static_cast<std::size_t>(size), '\0');
   if (!file.read(text.data(), static_cast<std::streamsize>(size)))
     return Error{ErrorCode::io, path.string() + ": could not be read"};
   return text;
+}
+
+namespace {
+
+// Empty: the model lies in none.
+fs::path folder_of(const CardSources& sources) {
+  return sources.model.has_parent_path() || sources.model.empty() ? sources.model.parent_path() : ".";
 }
 
 std::string sidecar_name(const CardSources& sources) {
@@ -79,19 +87,27 @@ Result<Json> read_sidecar(const CardSources& sources) {
     const fs::path path = sidecar_name(sources);
     std::error_code failure;
     if (!fs::exists(path, failure)) return Json(json::object());
-    RESIDUA_ASSIGN(text, read_text(path, max_sidecar_bytes));
+    const auto inside = graph::path_in_folder(folder_of(sources), path.filename().string());
+    if (!inside) return Error{inside.error().code, path.string() + ": " + inside.error().message};
+    RESIDUA_ASSIGN(text, read_small_text(path));
   }
-  Json parsed(json::parse(text, nullptr, false));
+  RESIDUA_ASSIGN(json read, read_json(text, graph::Limit::sidecar_bytes, sidecar_name(sources)));
+  Json parsed(std::move(read));
   if (!parsed->is_object()) return Error{ErrorCode::malformed, sidecar_name(sources) + ": not a JSON object"};
   return parsed;
 }
 
+constexpr std::array card_keys{"input_size", "resize", "interpolation", "mean", "std", "labels"};
+
 // Metadata values are texts; those that hold JSON ("[0.485, ...]", "224") are taken as what they hold.
-Json object_of(const std::map<std::string, std::string>& metadata) {
+Result<Json> object_of(const std::map<std::string, std::string>& metadata, const std::string& source) {
   Json object(json::object());
-  for (const auto& [key, text] : metadata) {
-    Json parsed(key == "arch" ? json(json::value_t::discarded) : json::parse(text, nullptr, false));
-    if (parsed->is_discarded()) *parsed = text;
+  for (const char* key : card_keys) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) continue;
+    auto read = read_json(found->second, graph::Limit::sidecar_bytes, source + ": \"" + key + "\"");
+    if (!read && read.error().code != ErrorCode::malformed) return read.error();
+    Json parsed(read ? std::move(read).value() : json(found->second));
     (*object)[key].swap(*parsed);
   }
   return object;
@@ -132,11 +148,13 @@ Status apply_three(const json& value, const std::string& key, const std::string&
 Status apply_labels(const json& value, const std::string& source, const fs::path& folder, ModelCard& card) {
   if (value.is_string() && folder.empty()) return bad(source, "labels", value, "a list: the model lies in no folder");
   if (value.is_string()) {
-    // A bare name only: a model file from elsewhere must not make us read what lies outside its folder.
-    const fs::path name = value.get<std::string>();
-    if (name.empty() || name != name.filename() || name == "." || name == "..")
-      return bad(source, "labels", value, "a list, or the name of a file in the model's folder");
-    RESIDUA_ASSIGN(card.labels, read_labels(folder / name));
+    // A model file from elsewhere must not make us read what lies outside its folder.
+    const auto path = graph::path_in_folder(folder, value.get_ref<const std::string&>());
+    if (!path && path.error().code == ErrorCode::io) return path.error();
+    if (!path)
+      return Error{path.error().code, source + ": \"labels\": " + path.error().message +
+                                          "; expected a list, or the name of a file in the model's folder"};
+    RESIDUA_ASSIGN(card.labels, read_labels(*path));
     return {};
   }
   if (!value.is_array()) return bad(source, "labels", value, "a list of texts, or a file name");
@@ -195,7 +213,7 @@ void apply_preset(const graph::ImportedModel& imported, ModelCard& card) {
 }  // namespace
 
 Result<std::vector<std::string>> read_labels(const fs::path& path) {
-  RESIDUA_ASSIGN(const std::string text, read_text(path, max_sidecar_bytes));
+  RESIDUA_ASSIGN(const std::string text, read_small_text(path));
   std::vector<std::string> labels;
   for (std::size_t begin = 0; begin < text.size();) {
     std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -210,11 +228,11 @@ Result<std::vector<std::string>> read_labels(const fs::path& path) {
   return labels;
 }
 
-Result<std::string> sidecar_architecture(const CardSources& sources) {
+Result<std::string> sidecar_text(const CardSources& sources, const std::string& key) {
   RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
-  const auto it = sidecar->find("arch");
+  const auto it = sidecar->find(key);
   if (it == sidecar->end()) return std::string();
-  if (!it->is_string()) return bad(sidecar_name(sources), "arch", *it, "the name of an architecture");
+  if (!it->is_string()) return bad(sidecar_name(sources), key, *it, "a text");
   return it->get<std::string>();
 }
 
@@ -223,10 +241,10 @@ Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const Ca
   apply_preset(imported, card);
   RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
   const bool given = !sources.labels.empty();
-  const fs::path folder = sources.model.has_parent_path() || sources.model.empty() ? sources.model.parent_path() : ".";
+  const fs::path folder = folder_of(sources);
   const std::string name = sources.model.empty() ? "the model" : sources.model.string();
-  RESIDUA_RETURN_IF_ERROR(
-      apply(*object_of(imported.metadata), name + " (metadata)", folder, !given && !sidecar->contains("labels"), card));
+  RESIDUA_ASSIGN(const Json metadata, object_of(imported.metadata, name + " (metadata)"));
+  RESIDUA_RETURN_IF_ERROR(apply(*metadata, name + " (metadata)", folder, !given && !sidecar->contains("labels"), card));
   RESIDUA_RETURN_IF_ERROR(apply(*sidecar, sidecar_name(sources), folder, !given, card));
   if (given) {
     RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));

@@ -41,8 +41,11 @@ graph::Result<ModelCard> read_model_card(const graph::ImportedModel& imported, c
 // The card as metadata that reads back as the same card. Labels that are no UTF-8 lose what is not.
 std::map<std::string, std::string> metadata_of(const ModelCard& card);
 
-// The sidecar's "arch", "" where there is none: importing a weight file needs it early.
-graph::Result<std::string> sidecar_architecture(const CardSources& sources);
+// A text that the sidecar holds, "" where there is none: what a load must know before the file is imported.
+graph::Result<std::string> sidecar_text(const CardSources& sources, const std::string& key);
+
+// A file of at most sidecar_bytes.
+graph::Result<std::string> read_small_text(const std::filesystem::path& path);
 
 // One label a line; of tab-separated columns the last. Empty lines at the end do not count.
 graph::Result<std::vector<std::string>> read_labels(const std::filesystem::path& path);

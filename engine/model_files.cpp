@@ -2,6 +2,8 @@
 #include <exception>
 
 #include "engine/build_identity.h"
+#include "engine/environment.h"
+#include "engine/integrity.h"
 #include "engine/log.h"
 #include "engine/model.h"
 #include "engine/whole_file.h"
@@ -44,6 +46,7 @@ std::optional<ImportedModel> read_entry(const CacheEntry& entry, bool verify) {
 }  // namespace
 
 Result<std::shared_ptr<const Model>> Model::load(const fs::path& path, const LoadOptions& options) {
+  static_cast<void>(environment());  // sets the limits
   auto model = load_file(path, options);
   if (model) return model;
   // Errors of the importer name the file already; the later ones speak of the network only.
@@ -58,9 +61,11 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
   const CardSources sources{.model = path, .labels = options.labels, .sidecar = options.sidecar};
   if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_text(sources, "arch"));
   }
   if (options.progress) options.progress("read", 0);
+  RESIDUA_ASSIGN(const FileDigests digests, file_digests(sources));
+  RESIDUA_RETURN_IF_ERROR(check_files(digests, path));
   std::optional<CacheEntry> cache;
   if (options.cache) {
     auto entry = cache_entry(path, import_options.architecture, options.cache_folder);
@@ -77,12 +82,13 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
     }
   }
   RESIDUA_ASSIGN(ImportedModel imported, graph::import_file(path, import_options));
+  RESIDUA_RETURN_IF_ERROR(check_all_are_listed(digests, path, imported));
   if (options.progress) options.progress("read", 1);
   if (imported.is_packed) {
     imported.format = "packed";
     cache.reset();  // it is what would be kept
   }
-  if (cache && imported.has_other_files) {
+  if (cache && !imported.other_files.empty()) {
     log_cache(path.string() + ": its weights lie in other files, too, whose state is not watched; it is not kept");
     cache.reset();
   }
@@ -92,11 +98,14 @@ Result<std::shared_ptr<const Model>> Model::load_file(const fs::path& path, cons
 }
 
 Result<std::shared_ptr<const Model>> Model::load(const graph::FileBytes& bytes, const LoadOptions& options) {
+  static_cast<void>(environment());  // sets the limits
   const CardSources sources{.model = {}, .labels = options.labels, .sidecar = options.sidecar};
   graph::ImportOptions import_options{.architecture = options.architecture, .verify = options.verify};
   if (import_options.architecture.empty()) {
-    RESIDUA_ASSIGN(import_options.architecture, sidecar_architecture(sources));
+    RESIDUA_ASSIGN(import_options.architecture, sidecar_text(sources, "arch"));
   }
+  RESIDUA_ASSIGN(const FileDigests digests, file_digests(sources));
+  RESIDUA_RETURN_IF_ERROR(check_bytes(digests, bytes.span()));
   RESIDUA_ASSIGN(ImportedModel imported, graph::import_bytes(bytes, {}, import_options));
   if (imported.is_packed) imported.format = "packed";
   RESIDUA_ASSIGN(const std::shared_ptr<Model> model, finish(std::move(imported), sources, options));

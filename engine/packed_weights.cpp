@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "engine/arena.h"
+#include "engine/log.h"
+#include "engine/stop.h"
 #include "engine/threads.h"
+#include "graph/import/packed_file.h"
 #include "graph/mapping.h"
 
 namespace residua::engine {
@@ -18,10 +21,17 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
       if (auto data = entry.data.lock()) return data;
 
   if (const auto offered = offered_.find(key_of(constant.constant)); offered != offered_.end())
-    for (const graph::PackedBlob& blob : offered->second)
-      if (blob.layout == layout.name && blob.bytes.size == layout.bytes) {
-        entries.push_back({constant.constant, layout, blob.bytes.bytes});
-        return blob.bytes.bytes;
+    for (auto blob = offered->second.begin(); blob != offered->second.end(); ++blob)
+      if (blob->layout == layout.name && blob->bytes.size == layout.bytes) {
+        if (blob->checksum && purpose_ != Purpose::only_sizes &&
+            graph::checksum_of(blob->bytes.span()) != *blob->checksum) {
+          log("packed weights of '" + constant.name + "' are damaged, and made again: their checksum differs");
+          offered->second.erase(blob);
+          break;
+        }
+        blob->checksum.reset();
+        entries.push_back({constant.constant, layout, blob->bytes.bytes});
+        return blob->bytes.bytes;
       }
 
   if (purpose_ == Purpose::only_sizes) {
@@ -30,12 +40,21 @@ std::shared_ptr<const std::byte> PackedWeights::get(const graph::Tensor& constan
     entries.push_back({constant.constant, layout, data});
     return data;
   }
+  const auto checksum = checksums_.find(constant.constant.bytes.get());
+  if (checksum != checksums_.end() && graph::checksum_of(constant.constant.span()) != checksum->second)
+    throw Stopped{{graph::ErrorCode::malformed,
+                   "weight '" + constant.name + "' in the packed model file is damaged: its checksum differs"}};
   const std::shared_ptr<std::byte> data = allocate_aligned(layout.bytes);
   fill(constant, layout, pack, data.get());
   graph::give_back_pages(constant.constant);
   ++packings_;
   entries.push_back({constant.constant, layout, data});
   return data;
+}
+
+void PackedWeights::watch(const std::vector<graph::ConstantChecksum>& checksums) {
+  const std::lock_guard lock(mutex_);
+  for (const graph::ConstantChecksum& each : checksums) checksums_.emplace(each.bytes, each.checksum);
 }
 
 void PackedWeights::offer(const std::vector<graph::PackedBlob>& blobs) {

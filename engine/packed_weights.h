@@ -58,7 +58,11 @@ class PackedWeights {
   // Memory that packing needs on the way goes. It is kept from one get() to the next, and no longer than a plan takes
   // to make.
   void end_packing();
-  // Packed before, as this build packs: get() hands these out. They are kept.
+  // Checksums of constants that lie in a packed file: get() compares them before it packs, and throws Stopped where
+  // one differs.
+  void watch(const std::vector<graph::ConstantChecksum>& checksums);
+  // Packed before, as this build packs: get() hands these out. They are kept. One whose checksum differs when it is
+  // first asked for is dropped, and packed again.
   void offer(const std::vector<graph::PackedBlob>& blobs);
   // All there is: what was offered and what plans hold now.
   std::vector<graph::PackedBlob> all() const;
@@ -86,6 +90,7 @@ class PackedWeights {
   std::size_t packings_ = 0;
   std::map<Key, std::vector<graph::PackedBlob>> offered_;
   std::map<Key, std::vector<Entry>> entries_;
+  std::map<const std::byte*, std::uint64_t> checksums_;
 };
 
 }  // namespace residua::engine

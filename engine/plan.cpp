@@ -5,6 +5,7 @@
 
 #include "engine/onednn.h"
 #include "graph/infer.h"
+#include "graph/input_limits.h"
 #include "graph/operators.h"
 #include "graph/pipeline.h"
 
@@ -121,7 +122,7 @@ graph::Result<Graph> specialize(const Graph& optimized, const PlanKey& key) {
 
 // Outputs that a run computes, and activations whose bytes, and sums of bytes, stay far from what 64 bits hold.
 graph::Status check_plannable(const Graph& graph) {
-  constexpr std::int64_t most_elements = std::int64_t{1} << 36;
+  const auto most = static_cast<std::int64_t>(graph::value_of(graph::Limit::activation_elements));
   for (TensorId id : graph.outputs)
     if (graph.tensor(id).is_constant())
       return graph::Error{graph::ErrorCode::unsupported,
@@ -130,11 +131,11 @@ graph::Status check_plannable(const Graph& graph) {
   for (const graph::Tensor& tensor : graph.tensors) {
     if (tensor.is_constant()) continue;
     RESIDUA_ASSIGN(const std::int64_t elements, graph::element_count(tensor.shape));
-    total += std::min(elements, most_elements + 1);
-    if (total > most_elements)
-      return graph::Error{graph::ErrorCode::limit,
-                          "tensor '" + tensor.name + "' of shape " + graph::to_string(tensor.shape) +
-                              ": the activations together pass " + std::to_string(most_elements) + " elements"};
+    total += std::min(elements, most + 1);
+    const std::string what = "tensor '" + tensor.name + "' of shape " + graph::to_string(tensor.shape);
+    RESIDUA_RETURN_IF_ERROR(graph::check_limit(graph::Limit::activation_elements, static_cast<std::uint64_t>(total),
+                                               what + ": elements of all activations so far"));
+    RESIDUA_RETURN_IF_ERROR(graph::check_limit(graph::Limit::arena_bytes, float_bytes(tensor.shape), what + ": bytes"));
   }
   return {};
 }
@@ -171,6 +172,9 @@ graph::Result<std::shared_ptr<const Plan>> make_plan(const Graph& optimized, con
     if (options.step_made) (*options.step_made)();
   }
   place_tensors(*plan, storages);
+  RESIDUA_RETURN_IF_ERROR(graph::check_limit(graph::Limit::arena_bytes,
+                                             plan->arena_bytes + plan->scratch_bytes + plan->shared_scratch_bytes,
+                                             "activations and scratch memory of a run: bytes"));
   return std::shared_ptr<const Plan>(plan);
 }
 

@@ -34,10 +34,20 @@ struct Candidate {
   bool is_reference() const { return implementation.op == graph::Op::identity; }  // the interpreter
 };
 
-std::vector<Candidate> judge(const StepRequest& request, const WeightAllotment* allotment) {
+// Winograd's and Strassen's algorithms add up pixels and channels before they multiply: one infinity or NaN reaches
+// outputs that have no part in it.
+bool transforms(const Implementation& implementation) {
+  const std::string_view name = implementation.name;
+  return name.starts_with("winograd") || name.starts_with("strassen");
+}
+
+std::vector<Candidate> judge(const StepRequest& request, const SelectionOptions& options) {
+  const WeightAllotment* const allotment = options.allotment;
   std::vector<Candidate> list;
   for (const Implementation& implementation : candidates(request.node.op)) {
     Candidate candidate{implementation, implementation.reject(request), ""};
+    if (candidate.is_possible() && options.direct && transforms(implementation))
+      candidate.refusal = "direct convolution was asked for";
     if (candidate.is_possible() && allotment) candidate.refusal = allotment->reject(request, implementation);
     const bool has_rule = candidate.is_possible() && implementation.discourage;
     if (has_rule && !(allotment && allotment->is_only_form(request, implementation)))
@@ -121,7 +131,7 @@ std::vector<Implementation> candidates(graph::Op op) {
 }
 
 Selection select(const StepRequest& request, const SelectionOptions& options) {
-  std::vector<Candidate> list = judge(request, options.allotment);
+  std::vector<Candidate> list = judge(request, options);
   if (options.tuner && request.node.op == graph::Op::convolution) measure(request, list, *options.tuner);
   for (Candidate* chosen : in_order(list)) {
     std::optional<Step> step = try_to_make(request, *chosen);

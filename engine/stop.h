@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 // Set by one thread while others run. Never cleared by a run.
 using CancelFlag = std::atomic<bool>;
 
-// Thrown from within a run, and nowhere else.
+// Thrown from within a run or the making of its plan, and nowhere else.
 struct Stopped {
   graph::Error error;
 };

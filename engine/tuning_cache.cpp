@@ -17,10 +17,12 @@
 #include <thread>
 
 #include "engine/caches.h"
+#include "engine/json_reading.h"
 #include "engine/log.h"
 #include "engine/onednn.h"
 #include "engine/version.h"
 #include "engine/whole_file.h"
+#include "graph/import/packed_file.h"
 
 namespace residua::engine {
 namespace {
@@ -29,7 +31,6 @@ namespace fs = std::filesystem;
 using json = nlohmann::json;
 
 constexpr const char* format_name = "residua tuning 1";
-constexpr std::uintmax_t largest_file = 16 << 20;
 
 // The CPU's own name for itself, without blanks around it.
 std::string cpu_name() {
@@ -103,6 +104,12 @@ class FolderLock {
   int descriptor_;
 };
 
+// Of the layers as they are written: a changed digit would choose another way for good.
+std::string checksum_text(const json& layers) {
+  const std::string text = layers.dump(-1, ' ', false, json::error_handler_t::replace);
+  return std::to_string(graph::checksum_of(std::as_bytes(std::span(text))));
+}
+
 graph::Status make_folder(const fs::path& folder) {
   std::error_code failed;
   if (fs::is_directory(folder, failed)) return {};
@@ -150,16 +157,23 @@ TuningCache::State TuningCache::read(Layers& layers) const {
     log("tuning: " + file_.string() + ": damaged, will be replaced: " + why);
     return State::damaged;
   };
-  if (const std::uintmax_t size = fs::file_size(file_, failed); failed || size > largest_file)
-    return damaged("it has " + std::to_string(size) + " bytes, expected at most " + std::to_string(largest_file));
+  const std::uintmax_t size = fs::file_size(file_, failed);
+  if (failed) return unusable(failed.message());
+  if (const graph::Status within = graph::check_limit(graph::Limit::tuning_bytes, size, "bytes"); !within)
+    return damaged(within.error().message);
   std::ifstream stream(file_, std::ios::binary);
-  if (!stream) return unusable(std::strerror(errno));
+  std::string text(size, '\0');
+  if (!stream.read(text.data(), static_cast<std::streamsize>(size))) return unusable(std::strerror(errno));
+  auto read = read_json(text, graph::Limit::tuning_bytes, "the text");
+  if (!read) return damaged(read.error().message);
   try {
-    const json document = json::parse(stream);
+    const json document = std::move(read).value();
     const auto format = document.at("format").get<std::string>();
     if (format != format_name) return unusable("its format is '" + format + "', expected '" + format_name + "'");
     const auto host = document.at("host").get<std::string>();
     if (host != host_) return unusable("it was measured on '" + host + "', expected '" + host_ + "'");
+    if (document.at("checksum").get<std::string>() != checksum_text(document.at("layers")))
+      return damaged("its checksum differs");
     layers = layers_of(document);
     return State::good;
   } catch (const std::exception& error) {
@@ -185,7 +199,8 @@ void TuningCache::save() {
     Layers merged;
     if (read(merged) == State::unusable) return;  // the log says why
     for (const auto& [signature, timings] : added_) merged[signature] = timings;
-    const json document{{"format", format_name}, {"host", host_}, {"layers", merged}};
+    const json kept(merged);
+    const json document{{"format", format_name}, {"host", host_}, {"checksum", checksum_text(kept)}, {"layers", kept}};
     status = write(file_, document.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
     for (auto& [signature, timings] : merged) layers_.try_emplace(signature, std::move(timings));
   }

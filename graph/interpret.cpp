@@ -4,6 +4,7 @@
 #include <limits>
 #include <new>
 
+#include "graph/input_limits.h"
 #include "graph/interpret_ops.h"
 #include "graph/operators.h"
 #include "graph/text.h"
@@ -207,9 +208,10 @@ Result<Value> interpret_node(const Node& node, std::span<const Value* const> inp
   const NodeView view(node, operands);
   RESIDUA_ASSIGN(const TensorType output, infer_node(view));
   RESIDUA_ASSIGN(const std::int64_t count, element_count(output.shape));
-  if (count > maximum_elements) {
-    return view.error(ErrorCode::limit, "makes " + std::to_string(count) + " elements, " + to_string(output.shape) +
-                                            "; at most " + std::to_string(maximum_elements) + " are interpreted");
+  if (const Status status = check_limit(Limit::tensor_elements, static_cast<std::uint64_t>(count),
+                                        to_string(output.shape) + ", elements");
+      !status) {
+    return view.error(ErrorCode::limit, "makes " + status.error().message);
   }
   if (count == 0) return without_elements(output);
   try {

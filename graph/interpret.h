@@ -10,9 +10,6 @@
 
 namespace residua::graph {
 
-// What one tensor may hold: an absurd shape is refused before anything is allocated for it.
-inline constexpr std::int64_t maximum_elements = std::int64_t{1} << 31;
-
 // A dense row-major tensor with its values; floating-point types are held as float, integers and booleans as int64.
 struct Value {
   Shape shape;  // fully static

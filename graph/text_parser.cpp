@@ -2,16 +2,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "graph/input_limits.h"
 #include "graph/operators.h"
 #include "graph/text.h"
 #include "graph/text_reading.h"
 
 namespace residua::graph {
 namespace {
-
-// Constants without values are filled; all of them together may have this many elements, so that a short text can't ask
-// for all memory.
-constexpr std::int64_t maximum_filled_elements = std::int64_t{1} << 28;
 
 // "[item, item]", each read by `item()`.
 template <class Item>
@@ -225,8 +222,14 @@ class Parser {
     return found->second;
   }
 
+  Status within(Limit limit, std::uint64_t found, std::string_view what) const {
+    if (found <= value_of(limit)) return {};
+    return Error{ErrorCode::limit, cursor_.error(over_limit(limit, found, what).message).message};
+  }
+
   // %number "name" type shape
   Result<TensorId> define_tensor() {
+    RESIDUA_RETURN_IF_ERROR(within(Limit::tensors, graph_.tensors.size() + 1, "tensors"));
     RESIDUA_ASSIGN(const std::int64_t number, read_reference());
     const TensorId id = graph_.add({});
     if (!ids_.emplace(number, id).second) return cursor_.error("%" + std::to_string(number) + " is defined twice");
@@ -268,16 +271,16 @@ class Parser {
       RESIDUA_ASSIGN(tensor.constant, source_(constants_++, tensor));
       return {};
     }
-    if (*count > maximum_filled_elements - filled_elements_) {
-      return Error{ErrorCode::limit, cursor_.error("the constants without values are too large to fill").message};
-    }
-    filled_elements_ += *count;
+    if (__builtin_add_overflow(filled_elements_, *count, &filled_elements_)) filled_elements_ = INT64_MAX;
+    RESIDUA_RETURN_IF_ERROR(within(Limit::random_elements, static_cast<std::uint64_t>(filled_elements_),
+                                   "the constants without values: elements"));
     fillings_.push_back({id, written_digest + fillings_.size()});
     return {};
   }
 
   // %number "name" type shape = op(operands) attributes # name
   Status parse_node() {
+    RESIDUA_RETURN_IF_ERROR(within(Limit::nodes, graph_.nodes.size() + 1, "nodes"));
     RESIDUA_ASSIGN(const TensorId output, define_tensor());
     RESIDUA_RETURN_IF_ERROR(cursor_.expect('='));
     cursor_.skip_spaces();

@@ -264,6 +264,7 @@ Command add_bench(CLI::App& app) {
   add_schedule_option(*parser, options->context.schedule);
   add_memory_limit_option(*parser, options->load.memory_limit);
   add_tune_option(*parser, options->context.tune);
+  add_direct_option(*parser, options->context.direct);
   parser->add_option("-p,--precision", options->precision, "Arithmetic of the convolutions: fp32")
       ->check(CLI::IsMember({"fp32"}).description(""))
       ->type_name("P")

@@ -150,6 +150,7 @@ if ! $quick; then
   if wheel; then stage "installed static library, examples" env MESON="$root/.deps/python-build/bin/meson" \
     tests/install/install_test.sh . build-wheel/meson || true; fi
   if stage "clang build (asan, ubsan)" clang_build; then tests "clang tests (asan, ubsan)" build-check/clang || true; fi
+  stage "fuzzers, 2 s each" tests/fuzz/run.sh 2 || true
   stage "formatting (clang-format 14)" formatting || true
   if [ -e build-check/clang/compile_commands.json ]; then stage "clang-tidy" tidy || true; fi
 fi

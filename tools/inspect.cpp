@@ -61,6 +61,7 @@ std::string summary(const Model& model, const std::string& name) {
                         (info.outputs_are_probabilities != 0 ? ", probabilities" : ", logits") +
                         (info.label_count > 0 ? ", " + std::to_string(info.label_count) + " labels" : ", no labels")},
       {"# parameters", grouped(info.parameters)},
+      {"# weights", "sha256 " + model.weights_digest()},
   };
   return table(rows, "ll") + "\n";
 }
@@ -112,6 +113,7 @@ Command add_inspect(CLI::App& app) {
                                  add_image_size_option(*parser, options->image_size),
                                  add_threads_option(*parser, options->context.threads),
                                  add_schedule_option(*parser, options->context.schedule),
+                                 add_direct_option(*parser, options->context.direct),
                                  add_memory_limit_option(*parser, options->load.memory_limit)};
   for (CLI::Option* option : planned_only) option->group("For --stage planned");
   parser->footer(

@@ -50,7 +50,8 @@ int run_tool(int argument_count, char** arguments) {
       "`residua COMMAND --help` says more about each.\n"
       "Exit codes: 0 all well; 1 some inputs failed; 2 bad usage; 3 the model can't be used.\n"
       "Environment: RESIDUA_MAX_ISA caps the instruction set (sse2, avx2, avx512); RESIDUA_VERBOSE=dispatch,profile\n"
-      "tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network after each optimisation.");
+      "tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network after each optimisation;\n"
+      "RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
   const std::array commands = {add_classify(app), add_run(app), add_bench(app), add_inspect(app), add_pack(app)};
   try {
     app.parse(argument_count, arguments);

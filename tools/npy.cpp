@@ -8,13 +8,14 @@
 #include <optional>
 #include <string_view>
 
+#include "residua/residua.hpp"
+
 namespace residua::tool {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "values are copied as they lie in the file");
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::size_t largest_header = 65536;                   // NumPy's own are about a hundred bytes
 constexpr std::size_t values_at_a_time = std::size_t{1} << 22;  // 16 MiB: what a false header can cost
 
 [[noreturn]] void fail(const std::string& message) { throw NpyError(message); }
@@ -165,8 +166,10 @@ std::size_t header_size(std::istream& stream) {
   std::size_t size = 0;
   const std::string field = read_exactly(stream, major == 1 ? 2 : 4, "the header's size");
   for (auto byte = field.rbegin(); byte != field.rend(); ++byte) size = size * 256 + static_cast<unsigned char>(*byte);
-  if (size > largest_header) {
-    fail("has a header of " + std::to_string(size) + " bytes: at most " + std::to_string(largest_header) + " expected");
+  try {
+    check_limit("array_header_bytes", size, "bytes of its header");
+  } catch (const Error& error) {
+    fail(error.what());
   }
   return size;
 }

@@ -83,6 +83,13 @@ CLI::Option* add_tune_option(CLI::App& app, bool& tune) {
       "~/.cache/residua (XDG_CACHE_HOME). Last digits may depend on the choice");
 }
 
+CLI::Option* add_direct_option(CLI::App& app, bool& direct) {
+  return app.add_flag(
+      "--direct", direct,
+      "Run convolutions as sums of products, none by Winograd's or Strassen's algorithm: an infinity or "
+      "NaN reaches no output but those it is part of. Slower");
+}
+
 ImageSize parse_image_size(const std::string& text) {
   const std::size_t times = text.find_first_of("xX");
   const auto height = parse_side(std::string_view(text).substr(0, times));

@@ -29,6 +29,8 @@ CLI::Option* add_cache_option(CLI::App& app, bool& cache);
 // --memory-limit: for LoadOptions. --tune: for ContextOptions.
 CLI::Option* add_memory_limit_option(CLI::App& app, std::size_t& bytes);
 CLI::Option* add_tune_option(CLI::App& app, bool& tune);
+// --direct: for ContextOptions.
+CLI::Option* add_direct_option(CLI::App& app, bool& direct);
 
 // 0 x 0: the model's own.
 struct ImageSize {

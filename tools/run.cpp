@@ -27,6 +27,7 @@ struct RunOptions {
   bool cache = false;
   std::size_t memory_limit = 0;
   bool tune = false;
+  bool direct = false;
 };
 
 // float32 [N, channels, height, width].
@@ -59,7 +60,9 @@ int run(const RunOptions& options) {
   const ModelInfo info = model.info();
   const NpyArray images = read_images(options.input, info.channels);
   OutputFile output(options.output);
-  Context context(model, {.threads = options.threads, .schedule = options.schedule, .tune = options.tune});
+  Context context(
+      model,
+      {.threads = options.threads, .schedule = options.schedule, .tune = options.tune, .direct = options.direct});
 
   const std::int64_t count = images.shape[0];
   InputShape shape{.height = static_cast<std::int32_t>(images.shape[2]),
@@ -107,6 +110,7 @@ Command add_run(CLI::App& app) {
   add_cache_option(*parser, options->cache);
   add_memory_limit_option(*parser, options->memory_limit);
   add_tune_option(*parser, options->tune);
+  add_direct_option(*parser, options->direct);
   parser->footer(
       "Example:\n"
       "  residua run --model resnet50.onnx --input images.npy --output logits.npy\n"

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "graph/import/import.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
@@ -44,6 +45,7 @@ Result<FileBytes> map_file(const std::filesystem::path& path) {
   if (!S_ISREG(status.st_mode)) return Error{ErrorCode::io, path.string() + ": is not a regular file"};
   if (status.st_size <= 0) return Error{ErrorCode::io, path.string() + ": is empty"};
   const auto size = static_cast<std::size_t>(status.st_size);
+  RESIDUA_RETURN_IF_ERROR(check_limit(Limit::file_bytes, size, path.string() + ": bytes"));
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
   if (address == MAP_FAILED) return system_error(path, "cannot be mapped", errno);
   std::shared_ptr<const FileMapping> mapping;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,7 +35,14 @@ Result<FileBytes> map_file(const std::filesystem::path& path);
 struct PackedBlob {
   ConstantData constant;  // as in the graph
   std::string layout;
-  ConstantData bytes;  // from a file: at a multiple of 64 bytes
+  ConstantData bytes;                          // from a file: at a multiple of 64 bytes
+  std::optional<std::uint64_t> checksum = {};  // checksum_of(bytes), of a file: compared when they are first used
+};
+
+// What a packed file says of a constant's stored bytes. Compared before the constant is packed anew.
+struct ConstantChecksum {
+  const std::byte* bytes = nullptr;
+  std::uint64_t checksum = 0;
 };
 
 struct ImportedModel {
@@ -44,13 +52,14 @@ struct ImportedModel {
   // Keys of the model card (arch, labels, input_size, resize, interpolation, mean, std) as the file holds them:
   // safetensors __metadata__, ONNX metadata_props.
   std::map<std::string, std::string> metadata;
-  bool has_other_files = false;  // weights lie in files beside this one, too
+  std::vector<std::string> other_files = {};  // in which weights lie, too: canonical paths
 
   // Of packed model files only.
   bool is_packed = false;
   std::string packed_for = {};  // the engine that the blobs are for
   std::string made_from = {};   // of a cached file: the model file it stands for, and its state
   std::vector<PackedBlob> packed = {};
+  std::vector<ConstantChecksum> checksums = {};
 };
 
 enum class FileFormat { onnx, safetensors, pth_zip, pth_legacy, packed };

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
+#include "graph/input_limits.h"
+
 namespace residua::graph {
 namespace {
 
 constexpr std::size_t longest_quote = 120;
-constexpr std::size_t longest_name = 512;
 
 bool is_printable(char character) { return character >= 0x20 && character < 0x7f; }
 
@@ -20,10 +21,8 @@ std::string in_quotes(std::string_view name) {
 
 Status check_tensor_name(std::string_view name) {
   if (name.empty()) return Error{ErrorCode::malformed, "a tensor has an empty name"};
-  if (name.size() > longest_name) {
-    return Error{ErrorCode::limit, "the tensor name " + in_quotes(name) + " has " + std::to_string(name.size()) +
-                                       " characters, more than the " + std::to_string(longest_name) + " allowed"};
-  }
+  RESIDUA_RETURN_IF_ERROR(
+      check_limit(Limit::name_bytes, name.size(), "the tensor name " + in_quotes(name) + ": bytes"));
   if (!std::all_of(name.begin(), name.end(), is_printable)) {
     return Error{ErrorCode::malformed,
                  "the tensor name " + in_quotes(name) + " holds characters other than printable ASCII"};

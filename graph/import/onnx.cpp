@@ -50,7 +50,7 @@ class Importer {
     return std::move(graph_);
   }
 
-  bool has_other_files() const { return loader_.has_external_files(); }
+  std::vector<std::string> other_files() const { return loader_.external_files(); }
 
  private:
   Status read_opset() {
@@ -285,7 +285,7 @@ Result<ImportedModel> import_model(const FileBytes& bytes, const std::filesystem
   ImportedModel imported;
   Importer importer(bytes, folder, model, *model.graph);
   RESIDUA_ASSIGN(imported.graph, importer.run());
-  imported.has_other_files = importer.has_other_files();
+  imported.other_files = importer.other_files();
   imported.format = "onnx";
   for (const auto& [key, value] : model.metadata)
     imported.metadata.insert_or_assign(std::string(key), std::string(value));

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/infer.h"
+#include "graph/input_limits.h"
 #include "graph/text.h"
 
 namespace residua::graph::onnx {
@@ -174,9 +175,7 @@ Result<std::optional<double>> Conversion::constant_number(std::string_view role,
 }
 
 Result<TensorId> Conversion::emit(Op op, std::vector<TensorId> inputs, Attributes attributes, std::string_view suffix) {
-  if (graph_.nodes.size() == max_nodes) {
-    return error(ErrorCode::limit, "the graph has more than " + std::to_string(max_nodes) + " nodes");
-  }
+  RESIDUA_RETURN_IF_ERROR(check_limit(Limit::nodes, graph_.nodes.size() + 1, "nodes of the graph"));
   while (!inputs.empty() && inputs.back() == no_tensor) inputs.pop_back();
   Node node{op, name_ + std::string(suffix), std::move(inputs), no_tensor, std::move(attributes)};
   RESIDUA_ASSIGN(TensorType type, infer(graph_, node));

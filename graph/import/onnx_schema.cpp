@@ -113,10 +113,7 @@ class Parser : private MessageReader {
           return true;
         case tensor_field::dims:
           each_value<std::int64_t>(reader, [&](std::int64_t dimension) {
-            if (tensor.dims.size() == max_rank) {
-              fail(ErrorCode::limit, "it has more than " + std::to_string(max_rank) + " dimensions");
-            }
-            append(tensor.dims, dimension);
+            append_limited(tensor.dims, dimension, Limit::rank, "dimensions");
           });
           return true;
         default:
@@ -207,10 +204,10 @@ class Parser : private MessageReader {
           graph.name = read_name(reader);
           return true;
         case graph_field::node:
-          append_limited(graph.nodes, node(read_view(reader)), max_nodes, "nodes");
+          append_limited(graph.nodes, node(read_view(reader)), Limit::nodes, "nodes");
           return true;
         case graph_field::initializer:
-          append_limited(graph.initializers, tensor(read_view(reader)), max_tensors, "initializers");
+          append_limited(graph.initializers, tensor(read_view(reader)), Limit::tensors, "initializers");
           return true;
         case graph_field::input:
           append(graph.inputs, value_info(read_view(reader)));

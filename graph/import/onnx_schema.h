@@ -17,13 +17,6 @@
 
 namespace residua::graph::onnx {
 
-// Far above any real network; they bound the memory that a small hostile file can ask for.
-inline constexpr std::size_t max_nodes = 100'000;
-inline constexpr std::size_t max_tensors = 100'000;
-inline constexpr std::size_t max_entries = 2'000'000;  // all nodes, attributes, names, dimensions... of a file together
-inline constexpr std::size_t max_rank = 8;
-inline constexpr std::size_t max_name_length = 4096;  // of whatever may be shown in a message
-
 struct TensorMessage {
   std::string_view name;
   std::int32_t data_type = 0;  // TensorProto.DataType

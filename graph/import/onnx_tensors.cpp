@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <system_error>
 
+#include "graph/import/model_folder.h"
+#include "graph/input_limits.h"
 #include "graph/text.h"
 
 namespace residua::graph::onnx {
@@ -22,9 +23,7 @@ constexpr ElementTypeInfo element_types[] = {
     {16, "BFLOAT16", ElementType::bfloat16, ElementType::float32},
 };
 
-// A file's own bytes widened from the smallest encoding (a bool in one varint byte) to int64 and once more rewritten by
-// an operator (a transposed weight) stay below this many bytes a byte.
-constexpr std::size_t most_allocated_per_byte = 16;
+constexpr std::size_t longest_quote = 120;
 
 Error tensor_error(ErrorCode code, const TensorMessage& message, const std::string& reason) {
   std::string where = message.name.empty() ? "a tensor without a name" : "tensor " + graph::quoted(message.name);
@@ -73,12 +72,6 @@ Result<ConstantData> bytes_of_typed_fields(const TensorMessage& message, Element
   throw InternalError("element type without a place in TensorProto");
 }
 
-// Whether `path`, both canonical, is inside `folder`.
-bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  const auto [folder_end, path_rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-  return folder_end == folder.end() && path_rest != path.end();
-}
-
 }  // namespace
 
 Result<ElementTypeInfo> element_type_info(std::int32_t code) {
@@ -93,14 +86,20 @@ Result<ElementTypeInfo> element_type_info(std::int32_t code) {
 }
 
 Status TensorLoader::charge(std::size_t bytes) {
-  // Bounds that cannot overflow: a mapping is far smaller than the address space, and charges stop at the limit.
-  const std::size_t limit = (file_.size + mapped_bytes_) * most_allocated_per_byte + 4096;
-  if (bytes > limit || charged_bytes_ > limit - bytes) {
-    return Error{ErrorCode::limit, "converting the file's tensors needs more than " + std::to_string(limit) +
-                                       " bytes: the same data is used over and over"};
-  }
-  charged_bytes_ += bytes;
-  return {};
+  // The smallest encoding (a bool in one varint byte) widened to int64, and once more rewritten by an operator (a
+  // transposed weight), is 16 bytes a byte: more means that the same data is used over and over.
+  constexpr std::size_t free_bytes = 4096;
+  const std::size_t held = file_.size + mapped_bytes_;
+  if (__builtin_add_overflow(charged_bytes_, bytes, &charged_bytes_)) charged_bytes_ = SIZE_MAX;
+  const std::size_t beyond = charged_bytes_ > free_bytes ? charged_bytes_ - free_bytes : 0;
+  return check_limit(Limit::conversion_ratio, beyond / held + (beyond % held > 0 ? 1 : 0),
+                     "converting the file's tensors: bytes for each byte of the file");
+}
+
+std::vector<std::string> TensorLoader::external_files() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, bytes] : external_files_) paths.push_back(path);
+  return paths;
 }
 
 Result<Tensor> TensorLoader::load(const TensorMessage& message) {
@@ -160,7 +159,7 @@ Result<ConstantData> TensorLoader::external_bytes(const TensorMessage& message, 
     } else if ((key == "offset" && !parse(value, offset)) || (key == "length" && !parse(value, length))) {
       return tensor_error(ErrorCode::malformed, message,
                           "external data: " + std::string(key) + " is " +
-                              graph::quoted(value.substr(0, max_name_length)) + ", expected a byte count");
+                              graph::quoted(value.substr(0, longest_quote)) + ", expected a byte count");
     }
   }
   if (length != expected) {
@@ -180,30 +179,15 @@ Result<ConstantData> TensorLoader::external_bytes(const TensorMessage& message, 
 }
 
 Result<const FileBytes*> TensorLoader::map_external(std::string_view location) {
-  namespace fs = std::filesystem;
-  if (location.size() > max_name_length)
-    return Error{ErrorCode::malformed, "location is a name of " + std::to_string(location.size()) + " bytes"};
-  const std::string name = graph::quoted(location);
   if (folder_.empty()) {
-    return Error{ErrorCode::unsupported, name + " is refused: the model comes from memory and has no folder"};
+    return Error{ErrorCode::unsupported, graph::quoted(location.substr(0, longest_quote)) +
+                                             " is refused: the model comes from memory and has no folder"};
   }
-  const fs::path relative(location);
-  if (location.empty() || location.find('\0') != std::string_view::npos || relative.is_absolute()) {
-    return Error{ErrorCode::malformed, "location " + name + ", expected a relative file name"};
-  }
-  if (std::find(relative.begin(), relative.end(), "..") != relative.end()) {
-    return Error{ErrorCode::malformed, "location " + name + " leaves the model's folder"};
-  }
-  std::error_code failure;
-  const fs::path folder = fs::canonical(folder_, failure);
-  if (failure) return Error{ErrorCode::io, folder_.string() + ": " + failure.message()};
-  const fs::path path = fs::canonical(folder / relative, failure);
-  if (failure) return Error{ErrorCode::io, (folder / relative).string() + ": " + failure.message()};
-  if (!is_inside(path, folder)) {
-    return Error{ErrorCode::malformed,
-                 "location " + name + " leads to " + path.string() + ", outside " + folder.string()};
-  }
+  const auto found = path_in_folder(folder_, location);
+  if (!found) return Error{found.error().code, "location " + found.error().message};
+  const std::filesystem::path& path = *found;
   if (const auto known = external_files_.find(path.string()); known != external_files_.end()) return &known->second;
+  RESIDUA_RETURN_IF_ERROR(check_limit(Limit::external_files, external_files_.size() + 1, "files of external data"));
   RESIDUA_ASSIGN(FileBytes bytes, map_file(path));
   mapped_bytes_ += bytes.size;
   return &external_files_.emplace(path.string(), std::move(bytes)).first->second;

@@ -28,7 +28,7 @@ class TensorLoader {
 
   const FileBytes& file() const { return file_; }
   // Whether a tensor's data lay in another file.
-  bool has_external_files() const { return !external_files_.empty(); }
+  std::vector<std::string> external_files() const;  // canonical paths of those mapped so far
 
   // A tensor whose bytes already are what the graph wants points into the file; others are converted. Sizes are
   // checked against the shape before anything is allocated. Errors name the tensor.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "graph/import/onnx_schema.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph::onnx {
 
@@ -20,6 +21,10 @@ struct ParseFailure {
 };
 
 [[noreturn]] inline void fail(ErrorCode code, std::string reason) { throw ParseFailure{code, std::move(reason)}; }
+
+inline void require_within(Limit limit, std::uint64_t found, std::string_view what) {
+  if (found > value_of(limit)) fail(ErrorCode::limit, over_limit(limit, found, what).message);
+}
 
 // protozero checks bounds, but takes a field's wire type on trust.
 inline void expect(const pbf_reader& reader, pbf_wire_type expected) {
@@ -37,10 +42,7 @@ inline std::string_view read_view(pbf_reader& reader) {
 
 inline std::string_view read_name(pbf_reader& reader) {
   const std::string_view name = read_view(reader);
-  if (name.size() > max_name_length) {
-    fail(ErrorCode::limit, "field " + std::to_string(reader.tag()) + " is a name of " + std::to_string(name.size()) +
-                               " bytes, more than " + std::to_string(max_name_length));
-  }
+  require_within(Limit::name_bytes, name.size(), "field " + std::to_string(reader.tag()) + ", a name: bytes");
   return name;
 }
 
@@ -56,6 +58,16 @@ inline std::int32_t read_small_integer(pbf_reader& reader) {
          "field " + std::to_string(reader.tag()) + " holds " + std::to_string(value) + ", which is no 32-bit number");
   }
   return static_cast<std::int32_t>(value);
+}
+
+// protozero keeps 32 bits of a length: one of 2^32 bytes would pass for an empty one. Protobuf allows 31.
+inline void require_length(const pbf_reader& reader) {
+  if (reader.wire_type() != pbf_wire_type::length_delimited) return;
+  const char* position = reader.data().data();
+  const char* const end = position + reader.length();
+  const std::uint64_t length = protozero::decode_varint(&position, end);
+  if (length > static_cast<std::uint64_t>(end - position) || length > INT32_MAX)
+    throw protozero::end_of_buffer_exception{};
 }
 
 // How a repeated number of type Value stands in the file, and which field of TensorProto holds such numbers.
@@ -127,6 +139,7 @@ class MessageReader {
     while (reader) {
       position_ = position_of(message) + (message.size() - reader.length());
       reader.next();
+      require_length(reader);
       if (!field(reader)) reader.skip();
     }
     // Not restored when an exception passes: error() wants the innermost message.
@@ -136,13 +149,13 @@ class MessageReader {
 
   template <class T>
   void append(std::vector<T>& list, T value) {
-    if (++entries_ > max_entries) fail(ErrorCode::limit, "more than " + std::to_string(max_entries) + " entries");
+    require_within(Limit::entries, ++entries_, "entries");
     list.push_back(std::move(value));
   }
 
   template <class T>
-  void append_limited(std::vector<T>& list, T value, std::size_t limit, const char* things) {
-    if (list.size() == limit) fail(ErrorCode::limit, "more than " + std::to_string(limit) + " " + things);
+  void append_limited(std::vector<T>& list, T value, Limit limit, const char* things) {
+    require_within(limit, list.size() + 1, things);
     append(list, std::move(value));
   }
 

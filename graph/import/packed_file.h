@@ -4,9 +4,9 @@
 //   index    texts, the network as text, tables of constants and blobs
 //   blobs    packed constants, then the constants themselves, each at a multiple of 64 bytes
 //
-// Numbers are little-endian. Header and index are checked whenever a file is read. The checksums of constants and blobs
-// are compared when that is asked for only: it would read everything from disk that a start otherwise maps as needed,
-// and most of it a start never needs.
+// Numbers are little-endian. Header, index and small pieces are checked whenever a file is read. The checksums of large
+// constants and blobs are compared when they are first used (engine/packed_weights.h), or all at once where that is
+// asked for: it reads everything from disk, and most of it a start never needs.
 #pragma once
 
 #include <array>
@@ -22,6 +22,7 @@ inline constexpr std::string_view packed_file_magic = "\x93RESIDUA";
 inline constexpr std::uint32_t packed_file_version = 1;
 inline constexpr std::size_t packed_header_size = 64;
 inline constexpr std::size_t packed_alignment = 64;
+inline constexpr std::size_t packed_small_piece = 64 << 10;
 
 // Whether `text` starts as a packed model file does.
 inline bool is_packed_file(std::string_view text) { return text.starts_with(packed_file_magic); }

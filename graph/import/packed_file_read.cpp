@@ -66,7 +66,7 @@ class Reader {
       RESIDUA_ASSIGN(model.metadata[key], text());
     }
     RESIDUA_ASSIGN(const std::string_view network, index_.text());
-    RESIDUA_RETURN_IF_ERROR(read_constants());
+    RESIDUA_RETURN_IF_ERROR(read_constants(model));
     RESIDUA_RETURN_IF_ERROR(read_blobs(model));
     if (!index_.at_end()) return malformed("the index goes on behind its last entry");
     RESIDUA_ASSIGN(model.graph, read_graph(network));
@@ -79,18 +79,18 @@ class Reader {
     return std::string(value);
   }
 
-  // An entry's offset, size and checksum.
-  Result<ConstantData> piece(const std::string& what) {
+  // An entry's offset, size and checksum. Small ones are compared in any case, large ones when they are first used.
+  Result<ConstantData> piece(const std::string& what, std::uint64_t& checksum) {
     RESIDUA_ASSIGN(const std::uint64_t offset, index_.number());
     RESIDUA_ASSIGN(const std::uint64_t size, index_.number());
-    RESIDUA_ASSIGN(const std::uint64_t checksum, index_.number());
+    RESIDUA_ASSIGN(checksum, index_.number());
     if (offset > bytes_.size || size > bytes_.size - offset || offset % packed_alignment != 0) {
       return malformed(what + " claims " + std::to_string(size) + " bytes at byte " + std::to_string(offset) +
                        ", expected a multiple of " + std::to_string(packed_alignment) + " and an end within the " +
                        std::to_string(bytes_.size) + " of the file");
     }
     ConstantData data = bytes_.piece(offset, size);
-    if (verify_) {
+    if (verify_ || size <= packed_small_piece) {
       const bool intact = checksum_of(data.span()) == checksum;
       give_back_pages(data);
       if (!intact) return malformed(what + " at byte " + std::to_string(offset) + " is damaged: its checksum differs");
@@ -98,10 +98,12 @@ class Reader {
     return data;
   }
 
-  Status read_constants() {
+  Status read_constants(ImportedModel& model) {
     RESIDUA_ASSIGN(const std::uint64_t count, index_.count(4 * sizeof(std::uint64_t)));
     for (std::uint64_t i = 0; i < count; ++i) {
-      RESIDUA_ASSIGN(ConstantData data, piece("constant " + std::to_string(i)));
+      std::uint64_t checksum = 0;
+      RESIDUA_ASSIGN(ConstantData data, piece("constant " + std::to_string(i), checksum));
+      model.checksums.push_back({data.bytes.get(), checksum});
       RESIDUA_ASSIGN(std::vector<double> factors, index_.factors());
       if (!factors.empty()) data.row_scale = std::make_shared<const std::vector<double>>(std::move(factors));
       constants_.push_back(std::move(data));
@@ -115,12 +117,13 @@ class Reader {
       RESIDUA_ASSIGN(const std::uint64_t constant, index_.number());
       RESIDUA_ASSIGN(std::string layout, text());
       const std::string what = "blob " + std::to_string(i) + " (" + in_quotes(layout) + ")";
-      RESIDUA_ASSIGN(ConstantData data, piece(what));
+      std::uint64_t checksum = 0;
+      RESIDUA_ASSIGN(ConstantData data, piece(what, checksum));
       if (constant >= constants_.size()) {
         return malformed(what + " is of constant " + std::to_string(constant) + "; there are " +
                          std::to_string(constants_.size()));
       }
-      model.packed.push_back({constants_[constant], std::move(layout), std::move(data)});
+      model.packed.push_back({constants_[constant], std::move(layout), std::move(data), checksum});
     }
     return {};
   }

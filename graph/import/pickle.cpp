@@ -7,15 +7,11 @@
 
 #include "graph/import/name.h"
 #include "graph/import/pickle_opcodes.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
 
-constexpr std::size_t most_values = 1u << 20;
-constexpr std::size_t most_memo = 1u << 20;
-constexpr std::size_t most_stack = 1u << 20;
-constexpr std::size_t most_marks = 1000;
-constexpr std::size_t most_instructions = 1u << 24;
 constexpr std::size_t longest_global = 256;
 
 std::string hexadecimal(unsigned value) {
@@ -31,7 +27,7 @@ class Machine {
     while (!stopped_ && !error_) {
       instruction_ = position_;
       const auto code = take_number<std::uint8_t>();
-      if (++instructions_ > most_instructions) fail("more than 16 million instructions", ErrorCode::limit);
+      within(Limit::pickle_instructions, ++instructions_, "instructions");
       if (error_) break;
       execute(static_cast<PickleOpcode>(code));
     }
@@ -43,6 +39,12 @@ class Machine {
  private:
   void fail(std::string message, ErrorCode code = ErrorCode::malformed) {
     if (!error_) error_ = Error{code, "pickle, byte " + std::to_string(instruction_) + ": " + std::move(message)};
+  }
+  // Whether a count may be that large; fails where not.
+  bool within(Limit limit, std::uint64_t found, std::string_view what) {
+    if (found <= value_of(limit)) return true;
+    fail(over_limit(limit, found, what).message, ErrorCode::limit);
+    return false;
   }
 
   // --- bytes ---
@@ -84,12 +86,11 @@ class Machine {
   // --- stack ---
   void push_id(PickleId id) {
     if (error_) return;
-    if (stack_.size() == most_stack) return fail("more than a million values on the stack", ErrorCode::limit);
-    stack_.push_back(id);
+    if (within(Limit::pickle_values, stack_.size() + 1, "values on the stack")) stack_.push_back(id);
   }
   void push(PickleValue value) {
     if (error_) return;
-    if (pickle_.values.size() == most_values) return fail("more than a million values", ErrorCode::limit);
+    if (!within(Limit::pickle_values, pickle_.values.size() + 1, "values")) return;
     pickle_.values.push_back(std::move(value));
     push_id(static_cast<PickleId>(pickle_.values.size() - 1));
   }
@@ -142,7 +143,7 @@ class Machine {
     if (items.size() % 2 != 0) return fail("a key without a value");
     // Dicts made of one shared list of pairs would otherwise multiply it.
     entries_ += items.size() / 2;
-    if (entries_ > most_values) return fail("more than a million dict entries", ErrorCode::limit);
+    if (!within(Limit::pickle_values, entries_, "dict entries")) return;
     for (std::size_t i = 0; i < items.size(); i += 2) dictionary->items.emplace_back(items[i], items[i + 1]);
   }
   void make_dictionary(const std::vector<PickleId>& items) {
@@ -190,8 +191,7 @@ class Machine {
   void make_ordered_dictionary(const PickleTuple& arguments) {
     std::vector<PickleId> items;
     const auto* pairs = arguments.items.empty() ? nullptr : pickle_.get<PickleList>(arguments.items[0]);
-    if (pairs && pairs->items.size() > most_values)
-      return fail("an OrderedDict of more than a million pairs", ErrorCode::limit);
+    if (pairs && !within(Limit::pickle_values, pairs->items.size(), "pairs of an OrderedDict")) return;
     for (std::size_t i = 0; pairs && i < pairs->items.size(); ++i) {
       const auto* list = pickle_.get<PickleList>(pairs->items[i]);
       const auto* tuple = pickle_.get<PickleTuple>(pairs->items[i]);
@@ -215,9 +215,7 @@ class Machine {
   void memo_put(std::size_t index) {
     const auto id = top();
     if (!id) return;
-    if (index >= most_memo) {
-      return fail("memo entry " + std::to_string(index) + " is beyond the million allowed", ErrorCode::limit);
-    }
+    if (!within(Limit::pickle_values, std::uint64_t{index} + 1, "memo entries")) return;
     if (index >= memo_.size()) memo_.resize(index + 1);
     memo_[index] = id;
   }
@@ -249,8 +247,8 @@ class Machine {
     }
   }
   void mark() {
-    if (marks_.size() == most_marks) return fail("more than 1000 marks open: nested too deeply", ErrorCode::limit);
-    marks_.push_back(stack_.size());
+    if (within(Limit::pickle_depth, marks_.size() + 1, "marks open, nested too deeply"))
+      marks_.push_back(stack_.size());
   }
   void pop_any() {
     if (!marks_.empty() && marks_.back() == stack_.size())

@@ -63,8 +63,7 @@ struct Pickle {
 std::string describe(const Pickle& pickle, PickleId id);
 
 // Reads the pickle that starts at `position` of `bytes` and moves `position` past it. Protocols 2 to 5.
-// Limits: a million values, dict, memo and stack entries, 1000 open marks, 16 million instructions. Errors name the
-// byte offset in `bytes`.
+// Bounded by the limits pickle_values, pickle_depth and pickle_instructions. Errors name the byte offset in `bytes`.
 Result<Pickle> read_pickle(std::span<const std::byte> bytes, std::size_t& position);
 
 }  // namespace residua::graph

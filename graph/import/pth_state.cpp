@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "graph/import/name.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
 
-constexpr std::size_t highest_rank = 16;
 // How training scripts name the weights within a checkpoint, and how deep such levels go.
 constexpr std::array<std::string_view, 6> state_keys{"state_dict", "model_state_dict", "model_state", "model",
                                                      "net",        "network"};
@@ -35,9 +35,7 @@ Result<std::vector<std::int64_t>> counts_of(const Pickle& pickle, PickleId id, s
   }
   const auto* tuple = pickle.get<PickleTuple>(id);
   if (!tuple) return malformed(std::string(what) + " are " + describe(pickle, id) + ", expected a tuple");
-  if (tuple->items.size() > highest_rank) {
-    return Error{ErrorCode::limit, std::to_string(tuple->items.size()) + " dimensions, more than the 16 allowed"};
-  }
+  RESIDUA_RETURN_IF_ERROR(check_limit(Limit::rank, tuple->items.size(), "dimensions"));
   std::vector<std::int64_t> counts;
   for (const PickleId item : tuple->items) {
     RESIDUA_ASSIGN(const std::int64_t count, count_of(pickle, item, "one of its " + std::string(what)));
@@ -182,6 +180,7 @@ Result<std::vector<TensorReference>> tensors_of(const Pickle& pickle) {
     RESIDUA_RETURN_IF_ERROR(check_tensor_name(*name));
     auto tensor = tensor_of(pickle, *call);
     if (!tensor) return Error{tensor.error().code, "tensor " + in_quotes(*name) + ": " + tensor.error().message};
+    RESIDUA_RETURN_IF_ERROR(check_limit(Limit::tensors, tensors.size() + 1, "tensors"));
     tensor->name = std::string(*name);
     tensors.push_back(std::move(*tensor));
   }

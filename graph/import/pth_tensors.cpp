@@ -1,5 +1,6 @@
 #include "graph/import/pth_tensors.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -8,14 +9,12 @@
 
 #include "graph/import/name.h"
 #include "graph/import/widen.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
 
-// Copies (of strided views, of widened types) may take this many times the storages' bytes plus a little for expanded
-// scalars: shared weights fit many times over, a storage expanded without bound does not.
-constexpr std::uint64_t copies_per_byte = 8;
-constexpr std::uint64_t free_copies = 1 << 20;
+constexpr std::uint64_t free_copies = 1 << 20;  // bytes that conversion_ratio does not count, for expanded scalars
 
 struct Loaded {
   ConstantData data;
@@ -109,23 +108,27 @@ class Maker {
                                              " bytes, expected " + std::to_string(reference.elements) + " x " +
                                              std::string(name_of(reference.type)) + " = " + std::to_string(expected)};
     }
-    budget_ += copies_per_byte * data.size;
+    stored_ += data.size;
     const auto place = storages_.emplace(reference.key, Loaded{std::move(data), reference.type, reference.elements});
     return &place.first->second;
   }
 
+  // Copies (of strided views, of widened types): shared weights fit many times over, a storage expanded without bound
+  // does not.
   Status charge(std::int64_t count, std::size_t element_size) {
     std::uint64_t size = 0;
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), element_size, &size) || size > budget_) {
-      return Error{ErrorCode::limit, "the tensors together are many times larger than the storages they are views of"};
-    }
-    budget_ -= size;
-    return {};
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), element_size, &size) ||
+        __builtin_add_overflow(copied_, size, &copied_))
+      copied_ = UINT64_MAX;
+    const std::uint64_t beyond = copied_ > free_copies ? copied_ - free_copies : 0;
+    const std::uint64_t stored = std::max<std::uint64_t>(stored_, 1);
+    return check_limit(Limit::conversion_ratio, beyond / stored + (beyond % stored > 0 ? 1 : 0),
+                       "the tensors together: bytes for each byte of the storages they are views of");
   }
 
   const StorageLoader& load_;
   std::map<std::string, Loaded> storages_;
-  std::uint64_t budget_ = free_copies;
+  std::uint64_t stored_ = 0, copied_ = 0;  // bytes
 };
 
 }  // namespace

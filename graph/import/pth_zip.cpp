@@ -9,11 +9,10 @@
 #include "graph/import/pth_state.h"
 #include "graph/import/pth_tensors.h"
 #include "graph/import/zip_archive.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
-
-constexpr std::uint64_t largest_pickle = 64 << 20;
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message)}; }
 
@@ -23,7 +22,7 @@ Status check_kind(ZipArchive& archive, const std::string& folder) {
                  "a TorchScript archive, which holds a program; save model.state_dict() instead"};
   }
   if (!archive.holds(folder + "byteorder")) return {};  // written before it was introduced
-  RESIDUA_ASSIGN(const ConstantData order, archive.read(folder + "byteorder", 16));
+  RESIDUA_ASSIGN(const ConstantData order, archive.read(folder + "byteorder"));
   const std::string_view text(reinterpret_cast<const char*>(order.bytes.get()), order.size);
   if (text == "little") return {};
   return Error{ErrorCode::unsupported, "the byte order is " + in_quotes(text) + ", expected 'little'"};
@@ -50,13 +49,13 @@ Result<WeightFile> read_pth_zip(const FileBytes& bytes) {
   RESIDUA_ASSIGN(ZipArchive archive, ZipArchive::open(bytes));
   RESIDUA_ASSIGN(const std::string folder, folder_of(archive));
   RESIDUA_RETURN_IF_ERROR(check_kind(archive, folder));
-  RESIDUA_ASSIGN(const ConstantData text, archive.read(folder + "data.pkl", largest_pickle));
+  RESIDUA_ASSIGN(const ConstantData text, archive.read(folder + "data.pkl", Limit::pickle_bytes));
   std::size_t position = 0;
   RESIDUA_ASSIGN(const Pickle object, read_pickle(text.span(), position));
   RESIDUA_ASSIGN(const auto tensors, tensors_of(object));
   return make_tensors(tensors, [&](const StorageReference& storage) {
     // A size other than this one is make_tensors' to report.
-    return archive.read(folder + "data/" + storage.key, UINT64_MAX);
+    return archive.read(folder + "data/" + storage.key);
   });
 }
 

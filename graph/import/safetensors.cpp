@@ -9,12 +9,12 @@
 #include "graph/import/name.h"
 #include "graph/import/safetensors_header.h"
 #include "graph/import/widen.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
 
 constexpr std::size_t length_size = 8;
-constexpr std::uint64_t longest_header = 100'000'000;  // the format's own limit
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message)}; }
 
@@ -70,10 +70,10 @@ Result<WeightFile> read_safetensors(const FileBytes& bytes) {
   }
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data.get(), length_size);
-  if (header_size > longest_header || header_size > bytes.size - length_size) {
+  RESIDUA_RETURN_IF_ERROR(check_limit(Limit::header_bytes, header_size, "safetensors: bytes of the header"));
+  if (header_size > bytes.size - length_size) {
     return malformed("safetensors: the header claims " + std::to_string(header_size) + " bytes, but the file has " +
-                     std::to_string(bytes.size - length_size) + " left and the format allows " +
-                     std::to_string(longest_header));
+                     std::to_string(bytes.size - length_size) + " left");
   }
   RESIDUA_ASSIGN(SafetensorsHeader header, parse_safetensors_header(bytes.span().subspan(length_size, header_size)));
 

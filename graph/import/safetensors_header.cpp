@@ -8,11 +8,10 @@
 #include <utility>
 
 #include "graph/import/name.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 namespace {
-
-constexpr std::size_t highest_rank = 16;
 
 struct TypeName {
   std::string_view name;
@@ -52,7 +51,10 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
         place_ = Place::metadata_value;
         return true;
       }
-      if (const Status status = check_tensor_name(name); !status) return fail(status.error().message);
+      if (const Status status = check_tensor_name(name); !status)
+        return fail(status.error().message, status.error().code);
+      if (const Status status = check_limit(Limit::tensors, header_.entries.size() + 1, "tensors"); !status)
+        return fail(status.error().message, ErrorCode::limit);
       header_.entries.emplace_back().name = name;
       seen_ = {};
       place_ = Place::tensor_value;
@@ -130,7 +132,8 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
     SafetensorsEntry& entry = header_.entries.back();  // both places lie inside a tensor
     if (place_ == Place::shape) {
       if (value > static_cast<std::uint64_t>(INT64_MAX)) return unexpected("a dimension beyond 64 bits");
-      if (entry.shape.size() == highest_rank) return fail(here() + " has more than 16 dimensions", ErrorCode::limit);
+      if (const Status status = check_limit(Limit::rank, entry.shape.size() + 1, here() + ": dimensions"); !status)
+        return fail(status.error().message, ErrorCode::limit);
       entry.shape.push_back(static_cast<std::int64_t>(value));
       return true;
     }

@@ -12,11 +12,8 @@
 namespace residua::graph {
 namespace {
 
-// What all entries together may unpack to. PyTorch stores without compression; weights re-packed by hand rarely shrink
-// to less than half, pruned ones to a tenth. An archive beyond that is made to exhaust memory.
-constexpr std::uint64_t largest_expansion = 16;
-constexpr std::uint64_t free_expansion = 16 << 20;
-constexpr std::uint64_t piece_size = 64 << 10;  // of a stored entry, looked at at a time
+constexpr std::uint64_t free_expansion = 16 << 20;  // unpacked bytes that zip_ratio does not count
+constexpr std::uint64_t piece_size = 64 << 10;      // of a stored entry, looked at at a time
 
 Error malformed(std::string message) { return {ErrorCode::malformed, std::move(message)}; }
 
@@ -103,7 +100,7 @@ using OpenEntry = std::unique_ptr<zip_file_t, Close>;
 struct ZipArchive::Handle {
   Source source;  // outlives the archive, which reads it
   std::unique_ptr<zip_t, Close> archive;
-  std::uint64_t budget = 0;
+  std::uint64_t unpacked = 0;  // by all entries read so far
 
   Result<OpenEntry> open_entry(zip_uint64_t index, const std::string& what) const {
     OpenEntry file(zip_fopen_index(archive.get(), index, 0));
@@ -157,9 +154,6 @@ ZipArchive::~ZipArchive() = default;
 Result<ZipArchive> ZipArchive::open(const FileBytes& bytes) {
   auto handle = std::make_unique<Handle>();
   handle->source.bytes = bytes;
-  handle->budget = bytes.size > (UINT64_MAX - free_expansion) / largest_expansion
-                       ? UINT64_MAX
-                       : bytes.size * largest_expansion + free_expansion;
   struct OpenError : zip_error_t {
     OpenError() { zip_error_init(this); }
     ~OpenError() { zip_error_fini(this); }
@@ -174,6 +168,9 @@ Result<ZipArchive> ZipArchive::open(const FileBytes& bytes) {
   // memory is still lacking, there is none for the text of an error either.)
   if (!handle->archive && zip_error_code_zip(&error) == ZIP_ER_NOZIP) look();
   if (!handle->archive) return failure("the zip archive cannot be read", &error);
+  const zip_int64_t entries = zip_get_num_entries(handle->archive.get(), 0);
+  RESIDUA_RETURN_IF_ERROR(
+      check_limit(Limit::zip_entries, static_cast<std::uint64_t>(std::max<zip_int64_t>(entries, 0)), "zip entries"));
   return ZipArchive(std::move(handle));
 }
 
@@ -190,7 +187,7 @@ bool ZipArchive::holds(const std::string& name) const {
   return zip_name_locate(handle_->archive.get(), name.c_str(), ZIP_FL_ENC_RAW) >= 0;
 }
 
-Result<ConstantData> ZipArchive::read(const std::string& name, std::uint64_t limit) {
+Result<ConstantData> ZipArchive::read(const std::string& name, Limit limit) {
   const std::string entry = "zip entry " + in_quotes(name);
   zip_t* archive = handle_->archive.get();
   const zip_int64_t index = zip_name_locate(archive, name.c_str(), ZIP_FL_ENC_RAW);
@@ -201,12 +198,14 @@ Result<ConstantData> ZipArchive::read(const std::string& name, std::uint64_t lim
     return malformed(entry + " has no size");
   }
   facts.index = static_cast<zip_uint64_t>(index);
-  std::uint64_t& budget = handle_->budget;
-  if (facts.size > limit || facts.size > budget) {
-    return Error{ErrorCode::limit, entry + " unpacks to " + std::to_string(facts.size) + " bytes, expected at most " +
-                                       std::to_string(std::min(limit, budget))};
-  }
-  budget -= facts.size;
+  RESIDUA_RETURN_IF_ERROR(check_limit(limit, facts.size, entry + ": bytes"));
+  std::uint64_t& unpacked = handle_->unpacked;
+  if (__builtin_add_overflow(unpacked, facts.size, &unpacked)) unpacked = UINT64_MAX;
+  const std::uint64_t beyond = unpacked > free_expansion ? unpacked - free_expansion : 0;
+  const std::uint64_t file_size = handle_->source.bytes.size;
+  RESIDUA_RETURN_IF_ERROR(
+      check_limit(Limit::zip_ratio, beyond / file_size + (beyond % file_size > 0 ? 1 : 0),
+                  entry + ": with what was read before it, unpacked bytes for each byte of the file"));
   const bool is_stored = (facts.valid & ZIP_STAT_COMP_METHOD) != 0 && facts.comp_method == ZIP_CM_STORE;
   if (is_stored && facts.size > 0) {
     std::uint64_t offset = 0;

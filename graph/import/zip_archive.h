@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "graph/import/import.h"
+#include "graph/input_limits.h"
 
 namespace residua::graph {
 
@@ -21,9 +22,10 @@ class ZipArchive {
   std::string_view name(std::uint64_t index) const;
   bool holds(const std::string& name) const;
 
-  // The whole entry, unpacked and its checksum compared; refused before any allocation where it is larger than `limit`.
-  // An entry that is stored as it is becomes a piece of the file, any other a copy.
-  Result<ConstantData> read(const std::string& name, std::uint64_t limit);
+  // The whole entry, unpacked and its checksum compared; refused before any allocation where it is larger than `limit`,
+  // or where all that was read unpacks to more than zip_ratio times the file. An entry that is stored as it is becomes
+  // a piece of the file, any other a copy.
+  Result<ConstantData> read(const std::string& name, Limit limit = Limit::file_bytes);
 
  private:
   struct Handle;

@@ -417,4 +417,57 @@ TEST_CASE("a profile of one run, without a context and with one") {
   CHECK(again.values == expected);
 }
 
+TEST_CASE("limits are the process's, and a host may ask for them") {
+  const std::uint64_t before = residua::limit("nodes");
+  CHECK(before == 20000);
+  residua::set_limit("tensors", 10);
+  check_refused(residua::Model::try_load(bundled()), "more than the limit tensors=10", RESIDUA_LIMIT);
+  residua::set_limit("tensors", 100000);
+  CHECK(residua::Model::try_load(bundled()).ok());
+  residua_error error;
+  CHECK(residua_set_limit("deepth", 3, &error) == RESIDUA_INVALID_ARGUMENT);
+  CHECK(std::string(error.message).find("there is no limit 'deepth'; there are file_bytes") == 0);
+  CHECK(residua_set_limit("rank", 1000, &error) == RESIDUA_INVALID_ARGUMENT);
+  CHECK(residua_set_limit(nullptr, 1, nullptr) == RESIDUA_INVALID_ARGUMENT);
+  CHECK(residua_get_limit("nodes", nullptr, nullptr) == RESIDUA_INVALID_ARGUMENT);
+  CHECK(residua_check_limit("image_pixels", 100, "my image", &error) == RESIDUA_OK);
+  CHECK(residua_check_limit("image_pixels", 1'000'000'000, "my image", &error) == RESIDUA_LIMIT);
+  CHECK(std::string(error.message) ==
+        "my image: 1000000000, more than the limit image_pixels=178956970 (pixels of an image); "
+        "RESIDUA_LIMITS=image_pixels=1000000000 raises it");
+}
+
+TEST_CASE("the weights' digest is that of the file, wherever it came from") {
+  const auto model = residua::Model::load(bundled());
+  const std::string digest = model.weights_digest();
+  CHECK(digest.size() == 64);
+  const std::vector<std::byte> bytes = bytes_of(bundled());
+  CHECK(residua::Model::load_memory(bytes).weights_digest() == digest);
+  CHECK(residua::Model::try_load(bundled(), {.sidecar = R"({"weights_sha256": ")" + digest + "\"}"}).ok());
+  check_refused(residua::Model::try_load(bundled(), {.sidecar = R"({"weights_sha256": "abc"})"}), digest,
+                RESIDUA_MALFORMED);
+  check_refused(residua::Model::try_load_memory(bytes, {.sidecar = R"({"sha256": ")" + digest + "\"}"}),
+                "is damaged or not the file meant", RESIDUA_MALFORMED);
+  CHECK(residua::Model::random("resnet20_cifar", 1).weights_digest() !=
+        residua::Model::random("resnet20_cifar", 2).weights_digest());
+}
+
+TEST_CASE("a direct run has no convolution by transforms, and answers alike") {
+  const auto model = residua::Model::load(bundled());
+  const Floats images = random_images(4 * 3 * 32 * 32);
+  const auto run_with = [&](bool direct, std::string& implementations) {
+    residua::Context context(model, {.threads = 1, .direct = direct});
+    Floats logits(40);
+    context.run(images, {.batch = 4, .height = 32, .width = 32}, logits);
+    for (const residua::LayerInfo& layer : context.layers()) implementations += std::string(layer.implementation) + ";";
+    return logits;
+  };
+  std::string usual, direct;
+  const Floats expected = run_with(false, usual), found = run_with(true, direct);
+  CHECK(usual.find("winograd") != std::string::npos);
+  CHECK(direct.find("winograd") == std::string::npos);
+  CHECK(direct.find("strassen") == std::string::npos);
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+}
+
 }  // namespace

@@ -106,9 +106,9 @@ TEST_CASE("a value that makes no sense names its source and key") {
 TEST_CASE("the sidecar's architecture") {
   const Folder folder;
   const auto model = folder.write("w.pth", "");
-  CHECK(*sidecar_architecture({.model = model, .labels = {}}) == "");
+  CHECK(*sidecar_text({.model = model, .labels = {}}, "arch") == "");
   folder.write("w.pth.json", R"({"arch": "resnet50"})");
-  CHECK(*sidecar_architecture({.model = model, .labels = {}}) == "resnet50");
+  CHECK(*sidecar_text({.model = model, .labels = {}}, "arch") == "resnet50");
   folder.write("w.pth.json", R"({"arch": 50})");
-  CHECK_FALSE(sidecar_architecture({.model = model, .labels = {}}).ok());
+  CHECK_FALSE(sidecar_text({.model = model, .labels = {}}, "arch").ok());
 }

@@ -168,7 +168,8 @@ TEST_CASE("errors name line and column") {
   refused(head + "const %1 \"y\" int8 [N] values [1]", "line 3", "not static");
   refused(head + "const %1 \"y\" int8 [1] digits 1", "line 3", "not 'digits'");
   refused(head + "const %1 \"y\" float32 [1] values [1e99]", "line 3", "out of range");
-  check_error(parse_text(head + "const %1 \"y\" float32 [1000000000]"), ErrorCode::limit, {"line 3", "too large"});
+  check_error(parse_text(head + "const %1 \"y\" float32 [1000000000]"), ErrorCode::limit,
+              {"line 3", "random_elements"});
   check_error(parse_text(head + "const %1 \"y\" float32 [200000000]\nconst %2 \"y\" float32 [200000000]"),
               ErrorCode::limit, {"line 4"});
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "tools/image/image.h"
 
@@ -19,6 +20,9 @@ struct DecodedImage {
 DecodedImage decode_jpeg(Bytes file);
 DecodedImage decode_png(Bytes file);
 DecodedImage decode_webp(Bytes file);
+
+// Throws where `found` is more than that limit of the library (residua_check_limit). `where` starts the message.
+void require_within(const char* limit, std::uint64_t found, const std::string& where);
 
 // An image of that size without pixels yet. Sizes come from untrusted headers: neither 0 nor beyond the limit passes.
 Image empty_image(std::uint32_t width, std::uint32_t height);

@@ -9,16 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "residua/residua.hpp"
 #include "tools/image/decoders.h"
 #include "tools/image/orientation.h"
 
 namespace residua::tool {
 
 namespace {
-
-// 2^29 bytes of RGB. The largest cameras make 150 million pixels.
-constexpr std::uint64_t max_pixels = 178'956'970;
-constexpr std::uintmax_t max_file_bytes = std::uintmax_t{1} << 30;
 
 struct Signature {
   std::string_view bytes;
@@ -94,12 +91,16 @@ DecodedImage decode_by_content(Bytes file) {
 
 }  // namespace
 
+void require_within(const char* limit, std::uint64_t found, const std::string& where) try {
+  check_limit(limit, found, where);
+} catch (const Error& error) {
+  throw ImageError(error.what());
+}
+
 Image empty_image(std::uint32_t width, std::uint32_t height) {
   const std::string size = std::to_string(width) + " x " + std::to_string(height) + " pixels";
   if (width == 0 || height == 0) throw ImageError("the image has " + size);
-  if (std::uint64_t{width} * height > max_pixels) {
-    throw ImageError("the image has " + size + "; the limit is " + std::to_string(max_pixels) + " pixels in all");
-  }
+  require_within("image_pixels", std::uint64_t{width} * height, "the image has " + size + ", in all");
   Image image;
   image.width = static_cast<int>(width);
   image.height = static_cast<int>(height);
@@ -122,9 +123,7 @@ Image read_image(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(status)) throw ImageError("not a regular file");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw ImageError("can't be read: " + error.message());
-  if (size > max_file_bytes) {
-    throw ImageError("the file has " + std::to_string(size) + " bytes; the limit is " + std::to_string(max_file_bytes));
-  }
+  require_within("image_bytes", size, "bytes of the file");
   std::ifstream stream(path, std::ios::binary);
   if (!stream) throw ImageError("can't be opened: " + std::string(std::strerror(errno)));
   std::vector<char> bytes(static_cast<std::size_t>(size));

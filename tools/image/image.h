@@ -28,7 +28,7 @@ class ImageError : public std::runtime_error {
 };
 
 // Throws ImageError: another format, cut short, corrupt (also where a decoder would go on and make up pixels), more
-// than 178,956,970 pixels. Of an animation the first frame is taken.
+// pixels than the limit image_pixels. Of an animation the first frame is taken.
 Image decode_image(std::span<const std::byte> file);
 
 // Throws ImageError, also when the file can't be read.

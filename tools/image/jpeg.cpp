@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "residua/residua.hpp"
 #include "tools/image/decoders.h"
 #include "tools/image/orientation.h"
 
@@ -17,15 +18,14 @@ namespace residua::tool {
 
 namespace {
 
-// A progressive file may spend hundreds of bytes on making us go over all pixels again; encoders use about ten scans.
-constexpr int max_scans = 500;
-
 struct Reader {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
   std::jmp_buf stop{};
   char message[JMSG_LENGTH_MAX]{};
+  std::uint64_t most_scans = limit("image_scans");
+  bool too_many_scans = false;
   bool file_ended = false;  // the library wanted bytes beyond the end and was given an end-of-image marker
 
   Reader() = default;
@@ -63,8 +63,8 @@ void judge_warning(j_common_ptr info, int level) {
 
 void limit_scans(j_common_ptr info) {
   Reader& reader = reader_of(info);
-  if (reader.info.input_scan_number <= max_scans) return;
-  std::snprintf(reader.message, sizeof reader.message, "more than %d scans", max_scans);
+  if (static_cast<std::uint64_t>(reader.info.input_scan_number) <= reader.most_scans) return;
+  reader.too_many_scans = true;
   std::longjmp(reader.stop, 1);
 }
 
@@ -102,6 +102,8 @@ bool read_rows(Reader& reader, std::uint8_t* rows, std::size_t stride, JDIMENSIO
 }
 
 [[noreturn]] void fail(const Reader& reader) {
+  if (reader.too_many_scans)
+    require_within("image_scans", static_cast<std::uint64_t>(reader.info.input_scan_number), "JPEG: scans");
   const std::string what = reader.message;
   if (reader.file_ended) throw ImageError("JPEG: premature end of the file (" + what + ")");
   throw ImageError("JPEG: " + what);

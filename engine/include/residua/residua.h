@@ -133,6 +133,18 @@ typedef struct residua_allocator {
  * `release` must work until the last of them is gone. Thread-safe; fails on a struct without both functions. */
 RESIDUA_API residua_status residua_set_allocator(const residua_allocator* allocator, residua_error* error);
 
+/* Bounds on what model files and images may ask for, checked before memory is taken: "nodes", "file_bytes",
+ * "zip_ratio"... SECURITY.md lists them with their defaults. One that is passed is RESIDUA_LIMIT; the message names the
+ * bound, the value found and how to raise it. They hold for the process, from now on; the environment variable
+ * RESIDUA_LIMITS ("nodes=50000,image_pixels=400000000") sets them first. `name` is one of those listed, else
+ * RESIDUA_INVALID_ARGUMENT. Thread-safe. */
+RESIDUA_API residua_status residua_set_limit(const char* name, uint64_t value, residua_error* error);
+RESIDUA_API residua_status residua_get_limit(const char* name, uint64_t* value, residua_error* error);
+/* For hosts that decode images of their own: RESIDUA_LIMIT where `found` is more than the bound. `where` starts the
+ * message. */
+RESIDUA_API residua_status residua_check_limit(const char* name, uint64_t found, const char* where,
+                                               residua_error* error);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
 typedef struct residua_model residua_model;
@@ -235,6 +247,15 @@ RESIDUA_API residua_status residua_model_get_info(const residua_model* model, re
 /* The label of a class, or NULL where there is none. Lives as long as the model. Thread-safe. */
 RESIDUA_API const char* residua_model_label(const residua_model* model, int32_t index);
 
+/* SHA-256 of the weights as the file holds them, in 64 hexadecimal digits and a zero: element type, shape and values of
+ * each in the order in which the network reads them. Names do not count, so that the same weights in another format
+ * have the same digest; a packed file has its own. A sidecar's "weights_sha256" is compared with it when a model is
+ * loaded, and MODEL.sha256 beside the file (as sha256sum writes it) or the sidecar's "sha256" with the file itself.
+ * Reads all weights. Thread-safe. */
+#define RESIDUA_DIGEST_SIZE 65
+RESIDUA_API residua_status residua_model_weights_digest(const residua_model* model, char digest[RESIDUA_DIGEST_SIZE],
+                                                        residua_error* error);
+
 typedef enum residua_stage RESIDUA_ENUM_TYPE {
   RESIDUA_IMPORTED = 0,  /* as the file says */
   RESIDUA_OPTIMIZED = 1, /* after the passes */
@@ -264,6 +285,10 @@ typedef struct residua_context_options {
    * folder that cannot be used is a log message, never an error. The choice may differ between machines, numbers of
    * threads and batches, and so may the last bits of outputs; 0, the default, neither measures nor looks there. */
   int32_t tune;
+  /* 1: run every convolution as sums of products, none by Winograd's or Strassen's algorithm. These mix neighbours
+   * before they multiply, so an infinity or NaN in the input may turn outputs around it into NaN that would be numbers
+   * or infinities otherwise; directly, each output is what its own window makes it. Slower. */
+  int32_t direct;
 } residua_context_options;
 
 /* The network as text, JSON or Graphviz. For RESIDUA_PLANNED `batch`, `height`, `width` (0: 1 and the model's own size)

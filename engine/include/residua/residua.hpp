@@ -67,6 +67,19 @@ inline void set_log_callback(residua_log_callback callback, void* user = nullptr
   residua_set_log_callback(callback, user);
 }
 
+// Bounds on what files may ask for: see residua_set_limit. check_limit throws where `found` is more.
+inline void set_limit(const std::string& name, std::uint64_t value) {
+  detail::call(residua_set_limit, name.c_str(), value);
+}
+inline std::uint64_t limit(const std::string& name) {
+  std::uint64_t value = 0;
+  detail::call(residua_get_limit, name.c_str(), &value);
+  return value;
+}
+inline void check_limit(const std::string& name, std::uint64_t found, const std::string& where) {
+  detail::call(residua_check_limit, name.c_str(), found, where.c_str());
+}
+
 // Where large blocks of memory come from, from now on: see residua_allocator. reset_allocator: the library's own again.
 inline void set_allocator(void* (*allocate)(void* user, std::size_t bytes, std::size_t alignment),
                           void (*release)(void* user, void* memory, std::size_t bytes), void* user = nullptr) {
@@ -166,6 +179,14 @@ class Model {
   }
 
   ModelInfo info() const { return detail::try_get<ModelInfo>(residua_model_get_info, view()).value(); }
+
+  // SHA-256 of the weights as the file holds them, 64 hexadecimal digits. Reads all of them.
+  Result<std::string> try_weights_digest() const {
+    char digest[RESIDUA_DIGEST_SIZE];
+    if (auto done = detail::try_call(residua_model_weights_digest, get(), &digest[0]); !done) return done.error();
+    return std::string(digest);
+  }
+  std::string weights_digest() const { return try_weights_digest().value(); }
 
   // The label of a class, if it has one. The text lives as long as the model.
   std::optional<std::string_view> label(std::int32_t index) const {

@@ -171,6 +171,7 @@ struct ContextOptions {
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers and Context::trace
   bool tune = false;     // run convolutions in the way measured to be fastest here: see residua_context_options
+  bool direct = false;   // no convolution by transforms, which spread infinities and NaN
 };
 
 // Which runs Model::pack and Model::prepare pack the weights for.
@@ -274,6 +275,7 @@ inline residua_context_options to_c(const ContextOptions& options) {
   converted.schedule = options.schedule;
   converted.profile = options.profile ? 1 : 0;
   converted.tune = options.tune ? 1 : 0;
+  converted.direct = options.direct ? 1 : 0;
   return converted;
 }
 

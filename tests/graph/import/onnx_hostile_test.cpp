@@ -80,7 +80,7 @@ TEST_CASE("a tensor's bytes must fit its shape") {
   check_refused(with_weight(tensor("w", float32, {large}, "1234")), "asks for");
   check_refused(with_weight(tensor("w", float16, {large}, "1234")), "asks for");
   check_refused(with_weight(tensor("w", 8, {1}, "1234")), "element type 8");
-  check_refused(with_weight(tensor("w", float32, Dims(9, 1), "1234")), "more than 8 dimensions");
+  check_refused(with_weight(tensor("w", float32, Dims(9, 1), "1234")), "dimensions: 9, more than the limit rank=8");
   // the count is taken from the shape, the values from float_data
   std::string typed;
   protozero::pbf_writer writer(typed);
@@ -110,11 +110,11 @@ TEST_CASE("shape operands of absurd size are refused") {
 
 TEST_CASE("limits hold for the number of nodes") {
   Model model;
-  model.nodes.assign(100'001, node("Relu", {"x"}, {""}));
-  check_refused(model, "more than 100000 nodes");
+  model.nodes.assign(20'001, node("Relu", {"x"}, {""}));
+  check_refused(model, "20001, more than the limit nodes=20000");
   // one node of the file that becomes too many of the graph
-  model.nodes = {node("Sum", std::vector<std::string>(100'010, "x"), {"y"})};
-  check_refused(model, "more than 100000 nodes");
+  model.nodes = {node("Sum", std::vector<std::string>(20'010, "x"), {"y"})};
+  check_refused(model, "20001, more than the limit nodes=20000");
 }
 
 TEST_CASE("one weight converted over and over does not exhaust the memory") {
@@ -122,7 +122,19 @@ TEST_CASE("one weight converted over and over does not exhaust the memory") {
   Model model{{node("Flatten", {"x"}, {"f"})}, {zeros("w", {192, size}), zeros("b", {size})}};
   for (int i = 0; i < 200; ++i) model.nodes.push_back(node("Gemm", {"f", "w", "b"}, {"y" + std::to_string(i)}));
   model.outputs = {"y0"};
-  check_refused(model, "over and over");
+  check_refused(model, "more than the limit conversion_ratio=16");
+}
+
+TEST_CASE("a field of 2^32 bytes does not pass for an empty one") {
+  for (const std::uint64_t length : {std::uint64_t{1} << 32, std::uint64_t{1} << 63}) {
+    std::string file;
+    protozero::pbf_writer(file).add_int64(1, 8);
+    protozero::add_varint_to_buffer(&file, 20 << 3 | 2);
+    protozero::add_varint_to_buffer(&file, length);
+    const auto result = graph::import_onnx(in_memory(file), {});
+    REQUIRE(!result.ok());
+    CHECK(result.error().message.find("runs past the end of its message") != std::string::npos);
+  }
 }
 
 TEST_CASE("wrong wire types are refused") {

@@ -135,10 +135,12 @@ TEST_CASE("pickle: counts are compared with the bytes there are") {
 
 TEST_CASE("pickle: nothing grows without bound") {
   CHECK_FAILS(read_body(repeated("(", 5000)), limit, "nested too deeply");
-  CHECK_FAILS(read_body(repeated("]", 1'100'000)), limit, "more than a million values");
-  CHECK_FAILS(read_body("]" + repeated("2", 1'100'000)), limit, "more than a million values on the stack");
-  CHECK_FAILS(read_body("]" + repeated("20", 9'000'000)), limit, "more than 16 million instructions");
-  CHECK_FAILS(read_body("Nr\xff\xff\xff\xff"), limit, "memo entry 4294967295 is beyond the million allowed");
+  CHECK_FAILS(read_body(repeated("]", 1'100'000)), limit, "1048577, more than the limit pickle_values=1048576");
+  CHECK_FAILS(read_body("]" + repeated("2", 1'100'000)), limit,
+              "values on the stack: 1048577, more than the limit pickle_values=1048576");
+  CHECK_FAILS(read_body("]" + repeated("20", 9'000'000)), limit, "more than the limit pickle_instructions=16777216");
+  CHECK_FAILS(read_body("Nr\xff\xff\xff\xff"), limit,
+              "memo entries: 4294967296, more than the limit pickle_values=1048576");
   CHECK_FAILS(read_body("Nj\xff\xff\xff\xff"), malformed, "memo entry 4294967295 was never set");
   CHECK_FAILS(read_body("h\x07"), malformed, "memo entry 7 was never set");
   // a list of lists of lists, each ten times the one before: sharing keeps it small
@@ -162,7 +164,7 @@ TEST_CASE("pickle: nothing grows without bound") {
       global("collections", "OrderedDict") +
       "q\x02"
       "0";
-  CHECK_FAILS(read_body(pairs + repeated("h\x02h\x01\x85R0", 2000) + "N"), limit, "more than a million dict entries");
+  CHECK_FAILS(read_body(pairs + repeated("h\x02h\x01\x85R0", 2000) + "N"), limit, "more than the limit pickle_values");
   // lists nested a hundred thousand deep: no recursion follows them
   const auto deep = read_body(repeated("]", 100'000) + repeated("a", 99'999));
   CHECK(deep.ok());

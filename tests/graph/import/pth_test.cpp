@@ -95,9 +95,9 @@ TEST_CASE("pth: views stay within their storage") {
   CHECK_FAILS(read_tensor({.sizes = {2}, .strides = {-1}}), malformed, "one of its strides is the integer -1");
   CHECK_FAILS(read_tensor({.sizes = {2, 2}, .strides = {1}}), malformed, "2 sizes and 1 strides");
   CHECK_FAILS(read_tensor({.sizes = std::vector<std::int32_t>(17, 1), .strides = std::vector<std::int32_t>(17, 1)}),
-              limit, "17 dimensions");
+              limit, "dimensions: 17, more than the limit rank=8");
   CHECK_FAILS(read_tensor({.sizes = {100000, 100000}, .strides = {0, 0}}), limit,
-              "many times larger than the storages");
+              "more than the limit conversion_ratio=16");
   const auto huge = read_tensor({.sizes = {2147483647, 2147483647, 2147483647}, .strides = {0, 0, 0}});
   CHECK_FALSE(huge.ok());
 }
@@ -238,7 +238,7 @@ TEST_CASE("pth: zip archives that do not fit") {
                          "cos\nsystem\n."}}),
               unsupported, "'os.system'");
   CHECK_FAILS(read_zip({{"a/data.pkl", one_tensor}, {"a/data/0", std::string(100'000'000, '\0'), true}}), limit,
-              "zip entry 'a/data/0' unpacks to 100000000 bytes, expected at most");
+              "more than the limit zip_ratio=16");
   std::string damaged = zip_of({{"a/data.pkl", one_tensor}, {"a/data/0", data}});
   const std::size_t place = damaged.find(data);
   REQUIRE(place != std::string::npos);

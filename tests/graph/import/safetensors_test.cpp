@@ -61,7 +61,8 @@ TEST_CASE("safetensors: what a header may not say") {
   CHECK_FAILS(read(tensor(R"("shape":[1.5])")), malformed, "a number that is no count");
   CHECK_FAILS(read(tensor(R"("shape":[18446744073709551615])")), malformed, "beyond 64 bits");
   CHECK_FAILS(read(tensor(R"("shape":[[1]])")), malformed, "tensor 't' holds an array");
-  CHECK_FAILS(read(tensor(R"("shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1])")), limit, "more than 16 dimensions");
+  CHECK_FAILS(read(tensor(R"("shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1])")), limit,
+              "dimensions: 9, more than the limit rank=8");
   CHECK_FAILS(read(tensor(R"("shape":null)")), malformed, "tensor 't' holds null");
   CHECK_FAILS(read(tensor(R"("dtype":7)")), malformed, "tensor 't' holds a number");
   CHECK_FAILS(read(tensor(R"("dtype":"F8_E4M3")")), unsupported, "tensor 't' has the element type 'F8_E4M3'");
@@ -78,7 +79,8 @@ TEST_CASE("safetensors: what tensors may not claim") {
   CHECK_FAILS(read_safetensors(file_of("1234567")), malformed, "7 bytes are too few");
   CHECK_FAILS(read_safetensors(file_of(raw(std::uint64_t{3}) + "{}")), malformed,
               "claims 3 bytes, but the file has 2 left");
-  CHECK_FAILS(read_safetensors(file_of(raw(UINT64_MAX) + "{}")), malformed, "claims 18446744073709551615 bytes");
+  CHECK_FAILS(read_safetensors(file_of(raw(UINT64_MAX) + "{}")), limit,
+              "bytes of the header: 18446744073709551615, more than the limit header_bytes=100000000");
   CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four), malformed,
               "0 to 8 do not lie within the file's 4");
   CHECK_FAILS(read(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four), malformed,

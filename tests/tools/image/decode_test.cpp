@@ -94,7 +94,7 @@ TEST_CASE("a file cut short anywhere is refused, and says so where pixels are mi
     const bool jpeg = one.file.ends_with(".jpg");
     // Without its last two bytes, or a part of them, a JPEG file lacks its end marker only.
     const std::size_t end = whole.size() - (jpeg ? 2 : 0);
-    for (std::size_t size = 0; size < end; size += size < 64 ? 1 : 7) {
+    for (std::size_t size = 0; size < end; size += size < 64 || whole.size() < 700 ? 1 : 7) {
       CAPTURE(one.file);
       CAPTURE(size);
       const std::string message = refusal(std::span(whole).first(size));
@@ -146,7 +146,7 @@ TEST_CASE("files that can't be read are refused with the reason") {
 }
 
 TEST_CASE("sizes beyond the limit are refused before any memory is taken") {
-  CHECK(contains(refusal(bytes_of(golden() / "files" / "bad_size.png")), "limit is 178956970 pixels"));
+  CHECK(contains(refusal(bytes_of(golden() / "files" / "bad_size.png")), "more than the limit image_pixels=178956970"));
   CHECK(contains(refusal(bytes_of(golden() / "files" / "bad_few_bytes.png")), "premature end"));
   std::vector<std::byte> large = bytes_of(golden() / "files" / "baseline444.jpg");
   for (std::size_t i = 0; i + 8 < large.size(); ++i) {
@@ -155,7 +155,7 @@ TEST_CASE("sizes beyond the limit are refused before any memory is taken") {
       break;
     }
   }
-  CHECK(contains(refusal(large), "limit is 178956970 pixels"));
+  CHECK(contains(refusal(large), "more than the limit image_pixels=178956970"));
 }
 
 TEST_CASE("EXIF blocks that are damaged leave the image as it is") {
