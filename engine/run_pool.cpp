@@ -10,7 +10,7 @@
 namespace residua::engine {
 
 RunPool::RunPool(std::shared_ptr<const Model> model)
-    : model_(std::move(model)), most_(cpu_budget()), process_(forks_so_far()) {
+    : model_(std::move(model)), most_(cpu_budget() + cpu_budget() / 2 + 1), process_(forks_so_far()) {
   kept_.reserve(static_cast<std::size_t>(most_));  // so that giving back allocates nothing
 }
 

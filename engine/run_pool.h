@@ -1,5 +1,6 @@
-// Runs of one model by callers who keep no context: contexts are lent out, as many as there are CPUs in the budget.
-// Whoever comes when all are lent out waits in line, so that memory does not grow with the number of callers.
+// Runs of one model by callers who keep no context: contexts are lent out, half as many again as there are CPUs in the
+// budget, and one: while whoever is called in this line wakes up, others wait for a CPU with a context in hand. Whoever
+// comes when all are lent out waits in line, so that memory does not grow with the number of callers.
 #pragma once
 
 #include <atomic>

@@ -9,7 +9,7 @@
 #   host_test              idle for 10 seconds
 #   unload_test            2000 times dlopen, use, dlclose
 #   allocation_failures    every N
-#   callers                four callers against one, in turns
+#   callers                four callers against one, in turns, through residua_run and with contexts
 #   quota.sh               half a CPU, one, one and a half
 #   race.sh                a ThreadSanitizer build
 #

@@ -491,10 +491,10 @@ typedef struct residua_run_options {
 /* Runs the network on `input` and writes `output_count` outputs, at least 1. Any batch size, and any image size that
  * the network takes. `options` NULL: defaults.
  *
- * It runs on contexts that the model keeps, as many as there are CPUs in the budget; whoever comes when all are in use
- * waits, first come, first served, so that memory does not grow with the number of callers. The CPUs are shared with
- * all other runs of the process: alone a run gets all of them, among others its share. Equal inputs give equal bits,
- * whatever the threads and the company.
+ * It runs on contexts that the model keeps, at most half as many again as there are CPUs in the budget, and one;
+ * whoever comes when all are in use waits, first come, first served, so that memory does not grow with the number of
+ * callers. The CPUs are shared with all other runs of the process: alone a run gets all of them, among others its
+ * share. Equal inputs give equal bits, whatever the threads and the company.
  *
  * Deadline and cancel are looked at while waiting and between steps (some tenths of a millisecond each), not while a
  * new shape is planned. Thread-safe. */
