@@ -148,7 +148,7 @@ if ! $quick; then
   stage "quickstart" quickstart || true
   stage "installed library, examples" tests/install/install_test.sh . build || true
   if wheel; then stage "installed static library, examples" env MESON="$root/.deps/python-build/bin/meson" \
-    tests/install/install_test.sh . build-wheel/meson || true; fi
+    tests/install/install_test.sh . build-wheel || true; fi
   if stage "clang build (asan, ubsan)" clang_build; then tests "clang tests (asan, ubsan)" build-check/clang || true; fi
   stage "fuzzers, 2 s each" tests/fuzz/run.sh 2 || true
   stage "formatting (clang-format 14)" formatting || true
