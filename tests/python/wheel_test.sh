@@ -3,6 +3,8 @@
 #
 #   wheel_test.sh BUILD_FOLDER     where meson builds; BUILD_FOLDER/python-environment and /wheels are made too
 #
+# A folder right under the source tree compiles with the same relative paths as build/ does: ccache takes it from there.
+#
 # tools/setup.sh --with-checks has put what this needs from PyPI into .deps/. The same build gives libresidua.a, for
 # tests/install/install_test.sh.
 set -euo pipefail
@@ -17,7 +19,7 @@ fail() {
 
 rm -rf "$build/wheels" "$build/python-environment"
 PATH=$tools/bin:$PATH "$tools/bin/python" -m pip wheel "$root" --quiet --disable-pip-version-check --no-deps \
-  --no-build-isolation --wheel-dir "$build/wheels" -Cbuild-dir="$build/meson" -Csetup-args=-Dstatic_library=true
+  --no-build-isolation --wheel-dir "$build/wheels" -Cbuild-dir="$build" -Csetup-args=-Dstatic_library=true
 wheel=$(echo "$build"/wheels/residua-*.whl)
 
 # The wheel holds what it must, and no more than one program needs.
