@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/onednn.h"
+#include "engine/steps/clamp.h"
 
 namespace residua::engine {
 namespace {
@@ -48,12 +49,11 @@ std::vector<Band> bands_of(const OnednnConvolution& convolution) {
   return bands;
 }
 
-// Post-operations run in this order on each sum, before it is stored.
-dnnl::primitive_attr attributes_of(bool relu, Residual residual, const memory::desc& destination) {
+// Post-operations run on each sum, before it is stored. ReLU is none of them: oneDNN's makes 0 of NaN.
+dnnl::primitive_attr attributes_of(Residual residual, const memory::desc& destination) {
   dnnl::post_ops operations;
   if (residual == Residual::in_place) operations.append_sum(1.0f);
   if (residual == Residual::beside) operations.append_binary(dnnl::algorithm::binary_add, destination);
-  if (relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
   dnnl::primitive_attr attributes = make_attributes();
   attributes.set_post_ops(operations);
   return attributes;
@@ -79,7 +79,7 @@ Description describe(const OnednnConvolution& convolution, const Band& band, Res
           convolution.dilations,
           {band.padding_before, convolution.padding_before[1]},
           {band.padding_after, convolution.padding_after[1]},
-          attributes_of(convolution.relu, residual, destination_desc)};
+          attributes_of(residual, destination_desc)};
 }
 
 }  // namespace
@@ -129,7 +129,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
   primitives.reserve(descriptions.size());
   for (const Description& description : descriptions) primitives.emplace_back(description);
 
-  step.bind = [=, source = convolution.source, target = convolution.destination,
+  step.bind = [=, source = convolution.source, target = convolution.destination, has_relu = convolution.relu,
                output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
     const float* const input = locate_source(binding);
     float* const output = binding.address(output_id);
@@ -160,6 +160,7 @@ Step make_onednn_convolution_step(const StepRequest& request, const OnednnConvol
                call.move(1, output + to);
                if (beside) call.move(2, beside + to);
                call();
+               if (has_relu) relu(output + to, band.rows * target[3] * target[1]);
              }}};
   };
   return step;

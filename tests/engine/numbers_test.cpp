@@ -106,6 +106,11 @@ struct Layer {
 constexpr Layer layers[] = {
     {"relu", "node %1 \"y\" float32 [] = relu(%0)\noutput %1\n"},
     {"clip", "node %1 \"y\" float32 [] = clip(%0) minimum=-0.5 maximum=0.5\noutput %1\n"},
+    {"sigmoid", "node %1 \"y\" float32 [] = sigmoid(%0)\noutput %1\n"},
+    {"scale", "const %1 \"c\" float32 [18, 1, 1]\nnode %2 \"y\" float32 [] = multiply(%0, %1)\noutput %2\n"},
+    {"convolution of each channel alone, relu",
+     "const %1 \"w\" float32 [18, 1, 3, 3]\n"
+     "node %2 \"y\" float32 [] = convolution(%0, %1) padding=[1, 1, 1, 1] groups=18 activation=relu\noutput %2\n"},
     {"max pool",
      "node %1 \"y\" float32 [] = max_pool(%0) kernel=[3, 3] strides=[2, 2] padding=[1, 1, 1, 1]\noutput %1\n"},
     {"average pool",
@@ -129,6 +134,9 @@ constexpr Layer layers[] = {
     {"convolution with a residual, relu",
      "const %1 \"w\" float32 [18, 18, 3, 3]\n"
      "node %2 \"y\" float32 [] = convolution(%0, %1, _, %0) padding=[1, 1, 1, 1] activation=relu\noutput %2\n"},
+    {"softmax",
+     "node %1 \"p\" float32 [] = global_average_pool(%0)\nnode %2 \"f\" float32 [] = flatten(%1)\n"
+     "node %3 \"y\" float32 [] = softmax(%2) axis=1\noutput %3\n"},
     {"classifier",
      "node %1 \"p\" float32 [] = global_average_pool(%0)\nnode %2 \"f\" float32 [] = flatten(%1)\n"
      "const %3 \"w\" float32 [10, 18]\nnode %4 \"y\" float32 [] = fully_connected(%2, %3)\noutput %4\n"},
@@ -136,7 +144,7 @@ constexpr Layer layers[] = {
 
 TEST_CASE("numbers: NaN and infinities go through every layer as through the reference") {
   for (const Layer& layer : layers) {
-    CAPTURE(layer.name);
+    CAPTURE(std::string(layer.name));
     const graph::Graph graph = network(layer.lines, "[N, 18, 11, 9]");
     const graph::Value image = random_image({2, 18, 11, 9}, 5);
     for (const float kind : {nan, infinity, -infinity}) {
@@ -152,7 +160,7 @@ TEST_CASE("numbers: NaN and infinities go through every layer as through the ref
 TEST_CASE("numbers: denormal inputs are not flushed to zero") {
   const float tiny = std::bit_cast<float>(std::uint32_t{12345});
   for (const Layer& layer : layers) {
-    CAPTURE(layer.name);
+    CAPTURE(std::string(layer.name));
     const graph::Graph graph = network(layer.lines, "[N, 18, 11, 9]");
     const graph::Value image = with(with(random_image({1, 18, 11, 9}, 5), tiny, 1), -tiny, 3);
     const std::vector<float> expected = expected_of(graph, image);
@@ -191,6 +199,24 @@ TEST_CASE("numbers: by transforms, NaN stays NaN and reaches no further than the
     CHECK(far == 0);
   }
   CHECK(by_transforms);
+}
+
+TEST_CASE("numbers: by Strassen's algorithm, what must be NaN is NaN") {
+  const graph::Graph graph = network(
+      "const %1 \"w\" float32 [256, 256, 1, 1]\n"
+      "node %2 \"y\" float32 [] = convolution(%0, %1) activation=relu\noutput %2\n",
+      "[N, 256, 28, 28]");
+  const graph::Value image = with(random_image({2, 256, 28, 28}, 5), nan, 5003);
+  const std::vector<float> expected = expected_of(graph, image);
+  for (const kernels::InstructionSet set : kernels::all_instruction_sets()) {
+    const Run found = run(graph, image, set, false);
+    CAPTURE(name_of(set));
+    CHECK(found.implementations.find("strassen") != std::string::npos);
+    std::size_t lost = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      if (std::isnan(expected[i]) && !std::isnan(found.output[i])) ++lost;
+    CHECK(lost == 0);
+  }
 }
 
 }  // namespace

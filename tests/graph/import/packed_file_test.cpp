@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "graph/import/packed_file_bytes.h"
 #include "graph/text.h"
 #include "tests/graph/import/weight_files.h"
@@ -71,7 +73,8 @@ IndexWriter texts(std::string_view graph = bare) {
 constexpr std::uint64_t zeros = 1024;  // where file_with has nothing but these
 
 void piece(IndexWriter& index, std::uint64_t offset, std::uint64_t size) {
-  for (const std::uint64_t value : {offset, size, std::uint64_t{0}}) index.number(value);
+  const std::uint64_t checksum = checksum_of(std::vector<std::byte>(std::min<std::uint64_t>(size, 64)));
+  for (const std::uint64_t value : {offset, size, checksum}) index.number(value);
 }
 
 TEST_CASE("packed file: what is written comes back") {
@@ -151,7 +154,8 @@ TEST_CASE("packed file: an index that lies") {
   CHECK_FAILS(with(64, UINT64_MAX), malformed, "claims 18446744073709551615 bytes");
   CHECK_FAILS(with(zeros, 12), malformed, "holds 12 bytes; expected 8");
   CHECK_FAILS(with(zeros, 8, "nonsense"), malformed, "the network's text: ");
-  CHECK_FAILS(with(zeros, 8, "graph \"\"\ninput %0 \"x\" float32 [1]\noutput %0\n"), malformed, "0 constants, the file 2");
+  CHECK_FAILS(with(zeros, 8, "graph \"\"\ninput %0 \"x\" float32 [1]\noutput %0\n"), malformed,
+              "0 constants, the file 2");
 
   IndexWriter few = texts();
   few.number(1);

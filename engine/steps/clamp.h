@@ -1,0 +1,21 @@
+// ReLU and clip as PyTorch has them: NaN stays NaN, where oneDNN's make 0, or the lower bound, of it.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace residua::engine {
+
+// `output` may be `input`. Comparisons with NaN are false. The maximum wins over a larger minimum.
+inline void clamp(const float* input, std::int64_t count, float minimum, float maximum, float* output) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float raised = input[i] < minimum ? minimum : input[i];
+    output[i] = raised > maximum ? maximum : raised;
+  }
+}
+
+inline void relu(float* values, std::int64_t count) {
+  clamp(values, count, 0, std::numeric_limits<float>::infinity(), values);
+}
+
+}  // namespace residua::engine
