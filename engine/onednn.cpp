@@ -23,6 +23,9 @@ std::string name_of(const dnnl::memory::desc& desc) {
   return name;
 }
 
+// oneDNN's descriptions without dimensions are of no bytes: a single value is a vector of one.
+dnnl::memory::desc single_value_desc() { return {{1}, dnnl::memory::data_type::f32, dnnl::memory::dims{1}}; }
+
 }  // namespace
 
 const dnnl::engine& cpu_engine() {
@@ -45,10 +48,12 @@ bool means_no_kernel(const dnnl::error& error) {
 dnnl::memory::dims dims_of(const graph::Shape& shape) { return {shape.begin(), shape.end()}; }
 
 dnnl::memory::desc activation_desc(const graph::Shape& shape) {
+  if (shape.empty()) return single_value_desc();
   return {dims_of(shape), dnnl::memory::data_type::f32, activation_strides(shape)};
 }
 
 dnnl::memory::desc row_major_desc(const graph::Shape& shape) {
+  if (shape.empty()) return single_value_desc();
   return {dims_of(shape), dnnl::memory::data_type::f32, row_major_strides(shape)};
 }
 

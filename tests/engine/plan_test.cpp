@@ -154,6 +154,8 @@ TEST_CASE("every op, on its way of running and against the interpreter") {
       {"clip", network({"node %1 \"y\" float32 [] = clip(%0) minimum=-0.25 maximum=0.5"}), "clamp"},
       {"softmax over channels", network({"node %1 \"y\" float32 [] = softmax(%0) axis=1"}), "softmax"},
       {"softmax over columns", network({"node %1 \"y\" float32 [] = softmax(%0) axis=-1"}), "softmax"},
+      {"a single value", network({"const %1 \"c\" float32 [] digest 1", "node %2 \"y\" float32 [] = multiply(%0, %1)"}),
+       "onednn"},
       {"add to itself", network({"node %1 \"y\" float32 [] = add(%0, %0)"}), "onednn"},
       {"a channel's constant",
        network({"const %1 \"c\" float32 [6, 1, 1] digest 1", "node %2 \"y\" float32 [] = multiply(%0, %1)"}), "onednn"},

@@ -33,8 +33,8 @@ std::vector<std::uint8_t> with_checksums(const std::uint8_t* data, std::size_t s
 }
 
 void prepare(const tool::Image& image, std::uint8_t side, std::uint8_t kind) {
-  const kernels::ImageSize source{image.height, image.width};
-  const kernels::ImageSize output{1 + side / 2, 1 + kind / 2};
+  const kernels::ImageSize source{.width = image.width, .height = image.height};
+  const kernels::ImageSize output{.width = 1 + side / 2, .height = 1 + kind / 2};
   const kernels::PreprocessPlan plan = kernels::make_preprocess_plan(
       source, 1 + side, kind % 2 == 0 ? kernels::Interpolation::bilinear : kernels::Interpolation::bicubic, output);
   if (plan.scratch_bytes > std::size_t{64} << 20) return;

@@ -556,6 +556,7 @@ image("png_claims_more_than_it_has", "premature end", images.png(head=images.hea
 image("png_pixels_limit_set", "more than the limit image_pixels=10", images.png(), limits="image_pixels=10")
 image("png_bytes_limit_set", "more than the limit image_bytes=50", images.png(), limits="image_bytes=50")
 image("png_cut_short", "premature end", PNG[:len(PNG) // 2])
+image("png_exif_beyond", "premature end", images.png(images.chunk(b"eXIf", b"MM\0*", length=0x5D000000)))
 image("png_pixels_end_early", "PNG", images.png(pixels=images.chunk(b"IDAT", images.rows(height=2))))
 image("png_pixels_missing", "PNG", images.png(pixels=b""))
 image("png_chunk_checksum", "PNG", images.png(pixels=images.chunk(b"IDAT", images.rows(), crc=1)))

@@ -43,6 +43,20 @@ void read_bytes(png_structp png, png_bytep target, std::size_t size) {
 
 void pass_warning(png_structp, png_const_charp) {}
 
+// Whether every chunk up to the end mark lies within the file: libpng takes memory for some (eXIf) before it looks.
+bool all_chunks_fit(Bytes file) {
+  constexpr std::size_t signature = 8, around = 12;  // length and name before, checksum behind
+  Bytes rest = file.subspan(signature);
+  while (rest.size() >= around) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | std::to_integer<std::size_t>(rest[i]);
+    if (length > rest.size() - around) return false;
+    if (std::memcmp(rest.data() + 4, "IEND", 4) == 0) break;
+    rest = rest.subspan(around + length);
+  }
+  return true;
+}
+
 bool read_header(Reader& reader) {
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, stop_reading, pass_warning);
   if (!reader.png) return false;
@@ -128,6 +142,7 @@ void apply_palette(Reader& reader, Image& image) {
 }  // namespace
 
 DecodedImage decode_png(Bytes file) {
+  if (!all_chunks_fit(file)) throw ImageError("PNG: premature end of the file (a chunk reaches beyond it)");
   Reader reader;
   reader.rest = file;
   if (!read_header(reader)) fail(reader);
