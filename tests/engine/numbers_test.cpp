@@ -43,7 +43,8 @@ Run run(const graph::Graph& graph, const graph::Value& input, kernels::Instructi
   const auto plan = make_plan(graph, key, kernels, packed, {.direct = direct});
   REQUIRE_MESSAGE(plan.ok(), plan.error().message);
   BoundPlan bound;
-  bound.bind(*plan, 1);
+  Block memory;
+  bound.bind(*plan, 1, memory.at_least(BoundPlan::bytes_for(**plan, 1)));
   from_row_major(input.shape, input.floats().data(), bound.input());
   run_phases(bound.phases(), 1);
   const graph::Shape& shape = (*plan)->graph.tensor((*plan)->graph.outputs[0]).shape;

@@ -40,7 +40,8 @@ double largest_value(graph::Graph network, const graph::Value& input) {
 
 std::vector<float> run(std::shared_ptr<const engine::Plan> plan, const graph::Value& input) {
   engine::BoundPlan bound;
-  bound.bind(plan, plan->key.threads);
+  engine::Block memory;
+  bound.bind(plan, plan->key.threads, memory.at_least(engine::BoundPlan::bytes_for(*plan, plan->key.threads)));
   engine::from_row_major(input.shape, input.floats().data(), bound.input());
   engine::run_phases(bound.phases(), plan->key.threads);
   const graph::Shape& shape = plan->graph.tensor(plan->graph.outputs[0]).shape;
