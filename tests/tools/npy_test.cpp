@@ -119,7 +119,8 @@ TEST_CASE("malformed headers are refused") {
   CHECK(says("", "ends inside the format's mark: 0 of 8 bytes"));
   CHECK(says("\x89PNG\r\n\x1a\n data", "is not a .npy file"));
   CHECK(says(file_with("{}", "", 4), "format 4.0"));
-  CHECK(says(std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12), "bytes of its header: 4294967295, more than the limit array_header_bytes=65536"));
+  CHECK(says(std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12),
+             "bytes of its header: 4294967295, more than the limit array_header_bytes=65536"));
 }
 
 TEST_CASE("a file cut anywhere is refused, and so is one that goes on") {

@@ -1,6 +1,6 @@
 // Networks that nobody would draw, optimised and compared with themselves.
-#include "pass_testing.h"
 #include "tests/graph/random_graph.h"
+#include "pass_testing.h"
 
 namespace residua::tests {
 namespace {
