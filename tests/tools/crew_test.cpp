@@ -24,7 +24,7 @@ Crew::Take numbers(std::size_t count) {
 
 std::vector<Outcome> echo(const std::vector<ImageInput>& group) {
   std::vector<Outcome> outcomes;
-  for (const ImageInput& image : group) outcomes.push_back({image.path, "", {}});
+  for (const ImageInput& image : group) outcomes.push_back({image.path, "", {}, ""});
   return outcomes;
 }
 
