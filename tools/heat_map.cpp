@@ -53,33 +53,41 @@ class Evidence {
       : down_(down), width_(static_cast<std::size_t>(across.splines.size())) {
     // NaN and infinity are no evidence.
     const auto evidence_of = [](float score) { return std::isfinite(score) ? std::max(score, 0.0f) : 0.0f; };
-    float largest = 0;
-    for (const float score : map.scores) largest = std::max(largest, evidence_of(score));
-    const float scale = largest > 0 ? 1 / largest : 0;
     for (int row = 0; row < map.height; ++row)
       for (const Spline& spline : across.splines) {
         float sum = 0;
         for (std::size_t i = 0; i < 4; ++i) {
           const std::size_t place = static_cast<std::size_t>(row * map.width + spline.places[i]);
-          sum += spline.weights[i] * evidence_of(map.scores[place]) * scale;
+          sum += spline.weights[i] * evidence_of(map.scores[place]);
         }
         rows_.push_back(sum);
       }
+    // The spline's largest value, which a single strong place does not reach.
+    float largest = 0;
+    for (int row = 0; row < map.height; ++row) {
+      const Spline middle = spline_at(row, map.height);
+      for (std::size_t x = 0; x < width_; ++x) largest = std::max(largest, sum_of(middle, x));
+    }
+    scale_ = largest > 0 ? 1 / largest : 0;
   }
 
   float at(int x, int y) const {
-    const Spline& spline = down_.splines[static_cast<std::size_t>(y)];
-    float sum = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      sum +=
-          spline.weights[i] * rows_[static_cast<std::size_t>(spline.places[i]) * width_ + static_cast<std::size_t>(x)];
-    return std::clamp(sum, 0.0f, 1.0f);
+    return std::clamp(scale_ * sum_of(down_.splines[static_cast<std::size_t>(y)], static_cast<std::size_t>(x)), 0.0f,
+                      1.0f);
   }
 
  private:
   const Axis& down_;
   const std::size_t width_;
+  float sum_of(const Spline& spline, std::size_t x) const {
+    float sum = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+      sum += spline.weights[i] * rows_[static_cast<std::size_t>(spline.places[i]) * width_ + x];
+    return sum;
+  }
+
   std::vector<float> rows_;  // map rows x photo columns
+  float scale_ = 0;
 };
 
 using Color = std::array<float, 3>;

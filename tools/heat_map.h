@@ -28,7 +28,7 @@ struct NetworkView {
 // alone tells the order, so that it survives printing without colour and eyes that see fewer. What the network did not
 // see is dark gray.
 //
-// Evidence is the score as far as it is above zero, in shares of the largest; between places it is a cubic B-spline's.
+// Evidence is the score as far as it is above zero, smoothed by a cubic B-spline, in shares of its largest.
 // Thread-safe.
 Image draw_heat_map(const Image& photo, const NetworkView& view, const ClassMap& map);
 
