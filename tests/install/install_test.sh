@@ -58,6 +58,18 @@ else
   [ -e "$libdir/libresidua.a" ] || fail "no library is installed"
 fi
 read -r -a flags <<<"$(pkg-config --cflags --libs residua libpng)"
+# The header alone, by every compiler that is here and as the oldest languages it is for.
+echo '#include <residua/residua.h>' >header.c
+read -r -a header_flags <<<"$(pkg-config --cflags residua)"
+for compiler in gcc clang clang-14; do
+  if ! command -v $compiler >/dev/null; then continue; fi
+  for language in 'c -std=c99' 'c++ -std=c++11'; do
+    # shellcheck disable=SC2086  # two words
+    $compiler -x $language -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only header.c "${header_flags[@]}" ||
+      fail "$compiler does not take the header as $language"
+  done
+done
+
 read -r -a static_flags <<<"$(pkg-config --static --cflags --libs residua libpng)"
 for standard in c99 c11; do
   cc -std=$standard -Wall -Wextra -Werror examples/classify.c -o by_pkg_config_$standard "${flags[@]}" "${library_options[@]}"
