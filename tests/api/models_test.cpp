@@ -301,7 +301,8 @@ TEST_CASE("shapes that change between schedules and threads: a context holds wha
   const auto check = [](const residua::Model& model, std::initializer_list<std::array<std::int32_t, 2>> shapes) {
     residua::Context kept(model);
     std::size_t largest = 0;
-    for (const auto& [batch, side] : shapes) {
+    for (const auto& batch_and_side : shapes) {
+      const auto batch = batch_and_side[0], side = batch_and_side[1];
       CAPTURE(batch);
       CAPTURE(side);
       const Floats images = random_images(static_cast<std::size_t>(batch * 3 * side * side));
