@@ -32,7 +32,7 @@ inline void write_run_info(residua_run_info* info, const Context& context, doubl
 }
 
 // Its texts live as long as the run's program.
-residua_layer_info layer_info_of(const RunInfo& run, std::size_t layer);
+residua_layer_info layer_info_of(const RunInfo& run, std::size_t index);
 
 // Calls `request.profile` with a run that was profiled.
 void tell_profile(const Request& request, const RunInfo& run);

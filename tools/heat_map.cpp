@@ -57,8 +57,8 @@ class Evidence {
       for (const Spline& spline : across.splines) {
         float sum = 0;
         for (std::size_t i = 0; i < 4; ++i) {
-          const std::size_t place = static_cast<std::size_t>(row * map.width + spline.places[i]);
-          sum += spline.weights[i] * evidence_of(map.scores[place]);
+          const std::int64_t place = std::int64_t{row} * map.width + spline.places[i];
+          sum += spline.weights[i] * evidence_of(map.scores[static_cast<std::size_t>(place)]);
         }
         rows_.push_back(sum);
       }

@@ -71,6 +71,7 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
 
+  // NOLINTNEXTLINE(readability-non-const-parameter): written through `target`
   void run(std::int64_t part, const float* input, const float* residual, float* output) const {
     const std::int64_t rows = geometry.output_height, row_group = part % row_groups;
     const std::int64_t block = part / row_groups % blocks, image = part / row_groups / blocks;
