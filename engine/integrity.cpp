@@ -54,6 +54,15 @@ Status read_list(std::string_view text, const fs::path& list, const std::string&
   return Error{ErrorCode::malformed, list.string() + ": holds no digest of " + model};
 }
 
+// A digest that the sidecar gives, in small letters; "": none.
+Result<std::string> sidecar_digest(const CardSources& sources, const std::string& key) {
+  RESIDUA_ASSIGN(std::string text, sidecar_text(sources, key));
+  if (!text.empty() && !is_digest(text))
+    return Error{ErrorCode::malformed, "the sidecar's \"" + key + "\" is '" + text.substr(0, digest_digits) +
+                                           "', expected 64 hexadecimal digits"};
+  return lower_case(std::move(text));
+}
+
 fs::path folder_of(const fs::path& model) { return model.has_parent_path() ? model.parent_path() : "."; }
 
 }  // namespace
@@ -69,12 +78,8 @@ Result<FileDigests> file_digests(const CardSources& sources) {
     RESIDUA_ASSIGN(const std::string text, read_small_text(list));
     RESIDUA_RETURN_IF_ERROR(read_list(text, list, model, digests));
   }
-  RESIDUA_ASSIGN(std::string of_sidecar, sidecar_text(sources, "sha256"));
+  RESIDUA_ASSIGN(const std::string of_sidecar, sidecar_digest(sources, "sha256"));
   if (of_sidecar.empty()) return digests;
-  if (!is_digest(of_sidecar))
-    return Error{ErrorCode::malformed, "the sidecar's \"sha256\" is '" + of_sidecar.substr(0, digest_digits) +
-                                           "', expected 64 hexadecimal digits"};
-  of_sidecar = lower_case(std::move(of_sidecar));
   const auto [place, is_new] = digests.emplace(model, of_sidecar);
   if (!is_new && place->second != of_sidecar)
     return Error{ErrorCode::malformed, list.string() + " and the sidecar give different digests of " + model};
@@ -97,6 +102,15 @@ Status check_bytes(const FileDigests& digests, std::span<const std::byte> bytes)
   for (const auto& [name, expected] : digests)
     if (const std::string found = sha256_of(bytes); found != expected) return differs(name, found, expected);
   return {};
+}
+
+Status check_weights(const CardSources& sources, const graph::Graph& network) {
+  RESIDUA_ASSIGN(const std::string expected, sidecar_digest(sources, "weights_sha256"));
+  if (expected.empty()) return {};
+  const std::string found = weights_digest(network);
+  if (found == expected) return {};
+  return Error{ErrorCode::malformed, "the weights are damaged or not those meant: their SHA-256 digest is " + found +
+                                         ", the sidecar's \"weights_sha256\" says " + expected};
 }
 
 Status check_all_are_listed(const FileDigests& digests, const fs::path& model, const graph::ImportedModel& imported) {

@@ -22,6 +22,9 @@ graph::Status check_files(const FileDigests& digests, const std::filesystem::pat
 // The same of a model in memory, which the sidecar speaks of.
 graph::Status check_bytes(const FileDigests& digests, std::span<const std::byte> bytes);
 
+// Compares the weights with the sidecar's "weights_sha256", where there is one.
+graph::Status check_weights(const CardSources& sources, const graph::Graph& network);
+
 // Where there are digests, every other file that weights came from must be among them.
 graph::Status check_all_are_listed(const FileDigests& digests, const std::filesystem::path& model,
                                    const graph::ImportedModel& imported);

@@ -4,8 +4,8 @@
 #include <fstream>
 
 #include "engine/build_identity.h"
-#include "engine/digest.h"
 #include "engine/environment.h"
+#include "engine/integrity.h"
 #include "engine/layout.h"
 #include "engine/log.h"
 #include "engine/odd_weights.h"
@@ -119,20 +119,15 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   imported.graph = model->optimized_;
   RESIDUA_ASSIGN(model->card_, read_model_card(imported, sources));
 
-  RESIDUA_ASSIGN(const std::string expected_digest, sidecar_text(sources, "weights_sha256"));
-  if (!expected_digest.empty()) {
-    const std::string found = weights_digest(model->imported_);
-    if (found != expected_digest)
-      return Error{ErrorCode::malformed, "the weights are damaged or not those meant: their SHA-256 digest is " +
-                                             found + ", the sidecar's \"weights_sha256\" says " + expected_digest};
-  }
+  RESIDUA_RETURN_IF_ERROR(check_weights(sources, model->imported_));
   // A packed file was made from weights that were looked at then; it starts without reading what it holds.
   if (!imported.is_packed && imported.format != "random") report_odd_weights(name, model->imported_);
 
   const ModelCard& card = model->card_;
-  RESIDUA_ASSIGN(model->offered_, with_class_map(model->optimized_));
-  RESIDUA_ASSIGN(const Graph one_image,
-                 graph::with_input_shape(model->offered_, {1, model->channels(), card.input_height, card.input_width}));
+  RESIDUA_ASSIGN(model->offered_, offer(model->optimized_));
+  RESIDUA_ASSIGN(
+      const Graph one_image,
+      graph::with_input_shape(model->offered(), {1, model->channels(), card.input_height, card.input_width}));
   const graph::Shape& output = one_image.tensor(one_image.outputs[0]).shape;
   RESIDUA_ASSIGN(model->classes_, graph::element_count(output));
   if (output.empty() || output[0] != 1 || model->classes_ < 1)
@@ -175,10 +170,9 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, boo
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
   auto made = [&]() -> Result<std::shared_ptr<const Program>> {
     try {
-      return make_program(offered_, key, kernel_table(), packed_,
+      return make_program(offered(), key, kernel_table(), packed_,
                           {.allotment = allotment_.get(),
                            .tuner = key.tuned ? tuner_.get() : nullptr,
-                           .direct = key.direct,
                            .step_made = step_made ? &step_made : nullptr});
     } catch (const Stopped& stopped) {
       if (stopped.error.code != ErrorCode::malformed) throw;
@@ -230,7 +224,7 @@ Result<MemoryEstimate> Model::estimate_memory(const ProgramKey& key) const {
     }
   PackedWeights sizes(PackedWeights::Purpose::only_sizes);
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program,
-                 make_program(offered_, key, kernel_table(), sizes, {.allotment = allotment_.get()}));
+                 make_program(offered(), key, kernel_table(), sizes, {.allotment = allotment_.get()}));
   estimate.packed_weights = sizes.bytes();
   estimate.context = program->bytes;
   return estimate;

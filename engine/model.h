@@ -59,7 +59,7 @@ class Model {
   const graph::Graph& imported() const { return imported_; }
   const graph::Graph& optimized() const { return optimized_; }
   // The same with what only a caller's wish makes part of a run (engine/outputs.h).
-  const graph::Graph& offered() const { return offered_; }
+  const graph::Graph& offered() const { return offered_.graph; }
   std::int64_t channels() const { return optimized_.tensor(optimized_.inputs[0]).shape[1]; }
   // Values of one image in the first output, at the card's image size.
   std::int64_t classes() const { return classes_; }
@@ -108,7 +108,8 @@ class Model {
   std::optional<CacheEntry> cache_;
   mutable std::mutex cache_mutex_;
   ModelCard card_;
-  graph::Graph imported_, optimized_, offered_;
+  graph::Graph imported_, optimized_;
+  OfferedGraph offered_;
   std::vector<NamedTensor> named_outputs_;
   std::int64_t classes_ = 0;
   bool ends_in_softmax_ = false;

@@ -94,9 +94,12 @@ std::optional<std::string> heir_of(const Graph& imported, const Graph& optimized
 
 }  // namespace
 
-Result<Graph> with_class_map(Graph optimized) {
+Result<OfferedGraph> offer(Graph optimized) {
   const Head head = head_of(optimized);
-  if (!head.classifier || optimized.tensor(head.pool->inputs[0]).shape.size() != 4) return optimized;
+  const bool is_pixel = head.pool && optimized.tensor(head.pool->inputs[0]).shape.size() == 4;
+  if (!is_pixel) return OfferedGraph{std::move(optimized)};
+  const TensorId features = head.pool->inputs[0];
+  if (!head.classifier) return OfferedGraph{std::move(optimized), features};
   // The same weights, [classes, channels], as a 1x1 convolution's.
   Tensor weights = optimized.tensor(head.classifier->input(1));
   weights.shape.insert(weights.shape.end(), {1, 1});
@@ -105,41 +108,40 @@ Result<Graph> with_class_map(Graph optimized) {
   map.name = class_map_name;
   map.attributes = graph::ConvolutionAttributes{};
   optimized.tensors.push_back(std::move(weights));
-  map.inputs = {head.pool->inputs[0], static_cast<TensorId>(optimized.tensors.size() - 1), head.classifier->input(2)};
+  map.inputs = {features, static_cast<TensorId>(optimized.tensors.size() - 1), head.classifier->input(2)};
   RESIDUA_ASSIGN(const graph::TensorType type, graph::infer(optimized, map));
   Tensor scores;
   scores.name = class_map_name;
   scores.type = type.type;
   scores.shape = type.shape;
   optimized.tensors.push_back(std::move(scores));
-  map.output = static_cast<TensorId>(optimized.tensors.size() - 1);
+  const auto class_map = static_cast<TensorId>(optimized.tensors.size() - 1);
+  map.output = class_map;
   optimized.nodes.push_back(std::move(map));
-  return optimized;
+  return OfferedGraph{std::move(optimized), class_map};
 }
 
-std::vector<NamedTensor> named_outputs(const Graph& offered) {
+std::vector<NamedTensor> named_outputs(const OfferedGraph& offered) {
+  const Graph& graph = offered.graph;
   std::vector<NamedTensor> list;
   std::set<std::string> taken;
-  const auto offer = [&](std::string name, const OutputSource& source, std::string_view op) {
+  const auto add = [&](std::string name, const OutputSource& source, std::string_view op) {
     if (!name.empty() && taken.insert(name).second) list.push_back({std::move(name), std::string(op), source});
   };
   const auto op_of = [&](TensorId id) {
-    const Node* node = producer_of(offered, id);
+    const Node* node = producer_of(graph, id);
     return node ? graph::info_of(node->op).name : std::string_view();
   };
-  const TensorId logits = logits_of(offered);
-  const bool has_softmax = logits != offered.outputs[0];
-  offer(std::string(logits_name), {logits, false}, op_of(logits));
-  offer(std::string(probabilities_name), {offered.outputs[0], !has_softmax}, graph::info_of(Op::softmax).name);
-  if (const auto pooled = pooled_of(offered)) offer(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
-  // The node that with_class_map() added is the last; where the average itself makes the logits, its input is the map.
-  if (!offered.nodes.empty() && offered.nodes.back().name == class_map_name)
-    offer(std::string(class_map_name), {offered.nodes.back().output, false}, op_of(offered.nodes.back().output));
-  else if (const Head head = head_of(offered); head.pool && !head.classifier)
-    offer(std::string(class_map_name), {head.pool->inputs[0], false}, op_of(head.pool->inputs[0]));
-  for (const Node& node : offered.nodes)
-    if (const Tensor& tensor = offered.tensor(node.output); is_offered(tensor))
-      offer(tensor.name, {node.output, false}, graph::info_of(node.op).name);
+  const TensorId logits = logits_of(graph);
+  const bool has_softmax = logits != graph.outputs[0];
+  add(std::string(logits_name), {logits, false}, op_of(logits));
+  add(std::string(probabilities_name), {graph.outputs[0], !has_softmax}, graph::info_of(Op::softmax).name);
+  if (const auto pooled = pooled_of(graph)) add(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
+  if (offered.class_map != graph::no_tensor)
+    add(std::string(class_map_name), {offered.class_map, false}, op_of(offered.class_map));
+  for (const Node& node : graph.nodes)
+    if (const Tensor& tensor = graph.tensor(node.output); is_offered(tensor))
+      add(tensor.name, {node.output, false}, graph::info_of(node.op).name);
   return list;
 }
 

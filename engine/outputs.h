@@ -1,8 +1,8 @@
 // What a caller can ask a run for: tensors of the optimised graph by name, and what is made of them.
 //
 // Fusing leaves one tensor of a group of nodes, the last: a convolution with its batch norm, residual sum and ReLU
-// answers to the name of what the ReLU wrote. Four names stand for what every classifier has, whatever its file calls
-// it; they come before the file's own.
+// answers to the name of what the ReLU wrote. Four names stand for what classifiers have in common, whatever a file
+// calls it; they come before the file's own.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ inline constexpr std::string_view pooled_name = "pooled";                // what
 inline constexpr std::string_view class_map_name = "class_map";
 
 struct OutputSource {
-  graph::TensorId tensor = graph::no_tensor;  // of the optimised graph
+  graph::TensorId tensor = graph::no_tensor;  // of the offered graph
   bool softmax = false;                       // its softmax, which the graph itself does not have
   friend bool operator==(const OutputSource&, const OutputSource&) = default;
 };
@@ -42,13 +42,17 @@ struct NamedTensor {
   OutputSource source;
 };
 
-// `optimized` and, where its last layers are a global average and a fully connected layer, the class map behind the
-// features: a node that leads to no output. Tensors keep their numbers.
-graph::Result<graph::Graph> with_class_map(graph::Graph optimized);
+// The optimised graph and, where its last layers are a global average and a fully connected layer, the class map behind
+// the features: a node that leads to no output. Tensors keep their numbers.
+struct OfferedGraph {
+  graph::Graph graph;
+  graph::TensorId class_map = graph::no_tensor;  // where the average itself makes the logits, what it reads
+};
+graph::Result<OfferedGraph> offer(graph::Graph optimized);
 
 // All that a run can hand out: the four names first, as far as they exist, then the graph's tensors in the order in
-// which they are computed. `offered`: with_class_map()'s.
-std::vector<NamedTensor> named_outputs(const graph::Graph& offered);
+// which they are computed.
+std::vector<NamedTensor> named_outputs(const OfferedGraph& offered);
 
 // The tensor behind a name of `list`, "" for the graph's first output. `imported` tells a name that fusing took from
 // one that never was.

@@ -134,6 +134,8 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered,
                                                            const SelectionOptions& options) {
   const auto program = std::make_shared<Program>();
   program->key = key;
+  SelectionOptions selection = options;
+  selection.direct = key.direct;
   const Graph wanted = with_outputs(offered, key.outputs);
   program->outputs.resize(wanted.outputs.size());
   RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(wanted, key));
@@ -142,7 +144,7 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered,
     const bool alone = key.whole_images && stretch.images == 1;
     const Graph part = stretches.size() == 1 ? wanted : graph::stretch_of(wanted, stretch.first, stretch.end);
     const PlanKey plan_key{stretch.images, height, width, alone ? 1 : key.threads, key.batch};
-    RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(part, plan_key, kernels, packed, options));
+    RESIDUA_ASSIGN(std::shared_ptr<const Plan> plan, make_plan(part, plan_key, kernels, packed, selection));
     Segment segment{.plan = plan, .alone = alone, .carries = stretch.end != wanted.nodes.size()};
     if (segment.carries) {
       const graph::Shape& carried = plan->graph.tensor(plan->graph.outputs[0]).shape;

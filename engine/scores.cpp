@@ -2,19 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace residua::engine {
 
+void softmax_line(const float* values, std::int64_t count, std::int64_t stride, float* probabilities) {
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<double>(values[i * stride]));
+  for (std::int64_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(values[i * stride]) - largest);
+  for (std::int64_t i = 0; i < count; ++i)
+    probabilities[i * stride] = static_cast<float>(std::exp(static_cast<double>(values[i * stride]) - largest) / sum);
+}
+
 void softmax(const float* values, std::size_t rows, std::size_t classes, float* probabilities) {
-  for (std::size_t row = 0; row < rows; ++row) {
-    const float* x = values + row * classes;
-    float* y = probabilities + row * classes;
-    const float largest = classes == 0 ? 0.0f : *std::max_element(x, x + classes);
-    double sum = 0;
-    for (std::size_t i = 0; i < classes; ++i) sum += std::exp(static_cast<double>(x[i]) - largest);
-    for (std::size_t i = 0; i < classes; ++i)
-      y[i] = static_cast<float>(std::exp(static_cast<double>(x[i]) - largest) / sum);
-  }
+  for (std::size_t row = 0; row < rows; ++row)
+    softmax_line(values + row * classes, static_cast<std::int64_t>(classes), 1, probabilities + row * classes);
 }
 
 namespace {

@@ -18,7 +18,7 @@ std::vector<Implementation> all_implementations() {
        {grouped_convolution_implementations, winograd_convolution_implementations, winograd_stem_implementations,
         strassen_convolution_implementations, direct_convolution_implementations, onednn_convolution_implementations,
         onednn_fully_connected_implementations, pooling_implementations, batch_norm_implementations,
-        onednn_elementwise_implementations, copy_implementations})
+        elementwise_implementations, onednn_elementwise_implementations, copy_implementations})
     for (const Implementation& implementation : list()) all.push_back(implementation);
   return all;
 }
@@ -34,19 +34,12 @@ struct Candidate {
   bool is_reference() const { return implementation.op == graph::Op::identity; }  // the interpreter
 };
 
-// Winograd's and Strassen's algorithms add up pixels and channels before they multiply: one infinity or NaN reaches
-// outputs that have no part in it.
-bool transforms(const Implementation& implementation) {
-  const std::string_view name = implementation.name;
-  return name.starts_with("winograd") || name.starts_with("strassen");
-}
-
 std::vector<Candidate> judge(const StepRequest& request, const SelectionOptions& options) {
   const WeightAllotment* const allotment = options.allotment;
   std::vector<Candidate> list;
   for (const Implementation& implementation : candidates(request.node.op)) {
     Candidate candidate{implementation, implementation.reject(request), ""};
-    if (candidate.is_possible() && options.direct && transforms(implementation))
+    if (candidate.is_possible() && options.direct && implementation.transforms)
       candidate.refusal = "direct convolution was asked for";
     if (candidate.is_possible() && allotment) candidate.refusal = allotment->reject(request, implementation);
     const bool has_rule = candidate.is_possible() && implementation.discourage;

@@ -18,7 +18,7 @@ std::vector<Implementation> candidates(graph::Op op);
 struct SelectionOptions {
   const WeightAllotment* allotment = nullptr;        // nullptr: no limit on memory
   Tuner* tuner = nullptr;                            // nullptr: nothing is measured
-  bool direct = false;                               // no convolution by transforms
+  bool direct = false;                               // no convolution by transforms; of a program, its key says so
   const std::function<void()>* step_made = nullptr;  // called after each step of a plan
 };
 

@@ -136,4 +136,11 @@ Status check_limit(Limit limit, std::uint64_t found, std::string_view where) {
   return over_limit(limit, found, where);
 }
 
+Status check_ratio(Limit limit, std::uint64_t taken, std::uint64_t free, std::uint64_t held, std::string_view where) {
+  const std::uint64_t beyond = taken > free ? taken - free : 0, each = std::max<std::uint64_t>(held, 1);
+  return check_limit(limit, beyond / each + (beyond % each > 0 ? 1 : 0), where);
+}
+
+std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
 }  // namespace residua::graph

@@ -65,6 +65,10 @@ Status set_limits(std::string_view text);
 
 // An error where `found` is more than the limit. It says `where`, what was found, the bound, and how to raise it.
 Status check_limit(Limit limit, std::uint64_t found, std::string_view where);
+// The same of `taken` units for each of `held`, the first `free` not counted.
+Status check_ratio(Limit limit, std::uint64_t taken, std::uint64_t free, std::uint64_t held, std::string_view where);
+// A sum that stays at the largest number instead of beginning anew.
+std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b);
 Error over_limit(Limit limit, std::uint64_t found, std::string_view where);
 
 }  // namespace residua::graph

@@ -18,7 +18,7 @@ Classifier::Classifier(const Model& model, const ClassifierOptions& options)
       options_(options),
       info_(model.info()),
       image_bytes_(static_cast<std::size_t>(info_.input_height) * static_cast<std::size_t>(info_.input_width) * 3),
-      context_(model, {.threads = options.threads, .tune = options.tune}) {
+      context_(model, {.threads = options.threads, .tune = options.tune, .direct = options.direct}) {
   if (options.heat_maps) class_map_ = model.tensor("class_map");
 }
 

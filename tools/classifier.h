@@ -18,7 +18,8 @@ struct ClassifierOptions {
   int threads = 1;        // for the network; 0: the CPU budget
   std::size_t batch = 8;  // images that the network takes at once, where there are as many
   std::size_t top = 5;    // guesses an image
-  bool tune = false;      // see ContextOptions
+  bool tune = false;      // see ContextOptions, as direct
+  bool direct = false;
   // Heat maps: where they go, and of which class; none: of the likeliest.
   const HeatMapFiles* heat_maps = nullptr;
   std::optional<std::int32_t> heat_map_class = std::nullopt;

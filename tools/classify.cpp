@@ -32,6 +32,7 @@ struct ClassifyOptions {
   int threads = 0;
   std::size_t memory_limit = 0;
   bool tune = false;
+  bool direct = false;
   int batch = 8;
   bool json = false;
   bool cache = false;
@@ -76,6 +77,7 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
                                                               .batch = batch,
                                                               .top = static_cast<std::size_t>(options.top),
                                                               .tune = options.tune,
+                                                              .direct = options.direct,
                                                               .heat_maps = heat_maps ? &*heat_maps : nullptr,
                                                               .heat_map_class = heat_map_class}));
   }
@@ -156,6 +158,7 @@ Command add_classify(CLI::App& app) {
   add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");
   add_memory_limit_option(*parser, options->memory_limit);
   add_tune_option(*parser, options->tune);
+  add_direct_option(*parser, options->direct);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
   CLI::Option* heat_map =
       parser

@@ -77,8 +77,6 @@ class Evidence {
   }
 
  private:
-  const Axis& down_;
-  const std::size_t width_;
   float sum_of(const Spline& spline, std::size_t x) const {
     float sum = 0;
     for (std::size_t i = 0; i < 4; ++i)
@@ -86,6 +84,8 @@ class Evidence {
     return sum;
   }
 
+  const Axis& down_;
+  const std::size_t width_;
   std::vector<float> rows_;  // map rows x photo columns
   float scale_ = 0;
 };
@@ -121,7 +121,7 @@ Color tinted(const std::uint8_t* rgb, float evidence) {
   return color;
 }
 
-// Whether a value between two neighbours `step` pixels apart is the level.
+// Whether the level lies between two values.
 bool crosses(float a, float b, float level) { return (a < level) != (b < level); }
 
 }  // namespace
@@ -147,17 +147,13 @@ Image draw_heat_map(const Image& photo, const NetworkView& view, const ClassMap&
         color.fill(unseen * luminance(rgb));
       } else {
         const float here = evidence.at(x, y);
-        const auto crosses_within = [&](int distance) {
-          const float right = evidence.at(std::min(x + distance, photo.width - 1), y);
-          const float below = evidence.at(x, std::min(y + distance, photo.height - 1));
-          return crosses(here, right, level) || crosses(here, below, level);
+        // A light line inside of a dark one: the level lies ahead, or behind.
+        const auto crosses_towards = [&](int step) {
+          const float across_here = evidence.at(std::clamp(x + step, 0, photo.width - 1), y);
+          const float down_here = evidence.at(x, std::clamp(y + step, 0, photo.height - 1));
+          return crosses(here, across_here, level) || crosses(here, down_here, level);
         };
-        const auto crossed_before = [&](int distance) {
-          const float left = evidence.at(std::max(x - distance, 0), y);
-          const float above = evidence.at(x, std::max(y - distance, 0));
-          return crosses(here, left, level) || crosses(here, above, level);
-        };
-        color = crosses_within(line) ? light : crossed_before(line) ? dark : tinted(rgb, here);
+        color = crosses_towards(line) ? light : crosses_towards(-line) ? dark : tinted(rgb, here);
       }
       for (std::size_t c = 0; c < 3; ++c)
         picture.rgb[at + c] = static_cast<std::uint8_t>(std::clamp(color[c] + 0.5f, 0.0f, 255.0f));

@@ -1,28 +1,16 @@
 #include "tools/heat_map_files.h"
 
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "tools/command.h"
 #include "tools/output_file.h"
+#include "tools/report.h"
 
 namespace residua::tool {
-namespace {
-
-bool ends_in_png(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".png";
-}
-
-}  // namespace
-
 HeatMapFiles::HeatMapFiles(std::string target, const std::vector<std::string>& arguments)
-    : target_(std::move(target)), is_file_(ends_in_png(target_)) {
+    : target_(std::move(target)), is_file_(lower_case(std::filesystem::path(target_).extension().string()) == ".png") {
   std::error_code ignored;
   const bool one_image =
       arguments.size() == 1 && arguments[0] != "-" && !std::filesystem::is_directory(arguments[0], ignored);

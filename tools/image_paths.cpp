@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/report.h"
+
 namespace residua::tool {
 namespace {
 
@@ -53,10 +55,7 @@ void collect_path(const std::string& path, std::deque<ImageInput>& images) {
 }  // namespace
 
 bool has_image_suffix(const std::string& path) {
-  std::string suffix = std::filesystem::path(path).extension().string();
-  for (char& letter : suffix) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
+  const std::string suffix = lower_case(std::filesystem::path(path).extension().string());
   return std::find(image_suffixes.begin(), image_suffixes.end(), suffix) != image_suffixes.end();
 }
 

@@ -79,14 +79,15 @@ bool locale_is_utf8() {
   return false;
 }
 
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& letter : result)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return result;
+}
+
 bool label_means(std::string_view label, std::string_view name) {
-  const auto lower = [](char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  };
-  const auto same = [&](std::string_view part) {
-    return std::equal(part.begin(), part.end(), name.begin(), name.end(),
-                      [&](char a, char b) { return lower(a) == lower(b); });
-  };
+  const auto same = [wanted = lower_case(name)](std::string_view part) { return lower_case(part) == wanted; };
   if (same(label)) return true;
   while (!label.empty()) {
     const std::size_t comma = std::min(label.find(','), label.size());

@@ -21,6 +21,9 @@ std::string bar(double share, int width, bool blocks);
 // Whether the environment's locale takes UTF-8.
 bool locale_is_utf8();
 
+// ASCII letters made small.
+std::string lower_case(std::string_view text);
+
 // Whether a label is `name`, or lists it between commas; letters may be large or small.
 bool label_means(std::string_view label, std::string_view name);
 

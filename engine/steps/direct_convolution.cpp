@@ -3,6 +3,7 @@
 #include "engine/layout.h"
 #include "engine/steps/blocked_convolution.h"
 #include "engine/steps/convolution_cost.h"
+#include "engine/steps/convolution_geometry.h"
 #include "engine/steps/onednn_convolution_step.h"
 
 namespace residua::engine {
@@ -14,25 +15,6 @@ std::string reject(const StepRequest& request) {
   std::string reason = reject_without_constant_weights(request);
   if (reason.empty()) static_cast<void>(make_channel_blocks(request, reason));
   return reason;
-}
-
-ConvolutionGeometry convolution_geometry(const StepRequest& request) {
-  const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
-  const graph::Shape& x = request.input(0).shape;
-  const graph::Shape& y = request.output().shape;
-  return {.height = x[2],
-          .width = x[3],
-          .channels = x[1],
-          .output_height = y[2],
-          .output_width = y[3],
-          .kernel_height = request.input(1).shape[2],
-          .kernel_width = request.input(1).shape[3],
-          .stride_height = node.strides[0],
-          .stride_width = node.strides[1],
-          .padding_top = node.padding.top,
-          .padding_left = node.padding.left,
-          .dilation_height = node.dilations[0],
-          .dilation_width = node.dilations[1]};
 }
 
 // A fully connected layer is a convolution whose window is the whole image; x without pixels, [N, K], is N images of

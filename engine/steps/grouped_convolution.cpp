@@ -1,9 +1,9 @@
 // Convolutions with many groups of few channels on their own kernels (kernels/grouped/grouped.h).
 
 #include <algorithm>
-#include <utility>
 
 #include "engine/steps/convolution_cost.h"
+#include "engine/steps/convolution_geometry.h"
 #include "engine/steps/onednn_convolution_step.h"
 
 namespace residua::engine {
@@ -40,25 +40,6 @@ std::string discourage(const StepRequest& request) {
   return "groups of " + std::to_string(channels) + " channels fill blocks of " + std::to_string(width);
 }
 
-kernels::ConvolutionGeometry geometry_of(const StepRequest& request) {
-  const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
-  const graph::Shape& x = request.input(0).shape;
-  const graph::Shape& y = request.output().shape;
-  return {.height = x[2],
-          .width = x[3],
-          .channels = x[1],
-          .output_height = y[2],
-          .output_width = y[3],
-          .kernel_height = GroupedKernels::kernel,
-          .kernel_width = GroupedKernels::kernel,
-          .stride_height = node.strides[0],
-          .stride_width = node.strides[1],
-          .padding_top = node.padding.top,
-          .padding_left = node.padding.left,
-          .dilation_height = 1,
-          .dilation_width = 1};
-}
-
 // What the parts of a step share.
 struct Work {
   GroupedKernels kernels;
@@ -89,7 +70,7 @@ Step make(const StepRequest& request) {
   const GroupedKernels kernels = request.kernels.grouped;
   const auto work = std::make_shared<Work>();
   work->kernels = kernels;
-  work->geometry = geometry_of(request);
+  work->geometry = convolution_geometry(request);
   work->group_channels = weight.shape[1];
   work->blocks = weight.shape[0] / kernels.lanes;
   work->block_weights = GroupedKernels::kernel * GroupedKernels::kernel * weight.shape[1] * kernels.lanes;

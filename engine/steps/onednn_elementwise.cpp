@@ -1,13 +1,8 @@
-// What a pass could not fuse: activations, arithmetic of two tensors and softmax, each one oneDNN primitive. ReLU and
-// clip are our own: oneDNN's make 0, or the lower bound, of NaN.
+// What a pass could not fuse: sigmoid and arithmetic of two tensors, each one oneDNN primitive.
 
-#include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
 #include "engine/onednn.h"
-#include "engine/steps/clamp.h"
 #include "engine/steps/step.h"
 
 namespace residua::engine {
@@ -46,78 +41,11 @@ Step unary_step(const StepRequest& request, const typename Primitive::primitive_
   return step;
 }
 
-Step make_clamp(const StepRequest& request) {
-  float minimum = 0, maximum = std::numeric_limits<float>::infinity();
-  if (request.node.op == graph::Op::clip) {
-    const auto& bounds = graph::attributes_of<graph::ClipAttributes>(request.node);
-    minimum = static_cast<float>(bounds.minimum);
-    maximum = static_cast<float>(bounds.maximum);
-  }
-  Step step = request.make_step("clamp");
-  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
-  step.bind = [minimum, maximum, threads = request.threads, locate = request.locate(0), output_id = request.node.output,
-               count = static_cast<std::int64_t>(float_count(request.output().shape))](
-                  const Binding& binding) -> std::vector<Phase> {
-    const float* const input = locate(binding);
-    float* const output = binding.address(output_id);
-    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
-      clamp(input + begin, end - begin, minimum, maximum, output + begin);
-    })};
-  };
-  return step;
-}
-
 Step make_sigmoid(const StepRequest& request) {
   const memory::desc layout = activation_desc(request.output().shape);
   return unary_step<dnnl::eltwise_forward>(
       request, {cpu_engine(), dnnl::prop_kind::forward_inference, algorithm::eltwise_logistic, layout, layout, 0, 0,
                 make_attributes()});
-}
-
-// Where the lines along `axis` begin, in the activation layout.
-std::vector<std::int64_t> line_starts(const graph::Shape& shape, std::size_t axis) {
-  const memory::dims strides = activation_strides(shape);
-  std::vector<std::int64_t> starts{0};
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (i == axis) continue;
-    std::vector<std::int64_t> more;
-    more.reserve(starts.size() * static_cast<std::size_t>(shape[i]));
-    for (const std::int64_t start : starts)
-      for (std::int64_t index = 0; index < shape[i]; ++index) more.push_back(start + index * strides[i]);
-    starts = std::move(more);
-  }
-  return starts;
-}
-
-// In double. A NaN or an infinity, which no share can be told of, makes NaN of the whole line.
-void softmax(const float* input, std::int64_t count, std::int64_t stride, float* output) {
-  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<double>(input[i * stride]));
-  for (std::int64_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(input[i * stride]) - largest);
-  for (std::int64_t i = 0; i < count; ++i)
-    output[i * stride] = static_cast<float>(std::exp(static_cast<double>(input[i * stride]) - largest) / sum);
-}
-
-Step make_softmax(const StepRequest& request) {
-  const graph::Shape& shape = request.output().shape;
-  std::int64_t axis = graph::attributes_of<graph::AxisAttributes>(request.node).axis;
-  if (axis < 0) axis += static_cast<std::int64_t>(shape.size());
-  const auto along = static_cast<std::size_t>(axis);
-  Step step = request.make_step("softmax");
-  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
-  step.bind = [starts = line_starts(shape, along), count = shape[along], stride = activation_strides(shape)[along],
-               threads = request.threads, locate = request.locate(0),
-               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    const float* const input = locate(binding);
-    float* const output = binding.address(output_id);
-    return {in_ranges(threads, static_cast<std::int64_t>(starts.size()), [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t start = starts[static_cast<std::size_t>(i)];
-        softmax(input + start, count, stride, output + start);
-      }
-    })};
-  };
-  return step;
 }
 
 struct Arithmetic {
@@ -186,10 +114,7 @@ Step make_arithmetic(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> onednn_elementwise_implementations() {
-  std::vector<Implementation> list{{graph::Op::relu, "clamp", accept, make_clamp},
-                                   {graph::Op::sigmoid, "onednn", accept, make_sigmoid},
-                                   {graph::Op::clip, "clamp", accept, make_clamp},
-                                   {graph::Op::softmax, "softmax", accept, make_softmax}};
+  std::vector<Implementation> list{{graph::Op::sigmoid, "onednn", accept, make_sigmoid}};
   for (const Arithmetic& entry : arithmetic) list.push_back({entry.op, "onednn", reject_arithmetic, make_arithmetic});
   return list;
 }

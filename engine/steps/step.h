@@ -91,6 +91,8 @@ struct Implementation {
   Cost (*cost)(const StepRequest& request) = nullptr;
   // Why it should not, though it can: a rule on shapes, which measuring overrules. "" where nothing speaks against it.
   std::string (*discourage)(const StepRequest& request) = nullptr;
+  // It adds up pixels or channels before it multiplies: one infinity or NaN reaches outputs that have no part in it.
+  bool transforms = false;
 };
 
 // One function a file of this folder: the implementations it offers.
@@ -101,6 +103,7 @@ std::vector<Implementation> strassen_convolution_implementations();
 std::vector<Implementation> direct_convolution_implementations();
 std::vector<Implementation> onednn_convolution_implementations();
 std::vector<Implementation> onednn_fully_connected_implementations();
+std::vector<Implementation> elementwise_implementations();
 std::vector<Implementation> onednn_elementwise_implementations();
 std::vector<Implementation> batch_norm_implementations();
 std::vector<Implementation> pooling_implementations();

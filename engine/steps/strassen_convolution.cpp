@@ -124,7 +124,7 @@ std::string discourage(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> strassen_convolution_implementations() {
-  return {{graph::Op::convolution, "strassen", reject, make, cost, discourage}};
+  return {{graph::Op::convolution, "strassen", reject, make, cost, discourage, true}};
 }
 
 }  // namespace residua::engine

@@ -80,7 +80,8 @@ Implementation implementation(const char* name) {
           [](const StepRequest& request) { return reject(request, request.kernels.*winograd); },
           [](const StepRequest& request) { return make(request, request.kernels.*winograd); },
           [](const StepRequest& request) { return cost(request, request.kernels.*winograd); },
-          [](const StepRequest& request) { return discourage(request, request.kernels.*winograd); }};
+          [](const StepRequest& request) { return discourage(request, request.kernels.*winograd); },
+          true};
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ Cost cost(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> winograd_stem_implementations() {
-  return {{graph::Op::convolution, "winograd stem", reject, make, cost}};
+  return {{graph::Op::convolution, "winograd stem", reject, make, cost, nullptr, true}};
 }
 
 }  // namespace residua::engine

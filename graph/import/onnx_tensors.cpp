@@ -89,10 +89,8 @@ Status TensorLoader::charge(std::size_t bytes) {
   // The smallest encoding (a bool in one varint byte) widened to int64, and once more rewritten by an operator (a
   // transposed weight), is 16 bytes a byte: more means that the same data is used over and over.
   constexpr std::size_t free_bytes = 4096;
-  const std::size_t held = file_.size + mapped_bytes_;
-  if (__builtin_add_overflow(charged_bytes_, bytes, &charged_bytes_)) charged_bytes_ = SIZE_MAX;
-  const std::size_t beyond = charged_bytes_ > free_bytes ? charged_bytes_ - free_bytes : 0;
-  return check_limit(Limit::conversion_ratio, beyond / held + (beyond % held > 0 ? 1 : 0),
+  charged_bytes_ = saturating_sum(charged_bytes_, bytes);
+  return check_ratio(Limit::conversion_ratio, charged_bytes_, free_bytes, file_.size + mapped_bytes_,
                      "converting the file's tensors: bytes for each byte of the file");
 }
 

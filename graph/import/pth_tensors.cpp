@@ -1,6 +1,5 @@
 #include "graph/import/pth_tensors.h"
 
-#include <algorithm>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -117,12 +116,9 @@ class Maker {
   // does not.
   Status charge(std::int64_t count, std::size_t element_size) {
     std::uint64_t size = 0;
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), element_size, &size) ||
-        __builtin_add_overflow(copied_, size, &copied_))
-      copied_ = UINT64_MAX;
-    const std::uint64_t beyond = copied_ > free_copies ? copied_ - free_copies : 0;
-    const std::uint64_t stored = std::max<std::uint64_t>(stored_, 1);
-    return check_limit(Limit::conversion_ratio, beyond / stored + (beyond % stored > 0 ? 1 : 0),
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), element_size, &size)) size = UINT64_MAX;
+    copied_ = saturating_sum(copied_, size);
+    return check_ratio(Limit::conversion_ratio, copied_, free_copies, stored_,
                        "the tensors together: bytes for each byte of the storages they are views of");
   }
 

@@ -200,11 +200,9 @@ Result<ConstantData> ZipArchive::read(const std::string& name, Limit limit) {
   facts.index = static_cast<zip_uint64_t>(index);
   RESIDUA_RETURN_IF_ERROR(check_limit(limit, facts.size, entry + ": bytes"));
   std::uint64_t& unpacked = handle_->unpacked;
-  if (__builtin_add_overflow(unpacked, facts.size, &unpacked)) unpacked = UINT64_MAX;
-  const std::uint64_t beyond = unpacked > free_expansion ? unpacked - free_expansion : 0;
-  const std::uint64_t file_size = handle_->source.bytes.size;
+  unpacked = saturating_sum(unpacked, facts.size);
   RESIDUA_RETURN_IF_ERROR(
-      check_limit(Limit::zip_ratio, beyond / file_size + (beyond % file_size > 0 ? 1 : 0),
+      check_ratio(Limit::zip_ratio, unpacked, free_expansion, handle_->source.bytes.size,
                   entry + ": with what was read before it, unpacked bytes for each byte of the file"));
   const bool is_stored = (facts.valid & ZIP_STAT_COMP_METHOD) != 0 && facts.comp_method == ZIP_CM_STORE;
   if (is_stored && facts.size > 0) {

@@ -88,6 +88,13 @@ TEST_CASE("a sidecar's digests of the file and of the weights are compared") {
   CHECK(error_of_load(file) == "");
   write_content(sidecar, R"({"weights_sha256": ")" + std::string(of_abc) + "\"}");
   CHECK(error_of_load(file).find("their SHA-256 digest is " + weights) != std::string::npos);
+  std::string large = weights;
+  for (char& letter : large)
+    if (letter >= 'a') letter = static_cast<char>(letter - 'a' + 'A');
+  write_content(sidecar, R"({"weights_sha256": ")" + large + "\"}");
+  CHECK(error_of_load(file) == "");
+  write_content(sidecar, R"({"weights_sha256": "abc"})");
+  CHECK(error_of_load(file).find("expected 64 hexadecimal digits") != std::string::npos);
   write_content(sidecar, R"({"sha256": ")" + std::string(of_abc) + "\"}");
   CHECK(error_of_load(file).find("expected " + std::string(of_abc)) != std::string::npos);
   write_content(sidecar, R"({"sha256": "abc"})");

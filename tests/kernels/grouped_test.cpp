@@ -124,103 +124,94 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
   return {output.values().begin(), output.values().end()};
 }
 
-}  // namespace
-
-TEST_CASE("grouped convolution: within the rounding of its sums, in any shape") {
+// Random cases on every tier, and how to repeat the one that fails.
+template <class Check>
+void for_each_case(unsigned count, const Check& check) {
   for (const KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
-    for (const unsigned seed : seeds(150)) {
+    for (const unsigned seed : seeds(count)) {
       std::mt19937 random(seed);
       const Case c = random_case(table.grouped.lanes, random);
       INFO(c.text());
       INFO(repeat_command(seed));
-      const std::vector<float> output = run(table.grouped, c, random);
-      const ConvolutionGeometry& g = c.geometry;
-      // A rounding for each product, each sum, bias and residual; what lies below normal numbers is lost whole.
-      const double roundings = static_cast<double>(2 * taps * c.group_channels + 4);
-      double worst = 0;  // in units of the bound
-      for (std::int64_t y = 0; y < g.output_height; ++y)
-        for (std::int64_t x = 0; x < g.output_width; ++x)
-          for (std::int64_t k = 0; k < g.channels; ++k) {
-            const Expected e = expected(c, y, x, k);
-            const double bound = roundings * (e.scale * std::numeric_limits<float>::epsilon() / 2 +
-                                              static_cast<double>(std::numeric_limits<float>::min()));
-            const double error =
-                std::abs(static_cast<double>(output[size((y * g.output_width + x) * g.channels + k)]) - e.value) /
-                bound;
-            worst = error <= worst ? worst : error;  // a NaN stays
-          }
-      CHECK(worst <= 1);
+      check(table.grouped, c, random);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("grouped convolution: within the rounding of its sums, in any shape") {
+  for_each_case(150, [](const GroupedKernels& kernels, const Case& c, std::mt19937& random) {
+    const std::vector<float> output = run(kernels, c, random);
+    const ConvolutionGeometry& g = c.geometry;
+    // A rounding for each product, each sum, bias and residual; what lies below normal numbers is lost whole.
+    const double roundings = static_cast<double>(2 * taps * c.group_channels + 4);
+    double worst = 0;  // in units of the bound
+    for (std::int64_t y = 0; y < g.output_height; ++y)
+      for (std::int64_t x = 0; x < g.output_width; ++x)
+        for (std::int64_t k = 0; k < g.channels; ++k) {
+          const Expected e = expected(c, y, x, k);
+          const double bound = roundings * (e.scale * std::numeric_limits<float>::epsilon() / 2 +
+                                            static_cast<double>(std::numeric_limits<float>::min()));
+          const double error =
+              std::abs(static_cast<double>(output[size((y * g.output_width + x) * g.channels + k)]) - e.value) / bound;
+          worst = error <= worst ? worst : error;  // a NaN stays
+        }
+    CHECK(worst <= 1);
+  });
 }
 
 TEST_CASE("grouped convolution: an output has the same bits wherever it stands in a row") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (const unsigned seed : seeds(30)) {
-      std::mt19937 random(seed);
-      Case c = random_case(table.grouped.lanes, random);
-      INFO(c.text());
-      INFO(repeat_command(seed));
-      ConvolutionGeometry& g = c.geometry;
-      g.padding_left = 0;
-      g.width += kernel - 1;
-      g.output_width = (g.width - kernel) / g.stride_width + 1;
-      c.residual.clear();
-      c.in_place = false;
-      c.input.resize(size(g.height * g.width * g.channels));
-      fill_with(Fill::uniform, c.input, random);
-      const std::vector<float> whole = run(table.grouped, c, random);
-      // The same without the first outputs: every other one lands in another place of another run.
-      const std::int64_t skipped = pick(random, 0, g.output_width - 1), columns = skipped * g.stride_width;
-      Case part = c;
-      part.geometry.width = g.width - columns;
-      part.geometry.output_width = g.output_width - skipped;
-      part.input.clear();
-      for (std::int64_t y = 0; y < g.height; ++y)
-        part.input.insert(part.input.end(), c.input.begin() + (y * g.width + columns) * g.channels,
-                          c.input.begin() + (y + 1) * g.width * g.channels);
-      const std::vector<float> rest = run(table.grouped, part, random);
-      bool equal = true;
-      const std::int64_t row = part.geometry.output_width * g.channels;
-      for (std::int64_t y = 0; y < g.output_height; ++y)
-        equal &= std::memcmp(rest.data() + y * row, whole.data() + (y * g.output_width + skipped) * g.channels,
-                             size(row) * sizeof(float)) == 0;
-      CHECK(equal);
-    }
-  }
+  for_each_case(30, [](const GroupedKernels& kernels, Case c, std::mt19937& random) {
+    ConvolutionGeometry& g = c.geometry;
+    g.padding_left = 0;
+    g.width += kernel - 1;
+    g.output_width = (g.width - kernel) / g.stride_width + 1;
+    c.residual.clear();
+    c.in_place = false;
+    c.input.resize(size(g.height * g.width * g.channels));
+    fill_with(Fill::uniform, c.input, random);
+    const std::vector<float> whole = run(kernels, c, random);
+    // The same without the first outputs: every other one lands in another place of another run.
+    const std::int64_t skipped = pick(random, 0, g.output_width - 1), columns = skipped * g.stride_width;
+    Case part = c;
+    part.geometry.width = g.width - columns;
+    part.geometry.output_width = g.output_width - skipped;
+    part.input.clear();
+    for (std::int64_t y = 0; y < g.height; ++y)
+      part.input.insert(part.input.end(), c.input.begin() + (y * g.width + columns) * g.channels,
+                        c.input.begin() + (y + 1) * g.width * g.channels);
+    const std::vector<float> rest = run(kernels, part, random);
+    bool equal = true;
+    const std::int64_t row = part.geometry.output_width * g.channels;
+    for (std::int64_t y = 0; y < g.output_height; ++y)
+      equal &= std::memcmp(rest.data() + y * row, whole.data() + (y * g.output_width + skipped) * g.channels,
+                           size(row) * sizeof(float)) == 0;
+    CHECK(equal);
+  });
 }
 
 TEST_CASE("grouped convolution: NaN reaches the outputs of its group whose windows cover it, and no others") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (const unsigned seed : seeds(30)) {
-      std::mt19937 random(seed);
-      Case c = random_case(table.grouped.lanes, random);
-      INFO(c.text());
-      INFO(repeat_command(seed));
-      fill_with(Fill::uniform, c.input, random);
-      fill_with(Fill::uniform, c.bias, random);
-      fill_with(Fill::uniform, c.residual, random);
-      const std::int64_t at = pick(random, 0, static_cast<std::int64_t>(c.input.size()) - 1);
-      c.input[size(at)] = std::numeric_limits<float>::quiet_NaN();
-      const std::vector<float> output = run(table.grouped, c, random);
-      const ConvolutionGeometry& g = c.geometry;
-      bool right = true;
-      for (std::int64_t y = 0; y < g.output_height; ++y)
-        for (std::int64_t x = 0; x < g.output_width; ++x)
-          for (std::int64_t k = 0; k < g.channels; ++k) {
-            const std::int64_t row = at / g.channels / g.width - (y * g.stride_height - g.padding_top);
-            const std::int64_t column = at / g.channels % g.width - (x * g.stride_width - g.padding_left);
-            const bool covers = row >= 0 && row < kernel && column >= 0 && column < kernel &&
-                                at % g.channels / c.group_channels == k / c.group_channels;
-            right &= std::isnan(output[size((y * g.output_width + x) * g.channels + k)]) == covers;
-          }
-      CHECK(right);
-    }
-  }
+  for_each_case(30, [](const GroupedKernels& kernels, Case c, std::mt19937& random) {
+    fill_with(Fill::uniform, c.input, random);
+    fill_with(Fill::uniform, c.bias, random);
+    fill_with(Fill::uniform, c.residual, random);
+    const std::int64_t at = pick(random, 0, static_cast<std::int64_t>(c.input.size()) - 1);
+    c.input[size(at)] = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> output = run(kernels, c, random);
+    const ConvolutionGeometry& g = c.geometry;
+    bool right = true;
+    for (std::int64_t y = 0; y < g.output_height; ++y)
+      for (std::int64_t x = 0; x < g.output_width; ++x)
+        for (std::int64_t k = 0; k < g.channels; ++k) {
+          const std::int64_t row = at / g.channels / g.width - (y * g.stride_height - g.padding_top);
+          const std::int64_t column = at / g.channels % g.width - (x * g.stride_width - g.padding_left);
+          const bool covers = row >= 0 && row < kernel && column >= 0 && column < kernel &&
+                              at % g.channels / c.group_channels == k / c.group_channels;
+          right &= std::isnan(output[size((y * g.output_width + x) * g.channels + k)]) == covers;
+        }
+    CHECK(right);
+  });
 }

@@ -218,10 +218,9 @@ struct Input {
 
 // Where a run writes one output. See residua_output.
 struct Output {
-  std::string name =
-      {};  // "logits", "probabilities", "pooled", "class_map", any of Model::tensors(); "": the first output
-  std::span<float> values;               // [batch, values of an image]; with top_k: [batch, top_k]
-  std::int32_t top_k = 0;                // 0: everything; otherwise only the largest, best first,
+  std::string name = {};    // any of Model::tensors(), which begin with "logits", ...; "": the first output
+  std::span<float> values;  // [batch, values of an image]; with top_k: [batch, top_k]
+  std::int32_t top_k = 0;   // 0: everything; otherwise only the largest, best first,
   std::span<std::int32_t> indices = {};  // and which these are: [batch, top_k]
 };
 
