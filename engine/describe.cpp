@@ -38,6 +38,7 @@ json to_json(const graph::Pair& value) { return value; }
 json to_json(const std::vector<std::int64_t>& value) { return value; }
 json to_json(const graph::Padding& value) { return {value.top, value.left, value.bottom, value.right}; }
 json to_json(graph::Activation value) { return value == graph::Activation::relu ? "relu" : "none"; }
+json to_json(graph::PadMode value) { return graph::name_of(value); }
 json to_json(graph::ElementType value) { return name_of(value); }
 
 json attributes_to_json(const Node& node) {

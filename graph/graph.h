@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -25,10 +26,12 @@ enum class Op : std::uint8_t {
   max_pool,             // x
   average_pool,         // x
   global_average_pool,  // x -> [N, C, 1, 1]
-  batch_norm,           // x, scale, shift, mean, variance: each [C]
+  batch_norm,           // x, scale, shift, mean, variance: each [C]; then the activation
+  group_norm,           // x [N, C, ..], scale [C], shift [C]: each image's groups of channels by their own statistics
   relu,
   sigmoid,
   clip,
+  quantize,  // x to the nearest of evenly spaced values
   softmax,
   add,  // the arithmetic of two tensors broadcasts as numpy does
   subtract,
@@ -40,6 +43,7 @@ enum class Op : std::uint8_t {
   flatten,    // x -> two dimensions
   reshape,    // x, [shape]
   transpose,  // x
+  expand,     // x, [shape]: broadcasts as numpy does
   // what importers write and passes resolve
   matmul,       // x [.., K], y [K, O]
   reduce_mean,  // x, [axes]
@@ -53,6 +57,10 @@ enum class Op : std::uint8_t {
 };
 
 enum class Activation : std::uint8_t { none, relu };
+
+// What a pad puts around x: a constant, its own elements mirrored without the outermost one, or the outermost one.
+enum class PadMode : std::uint8_t { constant, reflect, edge };
+std::string_view name_of(PadMode mode);
 
 struct Padding {
   std::int64_t top = 0, left = 0, bottom = 0, right = 0;
@@ -81,9 +89,42 @@ struct ConvolutionAttributes {
 
 struct BatchNormAttributes {
   double epsilon = 1e-5;
+  Activation activation = Activation::none;
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("epsilon", self.epsilon);
+    visit("activation", self.activation);
+  }
+};
+
+// y = (x - mean) / sqrt(variance + epsilon) * scale + shift, mean and (biased) variance over one image's elements of
+// one group of channels: Wu and He, "Group Normalization" (2018). As many groups as channels: instance norm.
+struct GroupNormAttributes {
+  std::int64_t groups = 1;
+  double epsilon = 1e-5;
+  Activation activation = Activation::none;
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("groups", self.groups);
+    visit("epsilon", self.epsilon);
+    visit("activation", self.activation);
+  }
+};
+
+// q = clamp(round(x / scale) + zero_point, minimum, maximum), halves to the even neighbour; the result is q, a whole
+// number, or with `dequantize` (q - zero_point) * scale. All in float, as a network trained for 8 bits simulates them.
+struct QuantizeAttributes {
+  double scale = 1;
+  std::int64_t zero_point = 0;
+  std::int64_t minimum = -128, maximum = 127;
+  bool dequantize = false;
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
+    visit("scale", self.scale);
+    visit("zero_point", self.zero_point);
+    visit("minimum", self.minimum);
+    visit("maximum", self.maximum);
+    visit("dequantize", self.dequantize);
   }
 };
 
@@ -143,7 +184,8 @@ struct ReduceAttributes {
   }
 };
 
-// Used when there is no second input. 0 copies the dimension of x, one -1 is inferred.
+// Used when there is no second input. reshape: 0 copies the dimension of x, one -1 is inferred. expand: what x broadcasts
+// with.
 struct ReshapeAttributes {
   std::vector<std::int64_t> shape;
   template <class Self, class Visitor>
@@ -164,11 +206,13 @@ struct TransposeAttributes {
 struct PadAttributes {
   std::vector<std::int64_t> before, after;
   double value = 0;
+  PadMode mode = PadMode::constant;
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor&& visit) {
     visit("before", self.before);
     visit("after", self.after);
     visit("value", self.value);
+    visit("mode", self.mode);
   }
 };
 
@@ -209,8 +253,8 @@ struct NoAttributes {
 };
 
 using Attributes =
-    std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, PoolAttributes, ClipAttributes,
-                 AxisAttributes, AxesAttributes, ReduceAttributes, ReshapeAttributes, TransposeAttributes,
+    std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, GroupNormAttributes, PoolAttributes,
+                 ClipAttributes, QuantizeAttributes, AxisAttributes, AxesAttributes, ReduceAttributes, ReshapeAttributes, TransposeAttributes,
                  PadAttributes, SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
 
 struct Node {

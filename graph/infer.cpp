@@ -41,10 +41,14 @@ Result<TensorType> apply_rule(const NodeView& view) {
       return infer_global_average_pool(view);
     case Op::batch_norm:
       return infer_batch_norm(view);
+    case Op::group_norm:
+      return infer_group_norm(view);
     case Op::relu:
     case Op::sigmoid:
     case Op::clip:
       return infer_activation(view);
+    case Op::quantize:
+      return infer_quantize(view);
     case Op::softmax:
       return infer_softmax(view);
     case Op::add:
@@ -64,6 +68,8 @@ Result<TensorType> apply_rule(const NodeView& view) {
       return infer_reshape(view);
     case Op::transpose:
       return infer_transpose(view);
+    case Op::expand:
+      return infer_expand(view);
     case Op::matmul:
       return infer_matmul(view);
     case Op::reduce_mean:

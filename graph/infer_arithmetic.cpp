@@ -29,6 +29,19 @@ std::optional<Dimension> broadcast(Dimension a, Dimension b) {
   return better_known(a, b);
 }
 
+// Aligned at the last dimension; missing ones are 1.
+std::optional<Shape> broadcast(const Shape& a, const Shape& b) {
+  Shape output(std::max(a.size(), b.size()));
+  for (std::size_t i = 0; i < output.size(); ++i) {
+    const Dimension from_a = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const Dimension from_b = i < b.size() ? b[b.size() - 1 - i] : 1;
+    const std::optional<Dimension> dimension = broadcast(from_a, from_b);
+    if (!dimension) return std::nullopt;
+    output[output.size() - 1 - i] = *dimension;
+  }
+  return output;
+}
+
 // The elements of one image.
 Result<Dimension> product_after_first(const NodeView& view, const Shape& shape) {
   Dimension product = 1;
@@ -100,8 +113,38 @@ Result<TensorType> infer_batch_norm(const NodeView& view) {
   return view.operand(0).tensor;
 }
 
+Result<TensorType> infer_group_norm(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
+  const Shape& x = view.shape(0);
+  const auto fits = [&](const Shape& parameter) { return parameter.size() == 1 && compatible(parameter[0], x[1]); };
+  if (x.size() < 3 || !fits(view.shape(1)) || !fits(view.shape(2))) {
+    return shapes_do_not_fit(view, "[N, C, ..] of three dimensions and more, and twice [C]");
+  }
+  const std::int64_t groups = view.attributes<GroupNormAttributes>().groups;
+  if (groups < 1 || (is_static(x[1]) && x[1] % groups != 0)) {
+    return view.mismatch("has " + std::to_string(groups) + " groups for " + to_string(x) +
+                         "; expected a divisor of its channels");
+  }
+  return view.operand(0).tensor;
+}
+
 Result<TensorType> infer_activation(const NodeView& view) {
   RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
+  return view.operand(0).tensor;
+}
+
+Result<TensorType> infer_quantize(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
+  const auto& grid = view.attributes<QuantizeAttributes>();
+  // Whole numbers up to here are floats, and their differences too.
+  constexpr std::int64_t largest = 1 << 16;
+  const auto in_range = [](std::int64_t value) { return value >= -largest && value <= largest; };
+  if (!(grid.scale > 0) || !in_range(grid.minimum) || !in_range(grid.maximum) || grid.minimum > grid.maximum ||
+      !in_range(grid.zero_point)) {
+    return view.malformed("has scale " + std::to_string(grid.scale) + ", zero point " +
+                          std::to_string(grid.zero_point) + " and a range from " + std::to_string(grid.minimum) +
+                          " to " + std::to_string(grid.maximum) + "; expected a positive scale and 17-bit numbers");
+  }
   return view.operand(0).tensor;
 }
 
@@ -116,18 +159,25 @@ Result<TensorType> infer_broadcast(const NodeView& view) {
     return view.mismatch("has inputs of type " + std::string(name_of(view.type(0))) + " and " +
                          std::string(name_of(view.type(1))) + "; expected one type");
   }
-  // Aligned at the last dimension; missing ones are 1.
-  const Shape& a = view.shape(0);
-  const Shape& b = view.shape(1);
-  Shape output(std::max(a.size(), b.size()));
-  for (std::size_t i = 0; i < output.size(); ++i) {
-    const Dimension from_a = i < a.size() ? a[a.size() - 1 - i] : 1;
-    const Dimension from_b = i < b.size() ? b[b.size() - 1 - i] : 1;
-    const std::optional<Dimension> dimension = broadcast(from_a, from_b);
-    if (!dimension) return shapes_do_not_fit(view, "shapes that broadcast");
-    output[output.size() - 1 - i] = *dimension;
+  const std::optional<Shape> output = broadcast(view.shape(0), view.shape(1));
+  if (!output) return shapes_do_not_fit(view, "shapes that broadcast");
+  return TensorType{view.type(0), *output};
+}
+
+Result<TensorType> infer_expand(const NodeView& view) {
+  const Shape& x = view.shape(0);
+  RESIDUA_ASSIGN(const auto target, operand_or_attribute(view, 1, view.attributes<ReshapeAttributes>().shape));
+  if (!target) {
+    RESIDUA_ASSIGN(const std::size_t rank, operand_length(view, 1));
+    return TensorType{view.type(0), Shape(std::max(rank, x.size()), unknown_dimension)};
   }
-  return TensorType{view.type(0), std::move(output)};
+  for (const Dimension size : *target) {
+    if (!is_static(size) && size != batch_dimension && size != unknown_dimension)
+      return view.malformed("expands to a size of " + std::to_string(size));
+  }
+  const std::optional<Shape> output = broadcast(x, *target);
+  if (!output) return view.mismatch("expands " + to_string(x) + " to " + to_string(*target) + ", which does not fit");
+  return TensorType{view.type(0), *output};
 }
 
 Result<std::optional<std::vector<bool>>> reduced_axes(const NodeView& view) {

@@ -33,6 +33,19 @@ SliceRange sliced_dimension(Dimension size, std::int64_t start, std::int64_t end
   return {whole ? size : unknown_dimension, start, step};
 }
 
+// A mirror image or an edge has to come from x: at most what it holds beyond the outermost element, or any of it.
+Status check_pad_mode(const NodeView& view, Dimension size, std::int64_t before, std::int64_t after) {
+  const PadMode mode = view.attributes<PadAttributes>().mode;
+  if (mode == PadMode::constant || (before == 0 && after == 0)) return {};
+  const std::string counts = std::to_string(before) + " and " + std::to_string(after);
+  if (before < 0 || after < 0) return view.malformed("reflects or repeats " + counts + "; expected no negative pads");
+  if (!is_static(size)) return {};
+  const std::int64_t most = mode == PadMode::reflect ? size - 1 : size < 1 ? 0 : INT64_MAX;
+  if (before <= most && after <= most) return {};
+  return view.mismatch("pads a dimension of " + std::to_string(size) + " by " + counts + "; there are " +
+                       std::to_string(most) + " elements to take");
+}
+
 }  // namespace
 
 Result<std::size_t> normalized_axis(const NodeView& view, std::int64_t axis, std::size_t rank) {
@@ -109,6 +122,7 @@ Result<TensorType> infer_pad(const NodeView& view) {
     }
     const std::int64_t before = counts->before[i];
     const std::int64_t after = counts->after[i];
+    RESIDUA_RETURN_IF_ERROR(check_pad_mode(view, size, before, after));
     if (before == 0 && after == 0) continue;
     if (!is_static(size)) {
       size = unknown_dimension;

@@ -27,12 +27,16 @@ Result<Value> apply(const Invocation& call) {
       return interpret_mean(call);
     case Op::batch_norm:
       return interpret_batch_norm(call);
+    case Op::group_norm:
+      return interpret_group_norm(call);
     case Op::relu:
       return interpret_relu(call);
     case Op::sigmoid:
       return interpret_sigmoid(call);
     case Op::clip:
       return interpret_clip(call);
+    case Op::quantize:
+      return interpret_quantize(call);
     case Op::softmax:
       return interpret_softmax(call);
     case Op::add:
@@ -48,6 +52,8 @@ Result<Value> apply(const Invocation& call) {
       return interpret_concat(call);
     case Op::transpose:
       return interpret_transpose(call);
+    case Op::expand:
+      return interpret_expand(call);
     case Op::matmul:
       return interpret_matmul(call);
     case Op::flatten:

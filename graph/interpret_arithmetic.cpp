@@ -33,6 +33,8 @@ std::vector<std::int64_t> broadcast_strides(const Shape& shape, const Shape& out
   return strides;
 }
 
+double activated(Activation activation, double x) { return activation == Activation::relu && x < 0 ? 0 : x; }  // NaN stays
+
 double combine(Op op, double a, double b) {
   switch (op) {
     case Op::add:
@@ -111,7 +113,7 @@ Result<Value> interpret_matmul(const Invocation& call) {
 }
 
 Result<Value> interpret_batch_norm(const Invocation& call) {
-  const double epsilon = call.attributes<BatchNormAttributes>().epsilon;
+  const auto& [epsilon, activation] = call.attributes<BatchNormAttributes>();
   const auto parameter = [&call](std::size_t input, std::int64_t channel) {
     return static_cast<double>(call.input(input).floats()[static_cast<std::size_t>(channel)]);
   };
@@ -119,13 +121,37 @@ Result<Value> interpret_batch_norm(const Invocation& call) {
   for_each_element(call.output_shape, [&](std::size_t i, const std::vector<std::int64_t>& at) {
     const std::int64_t c = at[1];
     const double normal = (static_cast<double>(elements[i]) - parameter(3, c)) / std::sqrt(parameter(4, c) + epsilon);
-    elements[i] = static_cast<float>(normal * parameter(1, c) + parameter(2, c));
+    elements[i] = static_cast<float>(activated(activation, normal * parameter(1, c) + parameter(2, c)));
   });
   return Value{call.output_shape, std::move(elements)};
 }
 
+Result<Value> interpret_group_norm(const Invocation& call) {
+  const auto& attributes = call.attributes<GroupNormAttributes>();
+  const std::vector<float>&scale = call.input(1).floats(), &shift = call.input(2).floats();
+  std::vector<float> elements = call.input(0).floats();
+  const auto channels = static_cast<std::size_t>(call.output_shape[1]);
+  const std::size_t a_group = channels / static_cast<std::size_t>(attributes.groups);
+  const std::size_t places = elements.size() / (static_cast<std::size_t>(call.output_shape[0]) * channels);
+  const std::size_t count = a_group * places;  // a group's elements lie side by side
+  for (std::size_t first = 0; first < elements.size(); first += count) {
+    const std::span<float> group(elements.data() + first, count);
+    double mean = 0, variance = 0;
+    for (const float x : group) mean += static_cast<double>(x) / static_cast<double>(count);
+    for (const float x : group)
+      variance += (static_cast<double>(x) - mean) * (static_cast<double>(x) - mean) / static_cast<double>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t c = (first + i) / places % channels;
+      const double normal = (static_cast<double>(group[i]) - mean) / std::sqrt(variance + attributes.epsilon);
+      const double y = normal * static_cast<double>(scale[c]) + static_cast<double>(shift[c]);
+      group[i] = static_cast<float>(activated(attributes.activation, y));
+    }
+  }
+  return Value{call.output_shape, std::move(elements)};
+}
+
 Result<Value> interpret_relu(const Invocation& call) {
-  return map_floats(call.input(0), [](double x) { return x < 0 ? 0 : x; });  // NaN stays
+  return map_floats(call.input(0), [](double x) { return activated(Activation::relu, x); });
 }
 
 Result<Value> interpret_sigmoid(const Invocation& call) {
@@ -141,6 +167,19 @@ Result<Value> interpret_clip(const Invocation& call) {
     if (x < attributes.minimum) x = attributes.minimum;
     if (x > attributes.maximum) x = attributes.maximum;
     return x;
+  });
+}
+
+// What a float divided by a float is decides which way a half is rounded, so the division is one of floats.
+Result<Value> interpret_quantize(const Invocation& call) {
+  const auto& grid = call.attributes<QuantizeAttributes>();
+  const auto scale = static_cast<float>(grid.scale);
+  const auto zero = static_cast<double>(grid.zero_point);
+  return map_floats(call.input(0), [&](double x) {
+    double q = std::nearbyint(static_cast<double>(static_cast<float>(x) / scale)) + zero;
+    if (q < static_cast<double>(grid.minimum)) q = static_cast<double>(grid.minimum);
+    if (q > static_cast<double>(grid.maximum)) q = static_cast<double>(grid.maximum);
+    return grid.dequantize ? (q - zero) * static_cast<double>(scale) : q;  // NaN stays
   });
 }
 
@@ -189,6 +228,15 @@ Result<Value> interpret_broadcast(const Invocation& call) {
     elements[i] = combine(op, elements[i], right[i]);
   }
   return Value{call.output_shape, std::move(elements)};
+}
+
+Result<Value> interpret_expand(const Invocation& call) {
+  const std::vector<std::int64_t> strides = broadcast_strides(call.input(0).shape, call.output_shape);
+  return std::visit(
+      [&](const auto& elements) {
+        return Value{call.output_shape, strided_read(elements, call.output_shape, 0, strides)};
+      },
+      call.input(0).elements);
 }
 
 Result<Value> interpret_mean(const Invocation& call) {

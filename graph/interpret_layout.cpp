@@ -12,6 +12,20 @@ Value of_same_kind(const Invocation& call, const Value& x, Make&& make) {
   return std::visit([&](const auto& elements) { return Value{call.output_shape, make(elements)}; }, x.elements);
 }
 
+// The element of a dimension of `size` that a pad puts at `position`, counted from x's first; -1: its constant.
+std::int64_t padded_from(PadMode mode, std::int64_t position, std::int64_t size) {
+  if (position >= 0 && position < size) return position;
+  switch (mode) {
+    case PadMode::constant:
+      return -1;
+    case PadMode::reflect:
+      return position < 0 ? -position : 2 * (size - 1) - position;
+    case PadMode::edge:
+      return position < 0 ? 0 : size - 1;
+  }
+  throw InternalError("an unknown pad mode");
+}
+
 // Elements of the dimensions [begin, end).
 std::size_t extent_of(const Shape& shape, std::size_t begin, std::size_t end) {
   return count_of(
@@ -23,6 +37,7 @@ std::size_t extent_of(const Shape& shape, std::size_t begin, std::size_t end) {
 Result<Value> interpret_pad(const Invocation& call) {
   RESIDUA_ASSIGN(const auto counts, pad_counts(call.view));
   const double value = call.attributes<PadAttributes>().value;
+  const PadMode mode = call.attributes<PadAttributes>().mode;
   const Shape& x = call.input(0).shape;
   const std::vector<std::int64_t> strides = strides_of(x);
   return of_same_kind(call, call.input(0), [&]<class Element>(const std::vector<Element>& source) {
@@ -36,8 +51,8 @@ Result<Value> interpret_pad(const Invocation& call) {
     for_each_element(call.output_shape, [&](std::size_t i, const std::vector<std::int64_t>& at) {
       std::int64_t offset = 0;
       for (std::size_t d = 0; d < x.size(); ++d) {
-        const std::int64_t position = at[d] - counts->before[d];
-        if (position < 0 || position >= x[d]) return;
+        const std::int64_t position = padded_from(mode, at[d] - counts->before[d], x[d]);
+        if (position < 0) return;
         offset += position * strides[d];
       }
       elements[i] = source[static_cast<std::size_t>(offset)];

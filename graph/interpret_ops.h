@@ -71,11 +71,14 @@ Result<Value> interpret_average_pool(const Invocation& call);
 Result<Value> interpret_fully_connected(const Invocation& call);
 Result<Value> interpret_matmul(const Invocation& call);
 Result<Value> interpret_batch_norm(const Invocation& call);
+Result<Value> interpret_group_norm(const Invocation& call);
 Result<Value> interpret_relu(const Invocation& call);
 Result<Value> interpret_sigmoid(const Invocation& call);
 Result<Value> interpret_clip(const Invocation& call);
+Result<Value> interpret_quantize(const Invocation& call);
 Result<Value> interpret_softmax(const Invocation& call);
 Result<Value> interpret_broadcast(const Invocation& call);
+Result<Value> interpret_expand(const Invocation& call);
 Result<Value> interpret_mean(const Invocation& call);  // reduce_mean, global_average_pool
 Result<Value> interpret_cast(const Invocation& call);
 

@@ -8,17 +8,19 @@ namespace {
 constexpr int any_number = -1;
 
 // In the order of Op.
-const std::array<OperatorInfo, 29>& operators() {
-  static const std::array<OperatorInfo, 29> table{{
+const std::array<OperatorInfo, 32>& operators() {
+  static const std::array<OperatorInfo, 32> table{{
       {Op::convolution, "convolution", 2, 4, ConvolutionAttributes{}},
       {Op::fully_connected, "fully_connected", 2, 3, NoAttributes{}},
       {Op::max_pool, "max_pool", 1, 1, PoolAttributes{}},
       {Op::average_pool, "average_pool", 1, 1, PoolAttributes{}},
       {Op::global_average_pool, "global_average_pool", 1, 1, NoAttributes{}},
       {Op::batch_norm, "batch_norm", 5, 5, BatchNormAttributes{}},
+      {Op::group_norm, "group_norm", 3, 3, GroupNormAttributes{}},
       {Op::relu, "relu", 1, 1, NoAttributes{}},
       {Op::sigmoid, "sigmoid", 1, 1, NoAttributes{}},
       {Op::clip, "clip", 1, 1, ClipAttributes{}},
+      {Op::quantize, "quantize", 1, 1, QuantizeAttributes{}},
       {Op::softmax, "softmax", 1, 1, AxisAttributes{}},
       {Op::add, "add", 2, 2, NoAttributes{}},
       {Op::subtract, "subtract", 2, 2, NoAttributes{}},
@@ -30,6 +32,7 @@ const std::array<OperatorInfo, 29>& operators() {
       {Op::flatten, "flatten", 1, 1, AxisAttributes{}},
       {Op::reshape, "reshape", 1, 2, ReshapeAttributes{}},
       {Op::transpose, "transpose", 1, 1, TransposeAttributes{}},
+      {Op::expand, "expand", 1, 2, ReshapeAttributes{}},
       {Op::matmul, "matmul", 2, 2, NoAttributes{}},
       {Op::reduce_mean, "reduce_mean", 1, 2, ReduceAttributes{}},
       {Op::squeeze, "squeeze", 1, 2, AxesAttributes{}},
@@ -44,6 +47,11 @@ const std::array<OperatorInfo, 29>& operators() {
 }
 
 }  // namespace
+
+std::string_view name_of(PadMode mode) {
+  constexpr std::string_view names[] = {"constant", "reflect", "edge"};
+  return names[static_cast<std::size_t>(mode)];
+}
 
 const OperatorInfo& info_of(Op op) {
   const auto index = static_cast<std::size_t>(op);

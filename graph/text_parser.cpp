@@ -70,6 +70,15 @@ Status read_field(Cursor& cursor, Activation& value) {
   value = word == "relu" ? Activation::relu : Activation::none;
   return {};
 }
+Status read_field(Cursor& cursor, PadMode& value) {
+  const std::string_view word = cursor.word();
+  for (const PadMode mode : {PadMode::constant, PadMode::reflect, PadMode::edge}) {
+    if (word != name_of(mode)) continue;
+    value = mode;
+    return {};
+  }
+  return cursor.error("expected constant, reflect or edge");
+}
 Status read_field(Cursor& cursor, ElementType& value) {
   RESIDUA_ASSIGN(value, read_element_type(cursor));
   return {};

@@ -55,6 +55,7 @@ std::string field_text(std::int64_t value) { return std::to_string(value); }
 std::string field_text(double value) { return shortest(value); }
 std::string field_text(bool value) { return value ? "true" : "false"; }
 std::string field_text(Activation value) { return value == Activation::relu ? "relu" : "none"; }
+std::string field_text(PadMode value) { return std::string(name_of(value)); }
 std::string field_text(ElementType value) { return std::string(name_of(value)); }
 std::string field_text(const Pair& value) { return list(value, shortest<std::int64_t>); }
 std::string field_text(const Padding& value) {

@@ -32,6 +32,13 @@ struct PoolGeometry {
   bool count_include_pad;
 };
 
+// Evenly spaced values: x / scale is rounded to a whole number of [minimum, maximum] - zero_point, which times `factor`
+// plus `offset` is the result. Whole numbers of at most 17 bits.
+struct QuantizationGrid {
+  float scale, zero_point, minimum, maximum;
+  float factor, offset;
+};
+
 struct KernelTable {
   InstructionSet instruction_set;
 
@@ -61,9 +68,16 @@ struct KernelTable {
   void (*global_average)(const float* image, std::int64_t pixels, std::int64_t stride, std::int64_t channels,
                          float* output) noexcept;
 
-  // output[i * channels + c] = input[i * channels + c] * scale[c] + shift[c]; output may be input.
+  // output[i * channels + c] = input[i * channels + c] * scale[c] + shift[c], or `minimum` where that is less; NaN
+  // stays. output may be input.
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
-                      const float* shift, float* output) noexcept;
+                      const float* shift, float minimum, float* output) noexcept;
+  // Adds to sums[c] and squares[c] those of input[i * channels + c] - pivot[c] over i < pixels. A pivot near the mean
+  // keeps the variance, squares / n - (sums / n)^2, from being a small difference of large numbers.
+  void (*channel_moments)(const float* input, std::int64_t pixels, std::int64_t channels, const float* pivot,
+                          double* sums, double* squares) noexcept;
+  // output may be input; NaN stays.
+  void (*quantize)(const float* input, std::int64_t count, const QuantizationGrid& grid, float* output) noexcept;
 
   // Convolutions: matrix products of gathered pixels, of transformed tiles where the kernel is small, or of sums of
   // pairs of pixels where it is 1x1; channel by channel where groups are narrow.

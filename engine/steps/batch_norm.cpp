@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "engine/onednn.h"
+#include "engine/steps/clamp.h"
 #include "engine/steps/step.h"
 
 namespace residua::engine {
@@ -18,7 +18,7 @@ std::string reject(const StepRequest& request) {
 Step make(const StepRequest& request) {
   const auto scale = graph::read_floats(request.input(1)), shift = graph::read_floats(request.input(2));
   const auto mean = graph::read_floats(request.input(3)), variance = graph::read_floats(request.input(4));
-  const double epsilon = graph::attributes_of<graph::BatchNormAttributes>(request.node).epsilon;
+  const auto& [epsilon, activation] = graph::attributes_of<graph::BatchNormAttributes>(request.node);
   struct Coefficients {
     std::vector<float> scale, shift;
   };
@@ -32,13 +32,13 @@ Step make(const StepRequest& request) {
   Step step = request.make_step(std::string("scale_shift ") + std::string(name_of(request.kernels.instruction_set)));
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [coefficients, channels = shape[1], pixels = shape[0] * shape[2] * shape[3], threads = request.threads,
-               kernel = request.kernels.scale_shift, locate = request.locate(0),
+               minimum = least_value(activation), kernel = request.kernels.scale_shift, locate = request.locate(0),
                output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
     const float* const input = locate(binding);
     float* const output = binding.address(output_id);
     return {in_ranges(threads, pixels, [=](std::int64_t begin, std::int64_t end) {
       kernel(input + begin * channels, end - begin, channels, coefficients->scale.data(), coefficients->shift.data(),
-             output + begin * channels);
+             minimum, output + begin * channels);
     })};
   };
   return step;

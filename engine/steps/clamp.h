@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "graph/graph.h"
+
 namespace residua::engine {
 
 // `output` may be `input`. Comparisons with NaN are false. The maximum wins over a larger minimum.
@@ -12,6 +14,11 @@ inline void clamp(const float* input, std::int64_t count, float minimum, float m
     const float raised = input[i] < minimum ? minimum : input[i];
     output[i] = raised > maximum ? maximum : raised;
   }
+}
+
+// The least value that an activation lets through.
+inline float least_value(graph::Activation activation) {
+  return activation == graph::Activation::relu ? 0 : -std::numeric_limits<float>::infinity();
 }
 
 inline void relu(float* values, std::int64_t count) {

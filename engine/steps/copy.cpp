@@ -116,7 +116,9 @@ Step make_slice(const StepRequest& request) {
 }
 
 std::string reject_pad(const StepRequest& request) {
-  return request.node.inputs.size() > 1 ? "the pads are not known" : "";
+  if (request.node.inputs.size() > 1) return "the pads are not known";
+  const bool constant = graph::attributes_of<graph::PadAttributes>(request.node).mode == graph::PadMode::constant;
+  return constant ? "" : "it pads with its own elements";
 }
 
 Step make_pad(const StepRequest& request) {

@@ -1,5 +1,8 @@
-// ReLU, clip and softmax where a pass could not fuse them: our own, since oneDNN's make numbers of NaN.
+// Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN), quantising,
+// and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
 
+#include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "engine/layout.h"
@@ -70,12 +73,127 @@ Step make_softmax(const StepRequest& request) {
   return step;
 }
 
+Step make_quantize(const StepRequest& request) {
+  const auto& wanted = graph::attributes_of<graph::QuantizeAttributes>(request.node);
+  const auto zero_point = static_cast<float>(wanted.zero_point), scale = static_cast<float>(wanted.scale);
+  const kernels::QuantizationGrid grid{.scale = scale,
+                                       .zero_point = zero_point,
+                                       .minimum = static_cast<float>(wanted.minimum),
+                                       .maximum = static_cast<float>(wanted.maximum),
+                                       .factor = wanted.dequantize ? scale : 1,
+                                       .offset = wanted.dequantize ? 0 : zero_point};
+  Step step = request.make_step(std::string("quantize ") + std::string(name_of(request.kernels.instruction_set)));
+  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
+  step.bind = [grid, kernel = request.kernels.quantize, threads = request.threads, locate = request.locate(0),
+               output_id = request.node.output,
+               count = static_cast<std::int64_t>(float_count(request.output().shape))](
+                  const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
+      kernel(input + begin, end - begin, grid, output + begin);
+    })};
+  };
+  return step;
+}
+
+using Combine = void (*)(const float* a, const float* b, std::int64_t count, float* output);
+
+// `output` may be `a` or `b`.
+template <class Operation>
+void combine(const float* a, const float* b, std::int64_t count, float* output) {
+  for (std::int64_t i = 0; i < count; ++i) output[i] = Operation{}(a[i], b[i]);
+}
+
+Combine combination_of(graph::Op op) {
+  switch (op) {
+    case graph::Op::add:
+      return combine<std::plus<float>>;
+    case graph::Op::subtract:
+      return combine<std::minus<float>>;
+    case graph::Op::multiply:
+      return combine<std::multiplies<float>>;
+    case graph::Op::divide:
+      return combine<std::divides<float>>;
+    default:
+      throw graph::InternalError("no arithmetic of two tensors");
+  }
+}
+
+std::string reject_unequal(const StepRequest& request) {
+  const bool equal = request.input(0).shape == request.output().shape && request.input(1).shape == request.output().shape;
+  return equal ? "" : "the operands have different shapes";
+}
+
+Step make_combination(const StepRequest& request) {
+  Step step = request.make_step("loop");
+  for (std::size_t i = 0; i < 2 && step.overwrites == graph::no_tensor; ++i)
+    if (request.may_overwrite(request.node.input(i))) step.overwrites = request.node.input(i);
+  step.bind = [apply = combination_of(request.node.op), threads = request.threads, locate_a = request.locate(0),
+               locate_b = request.locate(1), output_id = request.node.output,
+               count = static_cast<std::int64_t>(float_count(request.output().shape))](
+                  const Binding& binding) -> std::vector<Phase> {
+    const float *const a = locate_a(binding), *const b = locate_b(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
+      apply(a + begin, b + begin, end - begin, output + begin);
+    })};
+  };
+  return step;
+}
+
+// Which input of a product of images holds one factor a channel, [N, C, 1, 1]: the gate of squeeze and excitation (Hu et
+// al., 2018). -1: none.
+int gate_input(const StepRequest& request) {
+  const graph::Shape& output = request.output().shape;
+  if (output.size() != 4) return -1;
+  const graph::Shape gate{output[0], output[1], 1, 1};
+  for (int i = 1; i >= 0; --i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (request.input(at).shape == gate && request.input(1 - at).shape == output) return i;
+  }
+  return -1;
+}
+
+std::string reject_ungated(const StepRequest& request) {
+  return gate_input(request) >= 0 ? "" : "no operand holds one factor for each channel of each image";
+}
+
+Step make_gate(const StepRequest& request) {
+  const auto gate = static_cast<std::size_t>(gate_input(request));
+  const graph::Shape& shape = request.output().shape;
+  Step step = request.make_step(std::string("channel gate ") + std::string(name_of(request.kernels.instruction_set)));
+  if (request.may_overwrite(request.node.input(1 - gate))) step.overwrites = request.node.input(1 - gate);
+  step.bind = [channels = shape[1], images = shape[0], pixels = shape[2] * shape[3], kernel = request.kernels.scale_shift,
+               zeros = std::vector<float>(static_cast<std::size_t>(shape[1]), 0.0f), threads = request.threads,
+               locate_images = request.locate(1 - gate), locate_gate = request.locate(gate),
+               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
+    const float *const input = locate_images(binding), *const factors = locate_gate(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, images * pixels, [=](std::int64_t begin, std::int64_t end) {
+      while (begin < end) {  // image by image
+        const std::int64_t image = begin / pixels, stop = std::min(end, (image + 1) * pixels);
+        kernel(input + begin * channels, stop - begin, channels, factors + image * channels, zeros.data(),
+               -std::numeric_limits<float>::infinity(), output + begin * channels);
+        begin = stop;
+      }
+    })};
+  };
+  return step;
+}
+
 }  // namespace
 
 std::vector<Implementation> elementwise_implementations() {
   return {{graph::Op::relu, "clamp", accept, make_clamp},
           {graph::Op::clip, "clamp", accept, make_clamp},
-          {graph::Op::softmax, "softmax", accept, make_softmax}};
+          {graph::Op::softmax, "softmax", accept, make_softmax},
+          {graph::Op::quantize, "quantize", accept, make_quantize},
+          {graph::Op::add, "loop", reject_unequal, make_combination},
+          {graph::Op::subtract, "loop", reject_unequal, make_combination},
+          {graph::Op::multiply, "loop", reject_unequal, make_combination},
+          {graph::Op::divide, "loop", reject_unequal, make_combination},
+          {graph::Op::multiply, "channel gate", reject_ungated, make_gate}};
 }
 
 }  // namespace residua::engine

@@ -106,7 +106,9 @@ std::vector<Implementation> onednn_fully_connected_implementations();
 std::vector<Implementation> elementwise_implementations();
 std::vector<Implementation> onednn_elementwise_implementations();
 std::vector<Implementation> batch_norm_implementations();
+std::vector<Implementation> group_norm_implementations();
 std::vector<Implementation> pooling_implementations();
+std::vector<Implementation> image_copy_implementations();
 std::vector<Implementation> copy_implementations();
 // Takes every op: the interpreter. Correct, slow, and it allocates.
 Implementation interpreter_implementation();

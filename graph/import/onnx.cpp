@@ -186,7 +186,8 @@ class Importer {
     RESIDUA_RETURN_IF_ERROR(bind(node.outputs[0], {output, nullptr, nullptr}, what));
     for (std::size_t i = 1; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
-      RESIDUA_RETURN_IF_ERROR(bind(node.outputs[i], {no_tensor, nullptr, &node}, what));
+      const TensorId made = conversion.made_output(i);
+      RESIDUA_RETURN_IF_ERROR(bind(node.outputs[i], {made, nullptr, made == no_tensor ? &node : nullptr}, what));
     }
     return {};
   }

@@ -141,6 +141,13 @@ Status Conversion::check_all_attributes_used() const {
                                            " is not known in opset " + std::to_string(opset_));
 }
 
+// Nodes stand in order and an input is often the last one's output, so the search ends soon.
+const Node* Conversion::producer(std::size_t index) const {
+  const auto makes_it = [id = input(index)](const Node& node) { return node.output == id; };
+  const auto found = std::find_if(graph_.nodes.rbegin(), graph_.nodes.rend(), makes_it);
+  return has_input(index) && found != graph_.nodes.rend() ? &*found : nullptr;
+}
+
 std::string Conversion::describe(std::string_view role, std::size_t index) const {
   return std::string(role) + " " + graph::quoted(node_.inputs[index]);
 }
@@ -174,14 +181,28 @@ Result<std::optional<double>> Conversion::constant_number(std::string_view role,
   return std::optional(value);
 }
 
-Result<TensorId> Conversion::emit(Op op, std::vector<TensorId> inputs, Attributes attributes, std::string_view suffix) {
+Result<TensorId> Conversion::append(Op op, std::string name, std::vector<TensorId> inputs, std::string output,
+                                    Attributes attributes) {
   RESIDUA_RETURN_IF_ERROR(check_limit(Limit::nodes, graph_.nodes.size() + 1, "nodes of the graph"));
   while (!inputs.empty() && inputs.back() == no_tensor) inputs.pop_back();
-  Node node{op, name_ + std::string(suffix), std::move(inputs), no_tensor, std::move(attributes)};
+  Node node{op, std::move(name), std::move(inputs), no_tensor, std::move(attributes)};
   RESIDUA_ASSIGN(TensorType type, infer(graph_, node));
-  node.output = graph_.add({output_name() + std::string(suffix), type.type, std::move(type.shape), {}});
+  node.output = graph_.add({std::move(output), type.type, std::move(type.shape), {}});
   graph_.nodes.push_back(std::move(node));
   return graph_.nodes.back().output;
+}
+
+Result<TensorId> Conversion::emit(Op op, std::vector<TensorId> inputs, Attributes attributes, std::string_view suffix) {
+  const std::string ending(suffix);
+  return append(op, name_ + ending, std::move(inputs), output_name() + ending, std::move(attributes));
+}
+
+Result<TensorId> Conversion::emit_output(std::size_t index, Op op, std::vector<TensorId> inputs,
+                                         Attributes attributes) {
+  made_.resize(std::max(made_.size(), index + 1), no_tensor);
+  RESIDUA_ASSIGN(made_[index], append(op, name_ + "." + std::to_string(index), std::move(inputs), output_name(index),
+                                      std::move(attributes)));
+  return made_[index];
 }
 
 }  // namespace residua::graph::onnx

@@ -44,6 +44,8 @@ class Conversion {
   bool has_input(std::size_t index) const { return input(index) != no_tensor; }
   const Tensor& tensor(TensorId id) const { return graph_.tensor(id); }
   const Shape& shape(std::size_t index) const { return tensor(input(index)).shape; }
+  // The node that makes an input, nullptr where none does.
+  const Node* producer(std::size_t index) const;
   // "weight 'w'": an input for a message, by its role and its name in the file.
   std::string describe(std::string_view role, std::size_t index) const;
   bool is_constant(std::size_t index) const { return has_input(index) && tensor(input(index)).is_constant(); }
@@ -56,16 +58,23 @@ class Conversion {
   // has none.
   Result<TensorId> emit(Op op, std::vector<TensorId> inputs, Attributes attributes = NoAttributes{},
                         std::string_view suffix = {});
+  // The node of the output at `index`, for those that make several. The importer binds its name.
+  Result<TensorId> emit_output(std::size_t index, Op op, std::vector<TensorId> inputs, Attributes attributes);
+  // What emit_output made for `index`, or no_tensor.
+  TensorId made_output(std::size_t index) const { return index < made_.size() ? made_[index] : no_tensor; }
   TensorId add_constant(Tensor constant) { return graph_.add(std::move(constant)); }
   TensorLoader& loader() { return loader_; }
 
   std::size_t output_count() const { return node_.outputs.size(); }
   bool has_output(std::size_t index) const { return index < node_.outputs.size() && !node_.outputs[index].empty(); }
-  std::string output_name() const { return std::string(node_.outputs[0]); }
+  std::string output_name(std::size_t index = 0) const { return std::string(node_.outputs[index]); }
 
  private:
   // The attribute of that name, marked as used; nullptr where there is none.
   Result<const AttributeMessage*> find(std::string_view name, AttributeType type);
+
+  Result<TensorId> append(Op op, std::string name, std::vector<TensorId> inputs, std::string output,
+                          Attributes attributes);
 
   Graph& graph_;
   TensorLoader& loader_;
@@ -75,6 +84,7 @@ class Conversion {
   std::int64_t opset_;
   bool fixed_batch_;
   std::vector<bool> used_attributes_;
+  std::vector<TensorId> made_;  // by emit_output
 };
 
 // "node 'conv1' (Conv)"

@@ -18,22 +18,24 @@ Result<std::size_t> axis_of(const Conversion& node, std::int64_t axis, std::size
   return static_cast<std::size_t>(axis < 0 ? axis + count : axis);
 }
 
-Status require_constant_mode(Conversion& node) {
-  RESIDUA_ASSIGN(const std::string_view mode, node.text("mode", "constant"));
-  if (mode == "constant") return {};
-  return node.error(ErrorCode::unsupported, "mode is not \"constant\"");
+Result<PadMode> pad_mode(Conversion& node) {
+  RESIDUA_ASSIGN(const std::string_view given, node.text("mode", "constant"));
+  for (const PadMode mode : {PadMode::constant, PadMode::reflect, PadMode::edge}) {
+    if (given == name_of(mode)) return mode;
+  }
+  return node.error(ErrorCode::unsupported, "mode is none of constant, reflect and edge");
 }
 
 // `pads` is all counts before, then all after, for each of `axes` (empty: every dimension).
 Result<PadAttributes> pad_of(const Conversion& node, const Integers& pads, const std::optional<Integers>& axes,
-                             double value) {
+                             double value, PadMode mode) {
   const std::size_t rank = node.shape(0).size();
   const std::size_t count = axes ? axes->size() : rank;
   if (pads.size() != 2 * count) {
     return node.error(ErrorCode::mismatch, "has " + std::to_string(pads.size()) + " pads, expected two for each of " +
                                                std::to_string(count) + " axes");
   }
-  PadAttributes pad{Integers(rank, 0), Integers(rank, 0), value};
+  PadAttributes pad{Integers(rank, 0), Integers(rank, 0), value, mode};
   std::vector<bool> seen(rank, false);
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t axis = i;
@@ -107,21 +109,71 @@ Result<TensorId> convert_concat(Conversion& node) {
   return node.emit(Op::concat, node.inputs(), AxisAttributes{axis});
 }
 
+// One slice an output.
+Result<TensorId> convert_split(Conversion& node) {
+  RESIDUA_ASSIGN(const std::int64_t given_axis, node.integer("axis", 0));
+  RESIDUA_ASSIGN(const std::size_t axis, axis_of(node, given_axis, node.shape(0).size()));
+  const Dimension size = node.shape(0)[axis];
+  const auto count = static_cast<std::int64_t>(node.output_count());
+  Integers sizes;
+  if (node.opset() < 13) {
+    RESIDUA_ASSIGN(sizes, node.integers("split"));
+  } else if (node.has_input(1)) {
+    RESIDUA_ASSIGN(const auto constant, node.constant_integers("split", 1));
+    if (!constant) return node.error(ErrorCode::unsupported, node.describe("split", 1) + " is computed");
+    sizes = *constant;
+  }
+  RESIDUA_ASSIGN(const std::int64_t parts, node.integer("num_outputs", count));
+  if (!is_static(size)) {
+    return node.error(ErrorCode::unsupported, "splits " + to_string(node.shape(0)) + " along axis " +
+                                                  std::to_string(axis) + ", expected a known size there");
+  }
+  std::int64_t left = size;
+  if (sizes.empty()) {  // equal parts, the last one perhaps smaller
+    const std::int64_t part = size / count + (size % count == 0 ? 0 : 1);
+    for (std::int64_t i = 0; i < count; ++i) {
+      sizes.push_back(std::min(part, left));
+      left -= sizes.back();
+    }
+    left = size;
+  }
+  for (const std::int64_t part : sizes) left = part < 0 || part > left ? -1 : left - part;
+  if (parts != count || static_cast<std::int64_t>(sizes.size()) != count || left != 0) {
+    return node.error(ErrorCode::mismatch, "splits " + std::to_string(size) + " into " + to_string(sizes) + " for " +
+                                               std::to_string(count) + " outputs");
+  }
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::int64_t end = start + sizes[i];
+    const SliceAttributes slice{{start}, {end}, {static_cast<std::int64_t>(axis)}, {}};
+    if (node.has_output(i)) RESIDUA_RETURN_IF_ERROR(node.emit_output(i, Op::slice, {node.input(0)}, slice));
+    start = end;
+  }
+  return node.made_output(0);
+}
+
+// A computed shape stays an operand, as that of a reshape does.
+Result<TensorId> convert_expand(Conversion& node) {
+  RESIDUA_ASSIGN(auto target, node.constant_integers("shape", 1));
+  if (!target) return node.emit(Op::expand, node.inputs(), ReshapeAttributes{});
+  return node.emit(Op::expand, {node.input(0)}, ReshapeAttributes{std::move(*target)});
+}
+
 Result<TensorId> convert_gather(Conversion& node) {
   RESIDUA_ASSIGN(const std::int64_t axis, node.integer("axis", 0));
   return node.emit(Op::gather, node.inputs(), AxisAttributes{axis});
 }
 
 Result<TensorId> convert_pad_with_attributes(Conversion& node) {
-  RESIDUA_RETURN_IF_ERROR(require_constant_mode(node));
+  RESIDUA_ASSIGN(const PadMode mode, pad_mode(node));
   RESIDUA_ASSIGN(const auto pads, node.integers("pads"));
   RESIDUA_ASSIGN(const double value, node.number("value", 0));
-  RESIDUA_ASSIGN(const PadAttributes pad, pad_of(node, pads, std::nullopt, value));
+  RESIDUA_ASSIGN(const PadAttributes pad, pad_of(node, pads, std::nullopt, value, mode));
   return node.emit(Op::pad, node.inputs(), pad);
 }
 
 Result<TensorId> convert_pad_with_inputs(Conversion& node) {
-  RESIDUA_RETURN_IF_ERROR(require_constant_mode(node));
+  RESIDUA_ASSIGN(const PadMode mode, pad_mode(node));
   RESIDUA_ASSIGN(const auto pads, node.constant_integers("pads", 1));
   RESIDUA_ASSIGN(const auto value, node.constant_number("constant_value", 2));
   RESIDUA_ASSIGN(const auto axes, node.constant_integers("axes", 3));
@@ -129,9 +181,9 @@ Result<TensorId> convert_pad_with_inputs(Conversion& node) {
     if (node.has_input(3)) {
       return node.error(ErrorCode::unsupported, "pads or axes are computed, expected constants when there are axes");
     }
-    return node.emit(Op::pad, {node.input(0), node.input(1)}, PadAttributes{{}, {}, value.value_or(0)});
+    return node.emit(Op::pad, {node.input(0), node.input(1)}, PadAttributes{{}, {}, value.value_or(0), mode});
   }
-  RESIDUA_ASSIGN(const PadAttributes pad, pad_of(node, *pads, axes, value.value_or(0)));
+  RESIDUA_ASSIGN(const PadAttributes pad, pad_of(node, *pads, axes, value.value_or(0), mode));
   return node.emit(Op::pad, {node.input(0)}, pad);
 }
 

@@ -54,6 +54,30 @@ Result<TensorId> convert_clip(Conversion& node) {
   return node.emit(Op::clip, {node.input(0)}, clip);
 }
 
+// A number that takes part in arithmetic.
+TensorId scalar(Conversion& node, std::string_view role, double value) {
+  return node.add_constant(
+      make_float_constant(node.output_name() + "." + std::string(role), {}, {static_cast<float>(value)}));
+}
+
+Result<TensorId> emit_hard_sigmoid(Conversion& node, double alpha, double beta, std::string_view suffix) {
+  RESIDUA_ASSIGN(TensorId x,
+                 node.emit(Op::multiply, {node.input(0), scalar(node, "alpha", alpha)}, NoAttributes{}, ".scaled"));
+  RESIDUA_ASSIGN(x, node.emit(Op::add, {x, scalar(node, "beta", beta)}, NoAttributes{}, ".shifted"));
+  return node.emit(Op::clip, {x}, ClipAttributes{0, 1}, suffix);
+}
+
+Result<TensorId> convert_hard_sigmoid(Conversion& node) {
+  RESIDUA_ASSIGN(const double alpha, node.number("alpha", static_cast<double>(0.2f)));
+  RESIDUA_ASSIGN(const double beta, node.number("beta", 0.5));
+  return emit_hard_sigmoid(node, alpha, beta, "");
+}
+
+Result<TensorId> convert_hard_swish(Conversion& node) {
+  RESIDUA_ASSIGN(const TensorId gate, emit_hard_sigmoid(node, 1.0 / 6, 0.5, ".gate"));
+  return node.emit(Op::multiply, {node.input(0), gate});
+}
+
 Result<TensorId> convert_dropout(Conversion& node) {
   node.ignore({"ratio", "seed"});
   RESIDUA_ASSIGN(const auto training, node.constant_number("training_mode", 2));
@@ -172,21 +196,28 @@ constexpr Operator operators[] = {
     {"Constant", 7, 22, 0, 0, convert_constant},
     {"ConstantOfShape", 9, 22, 1, 1, convert_constant_of_shape},
     {"Conv", 7, 22, 2, 3, convert_conv},
+    {"DequantizeLinear", 10, 22, 2, 3, convert_dequantize_linear},
     {"Div", 7, 22, 2, 2, convert_plain<Op::divide>},
     {"Dropout", 7, 11, 1, 1, convert_dropout},
     {"Dropout", 12, 22, 1, 3, convert_dropout},
+    {"Expand", 8, 22, 2, 2, convert_expand},
     {"Flatten", 7, 22, 1, 1, convert_flatten},
     {"Gather", 7, 22, 2, 2, convert_gather},
     {"Gemm", 7, 10, 3, 3, convert_gemm},
     {"Gemm", 11, 22, 2, 3, convert_gemm},
     {"GlobalAveragePool", 7, 22, 1, 1, convert_plain<Op::global_average_pool>},
+    {"GroupNormalization", 18, 22, 3, 3, convert_group_normalization},
+    {"HardSigmoid", 7, 22, 1, 1, convert_hard_sigmoid},
+    {"HardSwish", 14, 22, 1, 1, convert_hard_swish},
     {"Identity", 7, 22, 1, 1, convert_identity},
+    {"InstanceNormalization", 7, 22, 3, 3, convert_instance_normalization},
     {"MatMul", 7, 22, 2, 2, convert_mat_mul},
     {"MaxPool", 7, 22, 1, 1, convert_max_pool},
     {"Mul", 7, 22, 2, 2, convert_plain<Op::multiply>},
     {"Pad", 7, 10, 1, 1, convert_pad_with_attributes},
     {"Pad", 11, 17, 2, 3, convert_pad_with_inputs},
     {"Pad", 18, 22, 2, 4, convert_pad_with_inputs},
+    {"QuantizeLinear", 10, 22, 2, 3, convert_quantize_linear},
     {"ReduceMean", 7, 17, 1, 1, convert_reduce_mean},
     {"ReduceMean", 18, 22, 1, 2, convert_reduce_mean},
     {"Relu", 7, 22, 1, 1, convert_plain<Op::relu>},
@@ -197,6 +228,8 @@ constexpr Operator operators[] = {
     {"Slice", 10, 22, 3, 5, convert_slice_with_inputs},
     {"Softmax", 7, 12, 1, 1, convert_coercing_softmax},
     {"Softmax", 13, 22, 1, 1, convert_softmax},
+    {"Split", 7, 12, 1, 1, convert_split},
+    {"Split", 13, 22, 1, 2, convert_split},
     {"Squeeze", 7, 12, 1, 1, convert_squeeze},
     {"Squeeze", 13, 22, 1, 2, convert_squeeze},
     {"Sub", 7, 22, 2, 2, convert_plain<Op::subtract>},

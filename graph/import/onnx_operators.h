@@ -33,7 +33,15 @@ std::string supported_operators();
 Result<TensorId> convert_conv(Conversion& node);
 Result<TensorId> convert_max_pool(Conversion& node);
 Result<TensorId> convert_average_pool(Conversion& node);
+
+// onnx_norm_operators.cpp
 Result<TensorId> convert_batch_normalization(Conversion& node);
+Result<TensorId> convert_instance_normalization(Conversion& node);
+Result<TensorId> convert_group_normalization(Conversion& node);
+
+// onnx_quantization_operators.cpp
+Result<TensorId> convert_quantize_linear(Conversion& node);
+Result<TensorId> convert_dequantize_linear(Conversion& node);
 
 // onnx_matrix_operators.cpp
 Result<TensorId> convert_gemm(Conversion& node);
@@ -44,6 +52,8 @@ Result<TensorId> convert_flatten(Conversion& node);
 Result<TensorId> convert_reshape(Conversion& node);
 Result<TensorId> convert_transpose(Conversion& node);
 Result<TensorId> convert_concat(Conversion& node);
+Result<TensorId> convert_split(Conversion& node);
+Result<TensorId> convert_expand(Conversion& node);
 Result<TensorId> convert_gather(Conversion& node);
 Result<TensorId> convert_pad_with_attributes(Conversion& node);
 Result<TensorId> convert_pad_with_inputs(Conversion& node);

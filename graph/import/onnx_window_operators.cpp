@@ -1,4 +1,4 @@
-// Convolution, pooling and batch normalisation.
+// Convolution and pooling.
 #include <algorithm>
 #include <cstdint>
 
@@ -23,25 +23,30 @@ Error wrong_counts(const Conversion& node, std::string_view name, const std::vec
                     "attribute " + std::string(name) + " is " + to_string(found) + ", expected " + expected);
 }
 
+// Signals, [N, C, W], are images of one row.
+bool is_signal(const Conversion& node) { return node.shape(0).size() == 3; }
+
 // An attribute with a count of at least one along height and width.
 Result<Pair> pair(Conversion& node, std::string_view name, Pair fallback) {
   RESIDUA_ASSIGN(const auto values, node.integers(name));
   if (values.empty()) return fallback;
-  const bool valid = values.size() == 2 && std::all_of(values.begin(), values.end(), [](std::int64_t value) {
+  const std::size_t expected = is_signal(node) ? 1 : 2;
+  const bool valid = values.size() == expected && std::all_of(values.begin(), values.end(), [](std::int64_t value) {
                        return value >= 1 && value <= largest_count;
                      });
-  if (!valid) return wrong_counts(node, name, values, "two numbers of at least 1 (two-dimensional images)");
-  return Pair{values[0], values[1]};
+  if (!valid) return wrong_counts(node, name, values, "a number of at least 1 for each dimension of the images");
+  return is_signal(node) ? Pair{1, values[0]} : Pair{values[0], values[1]};
 }
 
 Result<Padding> explicit_padding(Conversion& node) {
   RESIDUA_ASSIGN(const auto pads, node.integers("pads"));
   if (pads.empty()) return Padding{};
-  const bool valid = pads.size() == 4 && std::all_of(pads.begin(), pads.end(), [](std::int64_t value) {
+  const std::size_t expected = is_signal(node) ? 2 : 4;
+  const bool valid = pads.size() == expected && std::all_of(pads.begin(), pads.end(), [](std::int64_t value) {
                        return value >= 0 && value <= largest_count;
                      });
   if (!valid) return wrong_counts(node, "pads", pads, "[top, left, bottom, right], none negative");
-  return Padding{pads[0], pads[1], pads[2], pads[3]};
+  return is_signal(node) ? Padding{0, pads[0], 0, pads[1]} : Padding{pads[0], pads[1], pads[2], pads[3]};
 }
 
 // How much padding SAME asks for along one axis: so much that there are ceil(size / stride) windows.
@@ -50,7 +55,7 @@ Result<std::int64_t> same_padding(const Conversion& node, const Windows& windows
   const std::int64_t stride = windows.strides[axis];
   if (extent == 1) return std::int64_t{0};
   if (stride == 1) return extent - 1;
-  const Dimension size = node.shape(0)[2 + axis];
+  const Dimension size = node.shape(0)[node.shape(0).size() - 2 + axis];
   if (!is_static(size)) {
     return node.error(ErrorCode::unsupported, "auto_pad SAME with stride " + std::to_string(stride) +
                                                   " needs a known image size, found shape " + to_string(node.shape(0)) +
@@ -63,7 +68,7 @@ Result<std::int64_t> same_padding(const Conversion& node, const Windows& windows
 
 // The attributes that convolutions and pools share. `kernel` is read by the caller.
 Result<Windows> windows_of(Conversion& node, Pair kernel) {
-  if (node.shape(0).size() != 4) {
+  if (node.shape(0).size() != 4 && !is_signal(node)) {
     return node.error(ErrorCode::unsupported, node.describe("input", 0) + " has shape " + to_string(node.shape(0)) +
                                                   ", expected rank 4 (batch, channels, height, width)");
   }
@@ -90,6 +95,7 @@ Result<Windows> windows_of(Conversion& node, Pair kernel) {
 }
 
 Result<PoolAttributes> pool_of(Conversion& node) {
+  if (is_signal(node)) return node.error(ErrorCode::unsupported, "pools signals, expected images");
   RESIDUA_ASSIGN(const Pair kernel, pair(node, "kernel_shape", {0, 0}));
   if (kernel[0] == 0) return node.error(ErrorCode::malformed, "has no kernel_shape");
   RESIDUA_ASSIGN(const Windows windows, windows_of(node, kernel));
@@ -97,14 +103,26 @@ Result<PoolAttributes> pool_of(Conversion& node) {
   return PoolAttributes{windows.kernel, windows.strides, windows.padding, windows.dilations, ceil_mode, false};
 }
 
+// A convolution of signals, as one of images with one row.
+Result<TensorId> emit_signal_convolution(Conversion& node, const ConvolutionAttributes& convolution) {
+  std::vector<TensorId> inputs = node.inputs();
+  const AxesAttributes row{{2}};
+  RESIDUA_ASSIGN(inputs[0], node.emit(Op::unsqueeze, {inputs[0]}, row, ".images"));
+  RESIDUA_ASSIGN(inputs[1], node.emit(Op::unsqueeze, {inputs[1]}, row, ".kernels"));
+  RESIDUA_ASSIGN(const TensorId images, node.emit(Op::convolution, std::move(inputs), convolution, ".convolution"));
+  return node.emit(Op::squeeze, {images}, row);
+}
+
 }  // namespace
 
 Result<TensorId> convert_conv(Conversion& node) {
-  const Shape weight = node.shape(1);
-  if (weight.size() != 4 || !is_static(weight)) {
+  Shape weight = node.shape(1);
+  if (weight.size() != node.shape(0).size() || weight.size() < 3 || weight.size() > 4 || !is_static(weight)) {
     return node.error(ErrorCode::mismatch, node.describe("weight", 1) + " has shape " + to_string(weight) +
-                                               ", expected rank 4 and known sizes");
+                                               " for an input of shape " + to_string(node.shape(0)) +
+                                               ", expected rank 4 (or 3) of both and known sizes");
   }
+  if (is_signal(node)) weight.insert(weight.begin() + 2, 1);
   const Pair kernel{weight[2], weight[3]};
   RESIDUA_ASSIGN(const Pair declared, pair(node, "kernel_shape", kernel));
   if (declared != kernel || kernel[0] < 1 || kernel[1] < 1 || kernel[0] > largest_count || kernel[1] > largest_count) {
@@ -114,6 +132,7 @@ Result<TensorId> convert_conv(Conversion& node) {
   RESIDUA_ASSIGN(const Windows windows, windows_of(node, kernel));
   ConvolutionAttributes convolution{windows.strides, windows.padding, windows.dilations};
   RESIDUA_ASSIGN(convolution.groups, node.integer("group", 1));
+  if (is_signal(node)) return emit_signal_convolution(node, convolution);
   return node.emit(Op::convolution, node.inputs(), convolution);
 }
 
@@ -127,22 +146,6 @@ Result<TensorId> convert_average_pool(Conversion& node) {
   RESIDUA_ASSIGN(PoolAttributes pool, pool_of(node));
   RESIDUA_ASSIGN(pool.count_include_pad, node.flag("count_include_pad", false));
   return node.emit(Op::average_pool, node.inputs(), pool);
-}
-
-Result<TensorId> convert_batch_normalization(Conversion& node) {
-  node.ignore({"momentum"});  // of the running statistics, while training
-  RESIDUA_ASSIGN(const bool training, node.flag("training_mode", false));
-  RESIDUA_ASSIGN(const bool spatial, node.flag("spatial", true));
-  bool has_statistics = false;
-  for (std::size_t i = 1; i < node.output_count(); ++i) has_statistics |= node.has_output(i);
-  if (training || has_statistics) {
-    return node.error(ErrorCode::unsupported,
-                      "computes training statistics, expected a network exported for inference");
-  }
-  if (!spatial) return node.error(ErrorCode::unsupported, "spatial is 0, expected one mean and variance per channel");
-  BatchNormAttributes batch_norm;
-  RESIDUA_ASSIGN(batch_norm.epsilon, node.number("epsilon", batch_norm.epsilon));
-  return node.emit(Op::batch_norm, node.inputs(), batch_norm);
 }
 
 }  // namespace residua::graph::onnx

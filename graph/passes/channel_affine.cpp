@@ -68,8 +68,6 @@ std::optional<ChannelAffine> arithmetic_affine(Op op, Doubles constant, bool con
   }
 }
 
-bool is_arithmetic(Op op) { return op == Op::add || op == Op::subtract || op == Op::multiply || op == Op::divide; }
-
 }  // namespace
 
 std::optional<AffineNode> as_channel_affine(const Rewriter& rewriter, const Node& node) {
@@ -77,7 +75,7 @@ std::optional<AffineNode> as_channel_affine(const Rewriter& rewriter, const Node
   if (output.size() < 2 || !is_static(output[1]) || output[1] == 0) return std::nullopt;
   AffineNode result;
   std::optional<ChannelAffine> affine;
-  if (node.op == Op::batch_norm) {
+  if (node.op == Op::batch_norm && attributes_of<BatchNormAttributes>(node).activation == Activation::none) {
     affine = batch_norm_affine(rewriter, node);
   } else if (is_arithmetic(node.op)) {
     const bool constant_first = rewriter.is_constant(node.inputs[0]);

@@ -7,12 +7,12 @@
 namespace residua::graph {
 namespace {
 
-// What a pad node adds around each image; nullopt where it does anything else (crops, pads other dimensions, or reads
-// its counts from an input).
+// How many constants a pad node adds around each image; nullopt where it does anything else (mirrors, crops, pads other
+// dimensions, or reads its counts from an input).
 std::optional<Padding> image_padding(const Node& pad) {
   if (pad.input(1) != no_tensor) return std::nullopt;
-  const auto& [before, after, value] = attributes_of<PadAttributes>(pad);
-  if (before.size() != 4 || before[0] != 0 || before[1] != 0 || after[0] != 0 || after[1] != 0) return std::nullopt;
+  const auto& [before, after, value, mode] = attributes_of<PadAttributes>(pad);
+  if (mode != PadMode::constant || before.size() != 4 || before[0] != 0 || before[1] != 0 || after[0] != 0 || after[1] != 0) return std::nullopt;
   const Padding padding{before[2], before[3], after[2], after[3]};
   const bool crops = padding.top < 0 || padding.left < 0 || padding.bottom < 0 || padding.right < 0;
   return crops ? std::nullopt : std::optional(padding);
@@ -45,10 +45,8 @@ bool is_non_negative(const Rewriter& rewriter, TensorId id) {
       return true;
     case Op::clip:
       return attributes_of<ClipAttributes>(*node).minimum >= 0 && attributes_of<ClipAttributes>(*node).maximum >= 0;
-    case Op::convolution:
-      return attributes_of<ConvolutionAttributes>(*node).activation == Activation::relu;
     default:
-      return false;
+      return is_activated(*node);
   }
 }
 

@@ -67,6 +67,8 @@ class ShapeFolder {
     switch (node.op) {
       case Op::reshape:
         return settle_reshape(node);
+      case Op::expand:
+        return settle_expand(node);
       case Op::pad:
         return settle_pad(node);
       case Op::slice:
@@ -110,12 +112,26 @@ class ShapeFolder {
     if (std::count(target.begin(), target.end(), -1) <= 1) settle(node, ReshapeAttributes{std::move(target)});
   }
 
+  // A size that is no number but the batch keeps its symbol; any other leaves the operand in place.
+  void settle_expand(Node& node) {
+    const SymbolicTensor* operand = find(node.inputs[1]);
+    if (!operand) return;
+    std::vector<std::int64_t> target;
+    for (const SymbolicInteger& entry : operand->entries) {
+      if (!entry.is_number() && entry.kind != Kind::batch) return;
+      target.push_back(entry.is_number() ? entry.number : batch_dimension);
+    }
+    settle(node, ReshapeAttributes{std::move(target)});
+  }
+
   void settle_pad(Node& node) {
     const auto counts = find_numbers(node.inputs[1]);
     if (!counts || counts->size() % 2 != 0) return;
     const auto middle = counts->begin() + static_cast<std::ptrdiff_t>(counts->size() / 2);
-    settle(node,
-           PadAttributes{{counts->begin(), middle}, {middle, counts->end()}, attributes_of<PadAttributes>(node).value});
+    PadAttributes pad = attributes_of<PadAttributes>(node);
+    pad.before.assign(counts->begin(), middle);
+    pad.after.assign(middle, counts->end());
+    settle(node, std::move(pad));
   }
 
   void settle_slice(Node& node) {

@@ -1,4 +1,4 @@
-// relu after a convolution is the convolution's activation.
+// relu after a convolution or a norm is that one's activation.
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 
@@ -18,11 +18,11 @@ Graph fuse_relu(Graph graph) {
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
     if (!is_relu(node)) return;
-    Node* convolution = rewriter.sole_producer(node.inputs[0], Op::convolution);
-    if (!convolution) return;
-    // A second relu changes nothing.
-    attributes_of<ConvolutionAttributes>(*convolution).activation = Activation::relu;
-    rewriter.merge_into(*convolution, node);
+    Node* layer = rewriter.is_read_once(node.inputs[0]) ? rewriter.producer(node.inputs[0]) : nullptr;
+    Activation* const activation = layer ? activation_of(*layer) : nullptr;
+    if (!activation) return;
+    *activation = Activation::relu;  // a second relu changes nothing
+    rewriter.merge_into(*layer, node);
   });
   return std::move(rewriter).finish();
 }

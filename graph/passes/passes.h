@@ -16,6 +16,7 @@ Graph canonical_pooling(Graph graph);
 Graph canonical_classifier(Graph graph);
 Graph fold_padding(Graph graph);
 Graph fold_batch_norm(Graph graph);
+Graph fuse_group_norm(Graph graph);
 Graph fuse_residual_add(Graph graph);
 Graph fuse_relu(Graph graph);
 

@@ -70,6 +70,23 @@ bool is_neutral(const Rewriter& rewriter, const Node& node, std::size_t index, f
   return all_are(read_integers(tensor), static_cast<std::int64_t>(neutral));
 }
 
+bool is_unknown(const Shape& shape) {
+  return std::find(shape.begin(), shape.end(), unknown_dimension) != shape.end();
+}
+
+// Arithmetic broadcasts by itself: it reads what an expand reads, where the other operand has the output's shape.
+void read_through_expand(Rewriter& rewriter, Node& node) {
+  const Shape& output = rewriter.shape(node.output);
+  if (is_unknown(output)) return;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Node* expand = rewriter.producer(node.inputs[i], Op::expand);
+    if (!expand || rewriter.shape(node.inputs[1 - i]) != output) continue;
+    std::vector<TensorId> inputs = node.inputs;
+    inputs[i] = expand->inputs[0];
+    rewriter.set_inputs(node, std::move(inputs));
+  }
+}
+
 // The operand that arithmetic with a neutral constant hands on, or no_tensor.
 TensorId unchanged_operand(const Rewriter& rewriter, const Node& node) {
   const bool additive = node.op == Op::add || node.op == Op::subtract;
@@ -87,9 +104,8 @@ bool clips_nothing(const ClipAttributes& clip) {
 
 // relu after relu
 bool is_rectified(const Rewriter& rewriter, TensorId x) {
-  if (rewriter.producer(x, Op::relu)) return true;
-  const Node* convolution = rewriter.producer(x, Op::convolution);
-  return convolution && attributes_of<ConvolutionAttributes>(*convolution).activation == Activation::relu;
+  const Node* node = rewriter.producer(x);
+  return node && (node->op == Op::relu || is_activated(*node));
 }
 
 // What the node hands on, or no_tensor.
@@ -99,6 +115,8 @@ TensorId handed_on(const Rewriter& rewriter, const Node& node) {
   switch (node.op) {
     case Op::identity:
       return x;
+    case Op::expand:
+      return x_if(rewriter.shape(x) == rewriter.shape(node.output) && !is_unknown(rewriter.shape(x)));
     case Op::cast:
       return x_if(rewriter.tensor(x).type == attributes_of<CastAttributes>(node).to);
     case Op::pad:
@@ -134,6 +152,7 @@ Graph remove_noops(Graph graph) {
   const Graph original = graph;
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
+    if (is_arithmetic(node.op)) read_through_expand(rewriter, node);
     const TensorId x = handed_on(rewriter, node);
     if (x != no_tensor) rewriter.bypass(node, x);
   });

@@ -246,6 +246,28 @@ std::optional<std::vector<std::int64_t>> reshape_target(const Shape& x, const Sh
   return target;
 }
 
+bool is_arithmetic(Op op) {
+  return op == Op::add || op == Op::subtract || op == Op::multiply || op == Op::divide;
+}
+
+Activation* activation_of(Node& node) {
+  switch (node.op) {
+    case Op::convolution:
+      return &attributes_of<ConvolutionAttributes>(node).activation;
+    case Op::batch_norm:
+      return &attributes_of<BatchNormAttributes>(node).activation;
+    case Op::group_norm:
+      return &attributes_of<GroupNormAttributes>(node).activation;
+    default:
+      return nullptr;
+  }
+}
+
+bool is_activated(const Node& node) {
+  const Activation* activation = activation_of(const_cast<Node&>(node));
+  return activation && *activation == Activation::relu;
+}
+
 bool is_pixel(const Shape& x) { return x.size() == 4 && is_static(x[1]) && x[2] == 1 && x[3] == 1; }
 
 }  // namespace residua::graph

@@ -108,6 +108,14 @@ Tensor make_constant(const Value& value, ElementType type, std::string name);
 // nullopt where symbols leave that open.
 std::optional<std::vector<std::int64_t>> reshape_target(const Shape& x, const Shape& output, std::size_t copied = 0);
 
+// Whether the op is arithmetic of two tensors.
+bool is_arithmetic(Op op);
+
+// The activation of an op that has one, else nullptr.
+Activation* activation_of(Node& node);
+// Whether the node ends in a relu of its own.
+bool is_activated(const Node& node);
+
 // Whether x is [N, C, 1, 1] with a known C.
 bool is_pixel(const Shape& x);
 

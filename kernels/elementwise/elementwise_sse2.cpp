@@ -7,6 +7,10 @@ namespace {
 #include "kernels/elementwise/elementwise_body.h"
 }  // namespace
 
-void fill_elementwise_sse2(KernelTable& table) noexcept { table.scale_shift = scale_shift; }
+void fill_elementwise_sse2(KernelTable& table) noexcept {
+  table.scale_shift = scale_shift;
+  table.channel_moments = channel_moments;
+  table.quantize = quantize;
+}
 
 }  // namespace residua::kernels

@@ -45,6 +45,53 @@ TEST_CASE("batch_norm") {
                 -0.75f,     -1.6336626f, -0.08725306f, -0.9709157f, 0.87524927f, 1.7485045f,  1.2495015f,  2.1227567f});
 }
 
+TEST_CASE("group_norm") {
+  const Value x = floats({1, 4, 2, 2}, {1, 2, 4, -1, 0.5f, 3, 2, -2, 7, 7, 7, 8, -3, 0, 1, 2});
+  const Value scale = floats({4}, {1, 0.5f, 2, -1}), shift = floats({4}, {0, 1, -1, 0.25f});
+  const std::vector<float> one_group{-0.42937008f, -0.12404025f, 0.48661941f, -1.0400298f, 0.70898253f, 1.0906448f,
+                                     0.93797994f,  0.32732025f,  1.805218f,   1.805218f,   1.805218f,   2.4158776f,
+                                     1.9006894f,   0.9846999f,   0.67937005f, 0.37404025f};
+  const std::vector<float> two_groups{-0.10026461f, 0.43447995f, 1.5039691f,  -1.1697538f, 0.81618154f, 1.4846122f,
+                                      1.21724f,     0.14775085f, 0.74369311f, 0.74369311f, 0.74369311f, 1.2603428f,
+                                      1.9614021f,   1.1864275f,  0.92810261f, 0.66977775f};
+  const std::vector<float> each_channel{-0.27730745f, 0.27730745f, 1.3865373f,  -1.3865373f, 0.90045553f, 1.5640852f,
+                                        1.2986333f,   0.23682576f, -2.1516318f, -2.1516318f, -2.1516318f, 2.4549026f,
+                                        1.8533384f,   0.25f,       -0.28444612f, -0.81889224f};
+  const auto normed = [&](std::int64_t groups) {
+    return interpreted(node_of(Op::group_norm, GroupNormAttributes{groups, 1e-3}), {&x, &scale, &shift});
+  };
+  check_floats(normed(1), {1, 4, 2, 2}, one_group);
+  check_floats(normed(2), {1, 4, 2, 2}, two_groups);
+  check_floats(normed(4), {1, 4, 2, 2}, each_channel);
+  const GroupNormAttributes rectified{4, 1e-3, Activation::relu};
+  CHECK(interpreted(node_of(Op::group_norm, rectified), {&x, &scale, &shift}).floats()[0] == 0);
+  for (const std::int64_t groups : {0, 3, -1}) {
+    const GroupNormAttributes wrong{groups, 1e-3};
+    check_error(try_interpret(node_of(Op::group_norm, wrong), {&x, &scale, &shift}), ErrorCode::mismatch, {"groups"});
+  }
+}
+
+TEST_CASE("quantize: halves to even, the zero point, the range") {
+  const Value x = floats({9}, {-3, -0.26f, -0.25f, -0.24f, 0.25f, 0.75f, 0.3f, 40, 1e30f});
+  const QuantizeAttributes grid{0.5, 3, 0, 20, true};
+  check_floats(interpreted(node_of(Op::quantize, grid), {&x}), {9}, {-1.5f, -0.5f, 0, 0, 0, 1, 0.5f, 8.5f, 8.5f});
+  QuantizeAttributes whole = grid;
+  whole.dequantize = false;
+  check_floats(interpreted(node_of(Op::quantize, whole), {&x}), {9}, {0, 2, 3, 3, 3, 5, 4, 20, 20});
+  for (const double scale : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    whole.scale = scale;
+    check_error(try_interpret(node_of(Op::quantize, whole), {&x}), ErrorCode::malformed, {"scale"});
+  }
+}
+
+TEST_CASE("expand broadcasts") {
+  const Value x = floats({2, 1}, {1, 2});
+  const Value shape = integers({3}, {2, 1, 3});
+  check_floats(interpreted(node_of(Op::expand), {&x, &shape}), {2, 2, 3}, {1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2});
+  check_floats(interpreted(node_of(Op::expand, ReshapeAttributes{{1, 2}}), {&x}), {2, 2}, {1, 1, 2, 2});
+  check_error(try_interpret(node_of(Op::expand, ReshapeAttributes{{3, 3}}), {&x}), ErrorCode::mismatch, {"[3, 3]"});
+}
+
 TEST_CASE("relu, sigmoid and clip, element by element") {
   const Value x = floats({7}, {-1000, -2, -0.5f, 0, 0.5f, 3, 1000});
   check_floats(interpreted(node_of(Op::relu), {&x}), {7}, {0, 0, 0, 0, 0.5f, 3, 1000});

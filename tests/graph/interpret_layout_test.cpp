@@ -67,6 +67,19 @@ TEST_CASE("pad, also with negative counts") {
               ErrorCode::limit, {"elements"});
 }
 
+TEST_CASE("pad with its own elements") {
+  const Value x = floats({1, 1, 2, 3}, {0, 1, 2, 3, 4, 5});
+  const auto padded = [&](PadMode mode) {
+    return interpreted(node_of(Op::pad, PadAttributes{{0, 0, 1, 2}, {0, 0, 0, 1}, 7, mode}), {&x});
+  };
+  check_floats(padded(PadMode::reflect), {1, 1, 3, 6}, {5, 4, 3, 4, 5, 4, 2, 1, 0, 1, 2, 1, 5, 4, 3, 4, 5, 4});
+  check_floats(padded(PadMode::edge), {1, 1, 3, 6}, {0, 0, 0, 1, 2, 2, 0, 0, 0, 1, 2, 2, 3, 3, 3, 4, 5, 5});
+  const PadAttributes beyond{{0, 0, 2, 0}, {0, 0, 0, 0}, 0, PadMode::reflect};
+  check_error(try_interpret(node_of(Op::pad, beyond), {&x}), ErrorCode::mismatch, {"1 elements to take"});
+  const PadAttributes negative{{0, 0, -1, 0}, {0, 0, 0, 0}, 0, PadMode::edge};
+  check_error(try_interpret(node_of(Op::pad, negative), {&x}), ErrorCode::malformed, {"negative"});
+}
+
 TEST_CASE("concat") {
   const Value a = integers({2, 2}, {0, 1, 5, 6});
   const Value b = integers({2, 1}, {2, 7});

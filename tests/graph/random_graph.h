@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -77,7 +78,8 @@ class GraphMaker {
                                  Op::slice,       Op::reshape,     Op::flatten,     Op::squeeze,
                                  Op::unsqueeze,   Op::transpose,   Op::reduce_mean, Op::global_average_pool,
                                  Op::identity,    Op::clip,        Op::matmul,      Op::fully_connected,
-                                 Op::concat,      Op::sigmoid,     Op::shape_of};
+                                 Op::concat,      Op::sigmoid,     Op::shape_of,    Op::group_norm,
+                                 Op::group_norm};
     Node node;
     node.op = ops[below(std::size(ops))];
     node.name = "n";
@@ -124,6 +126,12 @@ class GraphMaker {
         for (int i = 0; i < 3; ++i) node.inputs.push_back(constant({channels}));
         node.inputs.push_back(constant({channels}, 0.5f, 2));
         break;
+      case Op::group_norm: {
+        const Dimension groups = std::array<Dimension, 3>{1, 2, channels}[below(3)];
+        node.attributes = GroupNormAttributes{groups, 0.5};
+        for (int i = 0; i < 2; ++i) node.inputs.push_back(constant({channels}));
+        break;
+      }
       case Op::add:
       case Op::subtract:
       case Op::multiply:
@@ -174,6 +182,7 @@ class GraphMaker {
           pad.before[i] = between(0, 1);
           pad.after[i] = between(below(6) == 0 ? -1 : 0, 1);
         }
+        if (below(6) == 0) pad.mode = PadMode::edge;
         if (below(6) == 0) pad.value = -std::numeric_limits<double>::infinity();
         node.attributes = pad;
         break;

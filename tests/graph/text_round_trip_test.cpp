@@ -54,6 +54,7 @@ struct Scrambler {
     value = std::bit_cast<double>(high << 32 | dice.bits());
   }
   void operator()(Activation& value) const { value = dice.below(2) == 0 ? Activation::none : Activation::relu; }
+  void operator()(PadMode& value) const { value = static_cast<PadMode>(dice.below(3)); }
   void operator()(ElementType& value) const { value = static_cast<ElementType>(dice.below(9)); }
   void operator()(Pair& value) const { value = {integer(), integer()}; }
   void operator()(Padding& value) const { value = {integer(), integer(), integer(), integer()}; }

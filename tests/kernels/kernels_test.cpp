@@ -1,6 +1,7 @@
 // Every kernel of every tier this CPU has, against plain loops in double, on random shapes and extreme fills.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -210,15 +211,64 @@ TEST_CASE("global average and scale_shift") {
 
       const auto scale = random_floats(random, size(channels)), shift = random_floats(random, size(channels));
       std::vector<float> output(size(pixels * channels) + margin, untouched);
-      table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), output.data());
+      const float minimum = pick(random, 0, 1) == 0 ? 0 : -std::numeric_limits<float>::infinity();
+      table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), minimum, output.data());
       worst = 0;
-      for (std::int64_t i = 0; i < pixels * channels; ++i)
-        worst = std::max(worst,
-                         std::abs(output[size(i)] - (static_cast<double>(image[size(i)]) * scale[size(i % channels)] +
-                                                     shift[size(i % channels)])));
+      for (std::int64_t i = 0; i < pixels * channels; ++i) {
+        const double expected =
+            static_cast<double>(image[size(i)]) * scale[size(i % channels)] + shift[size(i % channels)];
+        worst = std::max(worst, std::abs(output[size(i)] - std::max(expected, static_cast<double>(minimum))));
+      }
       CHECK(worst < 1e-5);
       CHECK(output[size(pixels * channels)] == untouched);
     }
+  }
+}
+
+TEST_CASE("channel_moments adds to what is there") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (unsigned seed : seeds(40)) {
+      INFO(repeat_command(seed));
+      std::mt19937 random(seed);
+      const std::int64_t pixels = pick(random, 1, 70), channels = pick(random, 1, 150);
+      const auto image = random_floats(random, size(pixels * channels)), pivot = random_floats(random, size(channels));
+      std::vector<double> sums(size(channels) + margin, 1.0), squares(size(channels) + margin, 2.0);
+      table.channel_moments(image.data(), pixels, channels, pivot.data(), sums.data(), squares.data());
+      double worst = 0;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        double sum = 1, square = 2;
+        for (std::int64_t p = 0; p < pixels; ++p) {
+          const double difference = static_cast<double>(image[size(p * channels + c)]) - pivot[size(c)];
+          sum += difference;
+          square += difference * difference;
+        }
+        worst = std::max({worst, std::abs(sums[size(c)] - sum), std::abs(squares[size(c)] - square)});
+      }
+      CHECK(worst < 1e-4);
+      CHECK(sums[size(channels)] == 1.0);
+      CHECK(squares[size(channels)] == 2.0);
+    }
+  }
+}
+
+TEST_CASE("quantize rounds halves to even, stays in range and keeps NaN") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    const QuantizationGrid grid{0.5f, 3, 0, 20, 0.5f, 0};
+    const std::vector<float> x{-3, -0.26f, -0.25f, -0.24f, 0.25f, 0.75f, 0.3f, 40, 1e30f, -infinity, infinity};
+    const std::vector<float> expected{-1.5f, -0.5f, 0, 0, 0, 1, 0.5f, 8.5f, 8.5f, -1.5f, 8.5f};
+    std::vector<float> input;
+    for (int i = 0; i < 5; ++i) input.insert(input.end(), x.begin(), x.end());
+    input.push_back(std::numeric_limits<float>::quiet_NaN());
+    std::vector<float> output(input.size() + margin, untouched);
+    table.quantize(input.data(), static_cast<std::int64_t>(input.size()), grid, output.data());
+    for (std::size_t i = 0; i + 1 < input.size(); ++i) CHECK(output[i] == expected[i % expected.size()]);
+    CHECK(std::isnan(output[input.size() - 1]));
+    CHECK(output[input.size()] == untouched);
   }
 }
 

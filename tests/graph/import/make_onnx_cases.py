@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 OUT = Path(__file__).resolve().parents[3] / "tests" / "golden" / "onnx"
-LARGEST = 20_000  # bytes a model file, its external data included
+LARGEST = 40_000  # bytes a model file, its external data included
 
 
 def write_values(file, kind, name, array):
@@ -146,6 +146,61 @@ class Extras(nn.Module):
         features = x.mean((2, 3), keepdim=True)
         logits = self.fc(self.drop(features.squeeze(-1).squeeze(-1)))
         return torch.softmax(logits, 1), features
+
+
+class Gates(nn.Module):
+    """Channel gates by a convolution along channels (ECA) and by a hard sigmoid, mirrored padding before a blur, a split."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, 1, 1)
+        self.along = nn.Conv1d(1, 1, 3, padding=1, bias=False)
+        self.squeeze, self.excite = nn.Conv2d(6, 3, 1), nn.Conv2d(3, 6, 1)
+        self.register_buffer("blur", torch.outer(torch.tensor([1., 2, 1]), torch.tensor([1., 2, 1])).expand(6, 1, 3, 3) / 16)
+        self.branches = nn.ModuleList([nn.Conv2d(2, 2, 3, 1, 1) for _ in range(2)])
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.conv(x))
+        y = x.mean((2, 3)).view(x.shape[0], 1, -1)
+        x = x * torch.sigmoid(self.along(y)).view(x.shape[0], -1, 1, 1).expand_as(x)
+        y = self.excite(torch.relu(self.squeeze(nn.functional.adaptive_avg_pool2d(x, 1))))
+        x = x * nn.functional.hardsigmoid(y)
+        x = nn.functional.conv2d(nn.functional.pad(x, (1, 1, 1, 1), mode="reflect"), self.blur, stride=2, groups=6)
+        a, b, c = torch.split(x, 2, 1)
+        b = torch.relu(self.branches[0](b))
+        x = torch.cat([a, b, torch.relu(self.branches[1](b + c))], 1)
+        return self.fc(x.mean((2, 3)))
+
+
+class Standardised(nn.Conv2d):
+    """Its weights have mean 0 and variance 1, as a norm of the weights computes inside the network (BiT)."""
+
+    def forward(self, x):
+        weight = nn.functional.batch_norm(self.weight.reshape(1, self.out_channels, -1), None, None,
+                                          weight=torch.full((self.out_channels,), 0.4), training=True, momentum=0.0, eps=1e-6)
+        return nn.functional.conv2d(x, weight.reshape_as(self.weight), None, self.stride, self.padding)
+
+
+class GroupNorms(nn.Module):
+    """Pre-activation blocks with group norm and standardised weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = Standardised(3, 8, 3, 1, 1, bias=False)
+        self.norms = nn.ModuleList([nn.GroupNorm(2, 8), nn.GroupNorm(4, 8), nn.GroupNorm(8, 8)])
+        self.convs = nn.ModuleList([Standardised(8, 8, 3, 1, 1, bias=False) for _ in range(2)])
+        self.head = nn.Conv2d(8, 4, 1)
+        for norm in self.norms:
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.bias, 0, 0.3)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.convs[0](torch.relu(self.norms[0](x)))
+        x = x + self.convs[1](torch.relu(self.norms[1](y)))
+        x = nn.functional.adaptive_avg_pool2d(torch.relu(self.norms[2](x)), 1)
+        return self.head(x).flatten(1)
 
 
 def export(name, net, size=(3, 12, 12), opset=17, dynamic=True, half=False, **options):
@@ -328,6 +383,61 @@ def opset22():
     record("opset22", (2, 2, 7, 7))
 
 
+def quantized():
+    """Weights in 8 bits, one scale a channel; activations quantised and back, once with a pool between the two."""
+    rng = np.random.default_rng(8)
+    integers = lambda *shape: rng.integers(-127, 128, shape).astype(np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "xs", "xz"], ["xd"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], axis=0),
+        helper.make_node("DequantizeLinear", ["b", "bs"], ["bd"], axis=0),
+        helper.make_node("Conv", ["xd", "wd", "bd"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "rs", "rz"], ["rq"]),
+        helper.make_node("MaxPool", ["rq"], ["pq"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("DequantizeLinear", ["pq", "rs", "rz"], ["pd"]),
+        helper.make_node("GlobalAveragePool", ["pd"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    f = lambda name, *values: constant(name, np.float32(values[0] if len(values) == 1 else values))
+    initializers = [
+        f("xs", 0.03), constant("xz", np.int8(5)), constant("w", integers(4, 3, 3, 3)), f("ws", 0.01, 0.02, 0.03, 0.004),
+        constant("wz", np.zeros(4, np.int8)), constant("b", np.array([100, -200, 300, 0], np.int32)),
+        f("bs", 0.001, 0.002, 0.003, 0.004), f("rs", 0.05), constant("rz", np.uint8(7)),
+    ]
+    save("quantized", nodes, initializers, [value("x", ["N", 3, 8, 8])], [value("y", None)], 13)
+    record("quantized", (2, 3, 8, 8), reference=literally("quantized"))
+
+
+def literally(name):
+    """onnxruntime without its optimisations, which would compute in integers."""
+    def run(x):
+        settings = onnxruntime.SessionOptions()
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(OUT / f"{name}.onnx", settings).run(None, {"x": x})
+    return run
+
+
+def opset21():
+    """Group norm with a scale a channel, hard swish, a split into parts that are not equal, an expand."""
+    rng = np.random.default_rng(9)
+    normal = lambda *shape: rng.normal(0, 0.4, shape).astype(np.float32)
+    nodes = [
+        helper.make_node("GroupNormalization", ["x", "s", "t"], ["n"], num_groups=2, epsilon=1e-3),
+        helper.make_node("HardSwish", ["n"], ["h"]),
+        helper.make_node("Pad", ["h", "pads"], ["p"], mode="edge"),
+        helper.make_node("Split", ["p"], ["a", "", "c"], axis=1, num_outputs=3),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Shape", ["a"], ["shape"]),
+        helper.make_node("Expand", ["g", "shape"], ["e"]),
+        helper.make_node("Sub", ["a", "e"], ["y"]),
+    ]
+    initializers = [constant("s", 1 + normal(6)), constant("t", normal(6)), constant("pads", np.array([0, 0, 1, 0, 0, 0, 2, 1]))]
+    save("opset21", nodes, initializers, [value("x", ["N", 6, 5, 4])], [value("y", None)], 21, 10)
+    record("opset21", (2, 6, 5, 4))
+
+
 def bf16():
     """bfloat16 weights, as raw_data and as int32_data, cast to float32 where they are used."""
     rng = np.random.default_rng(6)
@@ -372,6 +482,11 @@ def main():
         export("dynamo_extras", randomise(Extras()), opset=18, dynamo=True)
         export("dynamo_external", randomise(Small("mean")), opset=18, dynamo=True, external_data=True)
         export("fp16", randomise(Small()), opset=17, half=True)
+        for exporter in ("torchscript", "dynamo"):
+            options = {"opset": 18, "dynamo": exporter == "dynamo"}
+            torch.manual_seed(2)
+            export(f"{exporter}_gates", randomise(Gates()), size=(3, 9, 9), **options)
+            export(f"{exporter}_group_norm", randomise(GroupNorms()), size=(3, 8, 8), **options)
         net = timm.models.resnet.ResNet(timm.models.resnet.BasicBlock, (1, 1, 1, 1), num_classes=5, stem_type="deep",
                                         stem_width=4, avg_down=True, channels=(4, 4, 6, 6))
         export("timm", randomise(net), opset=17, size=(3, 17, 17))
@@ -379,6 +494,8 @@ def main():
     opset7()
     opset11_softmax()
     opset22()
+    opset21()
+    quantized()
     bf16()
 
 

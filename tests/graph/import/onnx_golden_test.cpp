@@ -96,13 +96,14 @@ void check_case(const std::string& name, double tolerance) {
 TEST_CASE("networks of PyTorch's TorchScript exporter") {
   for (const char* name : {"torchscript_opset9", "torchscript_opset13", "torchscript_opset18", "torchscript_unfolded",
                            "torchscript_view", "torchscript_fixed_batch", "torchscript_extras", "torchscript_option_a",
-                           "torchscript_option_a_opset17", "timm"}) {
+                           "torchscript_option_a_opset17", "torchscript_gates", "torchscript_group_norm", "timm"}) {
     check_case(name, 1e-5);
   }
 }
 
 TEST_CASE("networks of PyTorch's dynamo exporter, external data included") {
-  for (const char* name : {"dynamo", "dynamo_view", "dynamo_fixed_batch", "dynamo_extras", "dynamo_external"}) {
+  for (const char* name : {"dynamo", "dynamo_view", "dynamo_fixed_batch", "dynamo_extras", "dynamo_external", "dynamo_gates",
+                           "dynamo_group_norm"}) {
     check_case(name, 1e-5);
   }
 }
@@ -115,7 +116,15 @@ TEST_CASE("a network as tf2onnx writes it, and its metadata") {
 }
 
 TEST_CASE("the forms of the oldest and the newest opset") {
-  for (const char* name : {"opset7", "opset11_softmax", "opset22"}) check_case(name, 1e-5);
+  for (const char* name : {"opset7", "opset11_softmax", "opset21", "opset22"}) check_case(name, 1e-5);
+}
+
+TEST_CASE("a network in 8 bits, its numbers in float") {
+  check_case("quantized", 1e-5);
+  const ImportedModel model = import_golden("quantized");
+  const auto quantisers = std::count_if(model.graph.nodes.begin(), model.graph.nodes.end(),
+                                        [](const Node& node) { return node.op == Op::quantize; });
+  CHECK(quantisers == 3);  // one of them, without its inverse, is no longer read
 }
 
 TEST_CASE("half-precision files are widened to float32") {
