@@ -67,7 +67,8 @@ void scale_shift_256(benchmark::State& state, const KernelTable& table) {
   constexpr std::int64_t pixels = 56 * 56, channels = 256;
   auto image = zeros(pixels * channels);
   const auto scale = zeros(channels), shift = zeros(channels);
-  repeat(state, [&] { table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), 0, image.data()); });
+  repeat(state,
+         [&] { table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), 0, image.data()); });
   count_bytes(state, 2 * pixels * channels * float_size);
 }
 

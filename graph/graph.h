@@ -184,8 +184,8 @@ struct ReduceAttributes {
   }
 };
 
-// Used when there is no second input. reshape: 0 copies the dimension of x, one -1 is inferred. expand: what x broadcasts
-// with.
+// Used when there is no second input. reshape: 0 copies the dimension of x, one -1 is inferred. expand: what x
+// broadcasts with.
 struct ReshapeAttributes {
   std::vector<std::int64_t> shape;
   template <class Self, class Visitor>
@@ -252,10 +252,10 @@ struct NoAttributes {
   static void fields(Self&, Visitor&&) {}
 };
 
-using Attributes =
-    std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, GroupNormAttributes, PoolAttributes,
-                 ClipAttributes, QuantizeAttributes, AxisAttributes, AxesAttributes, ReduceAttributes, ReshapeAttributes, TransposeAttributes,
-                 PadAttributes, SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
+using Attributes = std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, GroupNormAttributes,
+                                PoolAttributes, ClipAttributes, QuantizeAttributes, AxisAttributes, AxesAttributes,
+                                ReduceAttributes, ReshapeAttributes, TransposeAttributes, PadAttributes,
+                                SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
 
 struct Node {
   Op op = Op::identity;

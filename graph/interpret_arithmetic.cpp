@@ -33,7 +33,9 @@ std::vector<std::int64_t> broadcast_strides(const Shape& shape, const Shape& out
   return strides;
 }
 
-double activated(Activation activation, double x) { return activation == Activation::relu && x < 0 ? 0 : x; }  // NaN stays
+double activated(Activation activation, double x) {
+  return activation == Activation::relu && x < 0 ? 0 : x;
+}  // NaN stays
 
 double combine(Op op, double a, double b) {
   switch (op) {

@@ -1,5 +1,5 @@
-// Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN), quantising,
-// and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
+// Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN),
+// quantising, and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
 
 #include <algorithm>
 #include <functional>
@@ -85,8 +85,7 @@ Step make_quantize(const StepRequest& request) {
   Step step = request.make_step(std::string("quantize ") + std::string(name_of(request.kernels.instruction_set)));
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [grid, kernel = request.kernels.quantize, threads = request.threads, locate = request.locate(0),
-               output_id = request.node.output,
-               count = static_cast<std::int64_t>(float_count(request.output().shape))](
+               output_id = request.node.output, count = static_cast<std::int64_t>(float_count(request.output().shape))](
                   const Binding& binding) -> std::vector<Phase> {
     const float* const input = locate(binding);
     float* const output = binding.address(output_id);
@@ -121,7 +120,8 @@ Combine combination_of(graph::Op op) {
 }
 
 std::string reject_unequal(const StepRequest& request) {
-  const bool equal = request.input(0).shape == request.output().shape && request.input(1).shape == request.output().shape;
+  const bool equal =
+      request.input(0).shape == request.output().shape && request.input(1).shape == request.output().shape;
   return equal ? "" : "the operands have different shapes";
 }
 
@@ -142,8 +142,8 @@ Step make_combination(const StepRequest& request) {
   return step;
 }
 
-// Which input of a product of images holds one factor a channel, [N, C, 1, 1]: the gate of squeeze and excitation (Hu et
-// al., 2018). -1: none.
+// Which input of a product of images holds one factor a channel, [N, C, 1, 1]: the gate of squeeze and excitation (Hu
+// et al., 2018). -1: none.
 int gate_input(const StepRequest& request) {
   const graph::Shape& output = request.output().shape;
   if (output.size() != 4) return -1;
@@ -164,7 +164,8 @@ Step make_gate(const StepRequest& request) {
   const graph::Shape& shape = request.output().shape;
   Step step = request.make_step(std::string("channel gate ") + std::string(name_of(request.kernels.instruction_set)));
   if (request.may_overwrite(request.node.input(1 - gate))) step.overwrites = request.node.input(1 - gate);
-  step.bind = [channels = shape[1], images = shape[0], pixels = shape[2] * shape[3], kernel = request.kernels.scale_shift,
+  step.bind = [channels = shape[1], images = shape[0], pixels = shape[2] * shape[3],
+               kernel = request.kernels.scale_shift,
                zeros = std::vector<float>(static_cast<std::size_t>(shape[1]), 0.0f), threads = request.threads,
                locate_images = request.locate(1 - gate), locate_gate = request.locate(gate),
                output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {

@@ -80,7 +80,8 @@ void settle_image(const Work& work, const float* input, std::int64_t image, cons
 Step make(const StepRequest& request) {
   const auto& norm = graph::attributes_of<graph::GroupNormAttributes>(request.node);
   const graph::Shape& shape = request.output().shape;
-  constexpr std::int64_t band_pixels = 512;  // enough work for a part; a fixed size, so that bits depend on nothing else
+  constexpr std::int64_t band_pixels =
+      512;  // enough work for a part; a fixed size, so that bits depend on nothing else
   const std::int64_t pixels = shape[2] * shape[3];
   const auto work = std::make_shared<const Work>(Work{.images = shape[0],
                                                       .channels = shape[1],
@@ -103,20 +104,19 @@ Step make(const StepRequest& request) {
     auto* const moments = reinterpret_cast<double*>(binding.shared_scratch);
     auto* const factors = reinterpret_cast<float*>(moments + work->moment_doubles());
     const std::int64_t parts = work->images * work->bands;
-    return {{parts,
-             [=](std::int64_t part, int) { measure_band(*work, input, part / work->bands, part % work->bands, moments); }},
-            {work->images,
-             [=](std::int64_t image, int) {
-               settle_image(*work, input, image, moments, factors + image * 2 * work->channels);
-             }},
-            {parts, [=](std::int64_t part, int) {
-               const std::int64_t image = part / work->bands, band = part % work->bands;
-               const std::int64_t begin = work->band_start(band), end = work->band_start(band + 1);
-               const std::int64_t at = (image * work->pixels + begin) * work->channels;
-               const float* const of_image = factors + image * 2 * work->channels;
-               work->apply(input + at, end - begin, work->channels, of_image, of_image + work->channels, work->minimum,
-                           output + at);
-             }}};
+    return {
+        {parts,
+         [=](std::int64_t part, int) { measure_band(*work, input, part / work->bands, part % work->bands, moments); }},
+        {work->images, [=](std::int64_t image,
+                           int) { settle_image(*work, input, image, moments, factors + image * 2 * work->channels); }},
+        {parts, [=](std::int64_t part, int) {
+           const std::int64_t image = part / work->bands, band = part % work->bands;
+           const std::int64_t begin = work->band_start(band), end = work->band_start(band + 1);
+           const std::int64_t at = (image * work->pixels + begin) * work->channels;
+           const float* const of_image = factors + image * 2 * work->channels;
+           work->apply(input + at, end - begin, work->channels, of_image, of_image + work->channels, work->minimum,
+                       output + at);
+         }}};
   };
   return step;
 }

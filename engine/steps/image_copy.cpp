@@ -1,4 +1,5 @@
-// Copies of whole pixels of NHWC images: channels side by side (concat), and frames made of an image's own pixels (pad).
+// Copies of whole pixels of NHWC images: channels side by side (concat), and frames made of an image's own pixels
+// (pad).
 
 #include <algorithm>
 #include <cstring>
@@ -91,7 +92,8 @@ Step make_pad(const StepRequest& request) {
         copy_floats(from, x[3] * channels, to + left * channels);
         for (std::int64_t column = 0; column < y[3]; ++column) {
           if (column == left) column += x[3];
-          if (column < y[3]) copy_floats(from + columns[static_cast<std::size_t>(column)] * channels, channels, to + column * channels);
+          if (column < y[3])
+            copy_floats(from + columns[static_cast<std::size_t>(column)] * channels, channels, to + column * channels);
         }
       }
     })};

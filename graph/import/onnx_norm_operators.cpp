@@ -4,8 +4,8 @@
 namespace residua::graph::onnx {
 namespace {
 
-// Statistics of the batch at hand, of a batch of one: what standardises weights inside an exported network (Qiao et al.,
-// "Weight Standardization", 2019). Over more images than one they would make images depend on each other.
+// Statistics of the batch at hand, of a batch of one: what standardises weights inside an exported network (Qiao et
+// al., "Weight Standardization", 2019). Over more images than one they would make images depend on each other.
 Result<TensorId> emit_statistics_of_one(Conversion& node, double epsilon) {
   const Shape& x = node.shape(0);
   if (x.size() < 3 || x[0] != 1 || !is_static(x[1])) {
@@ -39,8 +39,7 @@ Result<TensorId> convert_batch_normalization(Conversion& node) {
   if (training) return emit_statistics_of_one(node, batch_norm.epsilon);
   for (std::size_t i = 1; i < node.output_count(); ++i) {
     if (!node.has_output(i)) continue;
-    return node.error(ErrorCode::unsupported,
-                      "gives statistics as outputs, expected a network exported for inference");
+    return node.error(ErrorCode::unsupported, "gives statistics as outputs, expected a network exported for inference");
   }
   return node.emit(Op::batch_norm, node.inputs(), batch_norm);
 }

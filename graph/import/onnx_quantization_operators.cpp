@@ -16,8 +16,7 @@ struct Range {
 Result<Range> range_of(const Conversion& node, ElementType type) {
   if (type == ElementType::uint8) return Range{0, 255};
   if (type == ElementType::int8) return Range{-128, 127};
-  return node.error(ErrorCode::unsupported,
-                    "quantises to " + std::string(name_of(type)) + ", expected 8-bit integers");
+  return node.error(ErrorCode::unsupported, "quantises to " + std::string(name_of(type)) + ", expected 8-bit integers");
 }
 
 // The zero point, an integer constant of `index`; none is 0.
@@ -29,8 +28,8 @@ Result<std::int64_t> zero_point_of(const Conversion& node, std::size_t index) {
 Result<double> scale_of(const Conversion& node) {
   RESIDUA_ASSIGN(const auto scale, node.constant_number("scale", 1));
   if (!(*scale > 0) || std::isinf(*scale)) {
-    return node.error(ErrorCode::malformed, node.describe("scale", 1) + " is " + std::to_string(*scale) +
-                                                ", expected a positive number");
+    return node.error(ErrorCode::malformed,
+                      node.describe("scale", 1) + " is " + std::to_string(*scale) + ", expected a positive number");
   }
   return *scale;
 }
@@ -43,8 +42,8 @@ Result<TensorId> dequantized_constant(Conversion& node, std::int64_t axis) {
   const auto rank = static_cast<std::int64_t>(x.shape.size());
   if (axis < 0) axis += rank;
   const bool whole = std::all_of(scale.shape.begin(), scale.shape.end(), [](Dimension size) { return size == 1; });
-  const bool by_axis = scale.shape.size() == 1 && axis >= 0 && axis < rank &&
-                       scale.shape[0] == x.shape[static_cast<std::size_t>(axis)];
+  const bool by_axis =
+      scale.shape.size() == 1 && axis >= 0 && axis < rank && scale.shape[0] == x.shape[static_cast<std::size_t>(axis)];
   const bool constant = scale.is_constant() && (!has_zero || node.is_constant(2));
   if (!constant || (!whole && !by_axis) || (has_zero && node.shape(2) != scale.shape)) {
     return node.error(ErrorCode::unsupported, node.describe("scale", 1) + " of shape " + to_string(scale.shape) +

@@ -23,9 +23,29 @@ bool is_cheap(Op op) {
   }
 }
 
-// What all folded constants of one run of the pass may hold together: as many elements as the network's own constants,
-// or a small number. Broadcasts and repeated joins could multiply a small file beyond any memory otherwise.
-constexpr std::size_t always_allowed = std::size_t{1} << 16;
+// What all folded constants of one run of the pass may hold together: a few times as many elements as the network's own
+// constants (standardised weights take three steps), or a small number. Broadcasts and repeated joins could multiply a
+// small file beyond any memory otherwise.
+constexpr std::size_t steps_allowed = 4, always_allowed = std::size_t{1} << 16;
+
+// The same bytes under another shape; nullopt where the op does more than that.
+std::optional<Tensor> reshaped(const Rewriter& rewriter, const Node& node, const TensorType& type) {
+  switch (node.op) {
+    case Op::reshape:
+    case Op::flatten:
+    case Op::squeeze:
+    case Op::unsqueeze:
+    case Op::identity:
+      break;
+    default:
+      return std::nullopt;
+  }
+  Tensor tensor = rewriter.tensor(node.inputs[0]);
+  if (tensor.constant.row_scale) return std::nullopt;  // its factors belong to the rows of this shape
+  tensor.shape = type.shape;
+  tensor.name = rewriter.tensor(node.output).name;
+  return tensor;
+}
 
 std::size_t elements_of_constants(const Graph& graph) {
   std::set<const std::byte*> seen;
@@ -56,12 +76,16 @@ Result<Value> evaluate(const Rewriter& rewriter, const Node& node) {
 
 Graph fold_constants(Graph graph) {
   const Graph original = graph;
-  std::size_t allowance = std::max(elements_of_constants(graph), always_allowed);
+  std::size_t allowance = std::max(steps_allowed * elements_of_constants(graph), always_allowed);
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
     if (!is_cheap(node.op) || rewriter.is_output(node.output) || !all_constant(rewriter, node)) return;
     const Result<TensorType> type = rewriter.infer_output(node);
     if (!type) return;
+    if (std::optional<Tensor> view = reshaped(rewriter, node, *type)) {
+      rewriter.bypass(node, rewriter.add(std::move(*view)));
+      return;
+    }
     const Result<std::int64_t> count = element_count(type->shape);
     if (!count || static_cast<std::size_t>(*count) > allowance) return;
     const Result<Value> value = evaluate(rewriter, node);

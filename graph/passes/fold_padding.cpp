@@ -12,7 +12,9 @@ namespace {
 std::optional<Padding> image_padding(const Node& pad) {
   if (pad.input(1) != no_tensor) return std::nullopt;
   const auto& [before, after, value, mode] = attributes_of<PadAttributes>(pad);
-  if (mode != PadMode::constant || before.size() != 4 || before[0] != 0 || before[1] != 0 || after[0] != 0 || after[1] != 0) return std::nullopt;
+  if (mode != PadMode::constant || before.size() != 4 || before[0] != 0 || before[1] != 0 || after[0] != 0 ||
+      after[1] != 0)
+    return std::nullopt;
   const Padding padding{before[2], before[3], after[2], after[3]};
   const bool crops = padding.top < 0 || padding.left < 0 || padding.bottom < 0 || padding.right < 0;
   return crops ? std::nullopt : std::optional(padding);

@@ -1,4 +1,5 @@
-// Exporters write a group norm as reshape, instance norm over the groups, reshape back, scale and shift: one group_norm.
+// Exporters write a group norm as reshape, instance norm over the groups, reshape back, scale and shift: one
+// group_norm.
 #include <algorithm>
 
 #include "graph/passes/channel_affine.h"
@@ -14,13 +15,13 @@ constexpr std::size_t scale_input = 1, shift_input = 2;
 Node* open_norm(const Rewriter& rewriter, TensorId id) {
   Node* norm = rewriter.sole_producer(id, Op::group_norm);
   if (!norm || is_activated(*norm)) return nullptr;
-  const bool constant = rewriter.is_float_constant(norm->inputs[scale_input]) &&
-                        rewriter.is_float_constant(norm->inputs[shift_input]);
+  const bool constant =
+      rewriter.is_float_constant(norm->inputs[scale_input]) && rewriter.is_float_constant(norm->inputs[shift_input]);
   return constant ? norm : nullptr;
 }
 
-// The images' norm that reshape, norm and `back` make together; nullopt where they make anything else: each group of the
-// norm must be some whole channels of one image.
+// The images' norm that reshape, norm and `back` make together; nullopt where they make anything else: each group of
+// the norm must be some whole channels of one image.
 std::optional<Node> norm_of_images(Rewriter& rewriter, const Node& back) {
   const Node* norm = open_norm(rewriter, back.inputs[0]);
   const Node* reshape = norm ? rewriter.sole_producer(norm->inputs[0], Op::reshape) : nullptr;

@@ -70,9 +70,7 @@ bool is_neutral(const Rewriter& rewriter, const Node& node, std::size_t index, f
   return all_are(read_integers(tensor), static_cast<std::int64_t>(neutral));
 }
 
-bool is_unknown(const Shape& shape) {
-  return std::find(shape.begin(), shape.end(), unknown_dimension) != shape.end();
-}
+bool is_unknown(const Shape& shape) { return std::find(shape.begin(), shape.end(), unknown_dimension) != shape.end(); }
 
 // Arithmetic broadcasts by itself: it reads what an expand reads, where the other operand has the output's shape.
 void read_through_expand(Rewriter& rewriter, Node& node) {

@@ -246,9 +246,7 @@ std::optional<std::vector<std::int64_t>> reshape_target(const Shape& x, const Sh
   return target;
 }
 
-bool is_arithmetic(Op op) {
-  return op == Op::add || op == Op::subtract || op == Op::multiply || op == Op::divide;
-}
+bool is_arithmetic(Op op) { return op == Op::add || op == Op::subtract || op == Op::multiply || op == Op::divide; }
 
 Activation* activation_of(Node& node) {
   switch (node.op) {

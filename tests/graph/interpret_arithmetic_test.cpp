@@ -54,8 +54,8 @@ TEST_CASE("group_norm") {
   const std::vector<float> two_groups{-0.10026461f, 0.43447995f, 1.5039691f,  -1.1697538f, 0.81618154f, 1.4846122f,
                                       1.21724f,     0.14775085f, 0.74369311f, 0.74369311f, 0.74369311f, 1.2603428f,
                                       1.9614021f,   1.1864275f,  0.92810261f, 0.66977775f};
-  const std::vector<float> each_channel{-0.27730745f, 0.27730745f, 1.3865373f,  -1.3865373f, 0.90045553f, 1.5640852f,
-                                        1.2986333f,   0.23682576f, -2.1516318f, -2.1516318f, -2.1516318f, 2.4549026f,
+  const std::vector<float> each_channel{-0.27730745f, 0.27730745f, 1.3865373f,   -1.3865373f, 0.90045553f, 1.5640852f,
+                                        1.2986333f,   0.23682576f, -2.1516318f,  -2.1516318f, -2.1516318f, 2.4549026f,
                                         1.8533384f,   0.25f,       -0.28444612f, -0.81889224f};
   const auto normed = [&](std::int64_t groups) {
     return interpreted(node_of(Op::group_norm, GroupNormAttributes{groups, 1e-3}), {&x, &scale, &shift});

@@ -427,7 +427,7 @@ def opset21():
         helper.make_node("GroupNormalization", ["x", "s", "t"], ["n"], num_groups=2, epsilon=1e-3),
         helper.make_node("HardSwish", ["n"], ["h"]),
         helper.make_node("Pad", ["h", "pads"], ["p"], mode="edge"),
-        helper.make_node("Split", ["p"], ["a", "", "c"], axis=1, num_outputs=3),
+        helper.make_node("Split", ["p"], ["a", "b", "c"], axis=1, num_outputs=3),
         helper.make_node("GlobalAveragePool", ["c"], ["g"]),
         helper.make_node("Shape", ["a"], ["shape"]),
         helper.make_node("Expand", ["g", "shape"], ["e"]),

@@ -102,8 +102,8 @@ TEST_CASE("networks of PyTorch's TorchScript exporter") {
 }
 
 TEST_CASE("networks of PyTorch's dynamo exporter, external data included") {
-  for (const char* name : {"dynamo", "dynamo_view", "dynamo_fixed_batch", "dynamo_extras", "dynamo_external", "dynamo_gates",
-                           "dynamo_group_norm"}) {
+  for (const char* name : {"dynamo", "dynamo_view", "dynamo_fixed_batch", "dynamo_extras", "dynamo_external",
+                           "dynamo_gates", "dynamo_group_norm"}) {
     check_case(name, 1e-5);
   }
 }

@@ -96,7 +96,10 @@ TEST_CASE("the input must be images") {
 
 TEST_CASE("a weight of the wrong rank is named with its node") {
   const Model model{{node("Conv", {"x", "w"}, {"y"}, {}, {"conv1", ""})}, {zeros("w", {4, 3, 3})}};
-  CHECK(error_of(model) == "node \"conv1\" (Conv): weight \"w\" has shape [4, 3, 3], expected rank 4 and known sizes");
+  CHECK(
+      error_of(model) ==
+      "node \"conv1\" (Conv): weight \"w\" has shape [4, 3, 3] for an input of shape [N, 3, 8, 8], expected rank 4 (or "
+      "3) of both and known sizes");
 }
 
 TEST_CASE("attributes of a wrong type, unknown ones and repeated ones are refused") {
@@ -143,7 +146,7 @@ TEST_CASE("networks in training mode are refused") {
   check_contains(
       error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("training_mode", 1)})}, statistics}),
       {"training"});
-  check_contains(error_of({{node("BatchNormalization", inputs, {"y", "mean"})}, statistics, 9}), {"training"});
+  check_contains(error_of({{node("BatchNormalization", inputs, {"y", "mean"})}, statistics, 9}), {"statistics"});
   check_contains(
       error_of({{node("BatchNormalization", inputs, {"y"}, {integer_attribute("spatial", 0)})}, statistics, 8}),
       {"spatial"});
@@ -219,7 +222,9 @@ TEST_CASE("Pad: mode, axes and computed operands") {
   CHECK(pad.before == std::vector<std::int64_t>{0, 0, 2, 1});
   CHECK(pad.after == std::vector<std::int64_t>{0, 0, 4, 3});
   model.nodes = {node("Pad", {"x", "p", "", "a"}, {"y"}, {text_attribute("mode", "reflect")})};
-  check_contains(error_of(model), {"mode"});
+  CHECK(graph::attributes_of<graph::PadAttributes>(imported(model).graph.nodes[0]).mode == graph::PadMode::reflect);
+  model.nodes = {node("Pad", {"x", "p", "", "a"}, {"y"}, {text_attribute("mode", "wrap")})};
+  check_contains(error_of(model), {"mode", "reflect"});
   model.nodes = {node("Pad", {"x", "p"}, {"y"})};
   check_contains(error_of(model), {"4 pads", "4 axes"});
   model.initializers[1] = tensor("a", int64, {2}, raw<std::int64_t>({2, -2}));
@@ -227,6 +232,43 @@ TEST_CASE("Pad: mode, axes and computed operands") {
   check_contains(error_of(model), {"axis 2 twice"});
   model.nodes = {node("Shape", {"x"}, {"s"}), node("Pad", {"x", "s", "", "a"}, {"y"})};
   check_contains(error_of(model), {"computed"});
+}
+
+TEST_CASE("Split: sizes that are given, equal ones, and ones that do not fit") {
+  const std::string sizes = tensor("s", int64, {2}, raw<std::int64_t>({1, 2}));
+  const auto starts = [](const Model& model) {
+    std::vector<std::int64_t> values;
+    for (const auto& slice : imported(model).graph.nodes)
+      values.push_back(graph::attributes_of<graph::SliceAttributes>(slice).starts[0]);
+    return values;
+  };
+  const std::string axis = integer_attribute("axis", 1);
+  Model model{{node("Split", {"x", "s"}, {"y", "z"}, {axis})}, {sizes}, 13};
+  CHECK(starts(model) == std::vector<std::int64_t>{0, 1});
+  model.nodes = {node("Split", {"x"}, {"y", "", "z"}, {axis})};
+  CHECK(starts(model) == std::vector<std::int64_t>{0, 2});
+  model.nodes = {node("Split", {"x", "s"}, {"y", "z", "u"}, {axis})};
+  check_contains(error_of(model), {"[1, 2]", "3 outputs"});
+  model.initializers = {tensor("s", int64, {2}, raw<std::int64_t>({INT64_MAX, 2}))};
+  model.nodes = {node("Split", {"x", "s"}, {"y", "z"}, {axis})};
+  check_contains(error_of(model), {"splits 3 into"});
+  model.nodes = {node("Split", {"x"}, {"y", "z"}, {integer_attribute("axis", 0)})};
+  check_contains(error_of(model), {"known size"});
+}
+
+TEST_CASE("quantisation that the graph can't hold is refused by name") {
+  const auto half = [](const std::string& name) { return tensor(name, float32, {}, raw<float>({0.5f})); };
+  const std::vector<std::string> constants{half("s"), tensor("z", int64, {}, raw<std::int64_t>({3})),
+                                           tensor("n", float32, {}, raw<float>({-1.0f})), zeros("many", {3})};
+  const auto message = [&](const std::vector<std::string>& inputs, const std::string& op = "QuantizeLinear") {
+    return error_of({{node(op, inputs, {"y"})}, constants, 13});
+  };
+  CHECK(message({"x", "s"}) == "");
+  check_contains(message({"x", "s", "z"}), {"int64", "8-bit"});
+  check_contains(message({"x", "n"}), {"\"n\"", "positive"});
+  check_contains(message({"x", "many"}), {"one element"});
+  check_contains(message({"x", "x"}), {"computed"});
+  check_contains(message({"z", "many"}, "DequantizeLinear"), {"scale", "[3]"});
 }
 
 TEST_CASE("map_file tells why a file cannot be read") {

@@ -256,6 +256,80 @@ output %4
   }
 }
 
+const std::string norm_head = R"(
+input %0 "" float32 [N, 6, 4, 4]
+const %1 "" float32 [2] digest 1
+const %2 "" float32 [2] digest 2
+const %3 "" float32 [6, 1, 1] digest 3
+const %4 "" float32 [6, 1, 1] digest 4
+)";
+
+TEST_CASE("fuse_group_norm: as PyTorch's exporters write it") {
+  const Graph original = graph_of(norm_head + R"(
+node %5 "" float32 [] = reshape(%0) shape=[0, 2, -1]
+node %6 "" float32 [] = group_norm(%5, %1, %2) groups=2
+node %7 "" float32 [] = reshape(%6) shape=[0, 6, 4, 4]
+node %8 "" float32 [] = multiply(%7, %3)
+node %9 "" float32 [] = add(%8, %4)
+output %9
+)");
+  const Graph fused = run_pass("fuse_group_norm", original);
+  REQUIRE(fused.nodes.size() == 1);
+  CHECK(fused.nodes[0].op == Op::group_norm);
+  CHECK(attributes_of<GroupNormAttributes>(fused.nodes[0]).groups == 2);
+  check_equivalent(fused, original);
+}
+
+TEST_CASE("fuse_group_norm leaves what is no group norm of images") {
+  for (const std::string nodes : {
+           // the groups are cut across images
+           "node %5 \"\" float32 [] = reshape(%0) shape=[-1, 2, 16]\nnode %6 \"\" float32 [] = group_norm(%5, %1, %2) "
+           "groups=2\nnode %7 \"\" float32 [] = reshape(%6) shape=[-1, 6, 4, 4]\noutput %7\n",
+           // the norm is read twice
+           "node %5 \"\" float32 [] = reshape(%0) shape=[0, 2, -1]\nnode %6 \"\" float32 [] = group_norm(%5, %1, %2) "
+           "groups=2\nnode %7 \"\" float32 [] = reshape(%6) shape=[0, 6, 4, 4]\noutput %7\noutput %6\n",
+           // the groups are not those of the reshape
+           "node %5 \"\" float32 [] = reshape(%0) shape=[0, 2, -1]\nnode %6 \"\" float32 [] = group_norm(%5, %1, %2) "
+           "groups=1\nnode %7 \"\" float32 [] = reshape(%6) shape=[0, 6, 4, 4]\noutput %7\n",
+       }) {
+    CAPTURE(nodes);
+    check_unchanged("fuse_group_norm", norm_head + nodes);
+  }
+}
+
+TEST_CASE("fuse_relu: after norms that no convolution took") {
+  const std::string head = R"(
+input %0 "" float32 [N, 6, ?, ?]
+const %1 "" float32 [6] digest 1
+const %2 "" float32 [6] digest 2
+const %3 "" float32 [6] digest 3
+const %4 "" float32 [6] values [1, 2, 3, 4, 5, 6]
+)";
+  for (const std::string norm : {"batch_norm(%0, %1, %2, %3, %4)", "group_norm(%0, %1, %2) groups=3"}) {
+    CAPTURE(norm);
+    const std::string made = head + "node %5 \"\" float32 [] = " + norm;
+    check_pass("fuse_relu", made + "\nnode %6 \"\" float32 [] = relu(%5)\noutput %6\n",
+               made + " activation=relu\noutput %5\n");
+  }
+}
+
+TEST_CASE("fold_batch_norm leaves one with an activation where it is") {
+  check_unchanged("fold_batch_norm", convolution_head + R"(
+node %3 "" float32 [] = convolution(%0, %1, %2) padding=[1, 1, 1, 1]
+node %4 "" float32 [] = batch_norm(%3, %10, %11, %12, %13) activation=relu
+output %4
+)");
+}
+
+TEST_CASE("remove_noops: arithmetic reads what an expand reads") {
+  const std::string head = "input %0 \"\" float32 [N, 6, 4, 4]\nnode %1 \"\" float32 [] = global_average_pool(%0)\n";
+  check_pass("remove_noops",
+             head +
+                 "node %2 \"\" float32 [] = expand(%1) shape=[N, 6, 4, 4]\nnode %3 \"\" float32 [] = multiply(%0, "
+                 "%2)\noutput %3\n",
+             head + "node %3 \"\" float32 [] = multiply(%0, %1)\noutput %3\n");
+}
+
 TEST_CASE("fuse_residual_add: a shortcut that is made after the convolution") {
   check_pass("fuse_residual_add", residual_head + R"(
 node %3 "" float32 [] = convolution(%0, %1) padding=[1, 1, 1, 1]
