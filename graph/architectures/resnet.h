@@ -1,7 +1,8 @@
 // Residual networks by name, and from the names and shapes of their tensors.
 //
 // He et al., "Deep Residual Learning for Image Recognition" (2015), and Xie et al. 2017 (ResNeXt), Zagoruyko and
-// Komodakis 2016 (Wide ResNet), in torchvision's and timm's tensor naming.
+// Komodakis 2016 (Wide ResNet), He et al. 2018, "Bag of Tricks" (ResNet-C, ResNet-D), Hu et al. 2018 (SE-ResNet), in
+// torchvision's and timm's tensor naming.
 #pragma once
 
 #include <map>
@@ -23,6 +24,9 @@ struct ResNetConfiguration {
   int groups = 1;
   int width_per_group = 64;
   bool cifar_stem = false;         // 3x3 stride 1 and no max-pool, else 7x7 stride 2 and max-pool
+  std::vector<int> deep_stem;      // channels of its first two 3x3 convolutions of three; empty: one convolution
+  bool average_shortcut = false;   // ResNet-D: a 2x2 average before a shortcut's convolution, which then has stride 1
+  std::vector<int> gates;          // channels between squeeze and excitation, per stage; empty: no gates
   bool option_a_shortcut = false;  // parameter-free: every second pixel, new channels zero
   int classes = 1000;
   int input_size = 224;

@@ -49,7 +49,11 @@ class Builder {
   }
 
   Graph build(const ResNetLayers& layers) && {
-    TensorId x = relu(convolution(graph_.inputs[0], layers.stem), "relu");
+    TensorId x = graph_.inputs[0];
+    for (const ConvolutionLayer& layer : layers.stem) {
+      const bool last = &layer == &layers.stem.back();
+      x = relu(convolution(x, layer), last ? "relu" : layer.batch_norm + ".relu");
+    }
     if (layers.max_pool) x = node(Op::max_pool, "maxpool", {x}, PoolAttributes{{3, 3}, {2, 2}, {1, 1, 1, 1}});
     for (const ResidualBlock& block : layers.blocks) x = residual(x, block);
     x = node(Op::global_average_pool, "avgpool", {x});
@@ -90,8 +94,28 @@ class Builder {
                 BatchNormAttributes{batch_norm_epsilon});
   }
 
+  // As timm has it: the average of an odd image's last row or column is over what there is.
+  TensorId averaged(TensorId x, const ResidualBlock& block) {
+    if (!block.average_shortcut || block.stride == 1) return x;
+    PoolAttributes pool;
+    pool.kernel = pool.strides = {block.stride, block.stride};
+    pool.ceil_mode = true;
+    return node(Op::average_pool, block.name + ".shortcut.average", {x}, pool);
+  }
+
+  TensorId gated(TensorId x, const Gate& gate) {
+    TensorId y = node(Op::global_average_pool, gate.name + ".average", {x});
+    y = node(Op::convolution, gate.name + ".fc1",
+             {y, weight(gate.name + ".fc1.weight"), weight(gate.name + ".fc1.bias")}, ConvolutionAttributes{});
+    y = relu(y, gate.name + ".relu");
+    y = node(Op::convolution, gate.name + ".fc2",
+             {y, weight(gate.name + ".fc2.weight"), weight(gate.name + ".fc2.bias")}, ConvolutionAttributes{});
+    y = node(Op::sigmoid, gate.name + ".sigmoid", {y});
+    return node(Op::multiply, gate.name, {x, y});
+  }
+
   TensorId shortcut(TensorId x, const ResidualBlock& block) {
-    if (block.projection) return convolution(x, *block.projection);
+    if (block.projection) return convolution(averaged(x, block), *block.projection);
     if (block.stride != 1) {
       x = node(Op::slice, block.name + ".shortcut.slice", {x},
                SliceAttributes{{0, 0}, {INT64_MAX, INT64_MAX}, {2, 3}, {block.stride, block.stride}});
@@ -109,6 +133,7 @@ class Builder {
       if (i > 0) y = relu(y, block.name + ".relu" + std::to_string(i));
       y = convolution(y, block.branch[i]);
     }
+    if (block.gate) y = gated(y, *block.gate);
     return relu(node(Op::add, block.name + ".add", {y, shortcut(x, block)}), block.name + ".relu");
   }
 

@@ -14,15 +14,14 @@ struct Relative {
 };
 
 constexpr std::array relatives{
-    Relative{Relative::Match::part, ".se.", "a squeeze-and-excitation block (SE-ResNet, ECA-ResNet, ResNet-RS)"},
-    Relative{Relative::Match::part, ".se_module.", "a squeeze-and-excitation block (SE-ResNet)"},
+    Relative{Relative::Match::part, ".se.conv.", "an efficient channel attention block (ECA-ResNet)"},
+    Relative{Relative::Match::part, ".se_module.", "a squeeze-and-excitation block of an older naming (SE-ResNet)"},
     Relative{Relative::Match::part, ".attn", "an attention block"},
     Relative{Relative::Match::part, ".paths.", "a selective-kernel block (SKNet)"},
     Relative{Relative::Match::part, ".convs.", "a multi-scale block (Res2Net)"},
     Relative{Relative::Match::part, ".conv2.fc1.", "a split-attention block (ResNeSt)"},
     Relative{Relative::Match::part, ".conv2_offset.", "a deformable convolution"},
     Relative{Relative::Match::part, ".aa.", "an anti-aliasing block"},
-    Relative{Relative::Match::prefix, "conv1.0.", "a deep stem of three convolutions (ResNet-C, ResNet-D)"},
     Relative{Relative::Match::prefix, "maxpool.", "a convolution in the place of the max-pool (ResNet-RS)"},
     Relative{Relative::Match::part, ".norm1.", "a pre-activation or group-norm network (ResNet v2)"},
     Relative{Relative::Match::prefix, "stem.", "a network of another naming (ResNet v2, RegNet, CSPNet, BYOBNet)"},
@@ -47,12 +46,6 @@ Status check_family(const std::map<std::string, Tensor>& tensors) {
   for (const Relative& relative : relatives) {
     for (const auto& [name, tensor] : tensors) {
       if (matches(relative, name)) return refuse(name, relative.what);
-    }
-  }
-  for (const auto& [name, tensor] : tensors) {
-    // A plain shortcut holds a convolution at 0 and its batch norm at 1.
-    if (name.ends_with(".downsample.1.weight") && tensor.shape.size() == 4) {
-      return refuse(name, "an average-pool shortcut (ResNet-D)");
     }
   }
   const auto first_norm = tensors.find("layer1.0.bn1.weight");

@@ -44,6 +44,14 @@ Status check_configuration(const ResNetConfiguration& configuration) {
   if (!configuration.bottleneck && (configuration.groups != 1 || configuration.width_per_group != 64)) {
     return invalid("only bottleneck blocks have groups and a width of their own");
   }
+  const std::vector<int>&deep_stem = configuration.deep_stem, &gates = configuration.gates;
+  const auto all_in_range = [&](const std::vector<int>& values) {
+    return std::all_of(values.begin(), values.end(), [&](int value) { return in_range(value, most_channels); });
+  };
+  if ((!deep_stem.empty() && (deep_stem.size() != 2 || configuration.cifar_stem)) || !all_in_range(deep_stem) ||
+      (!gates.empty() && gates.size() != configuration.blocks.size()) || !all_in_range(gates)) {
+    return invalid("a deep stem has two channel counts before its last one, and gates have one a stage, each positive");
+  }
   for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
     const std::string where = "stage " + std::to_string(stage + 1) + ": ";
     const int channels = configuration.channels[stage];
@@ -67,11 +75,27 @@ Status check_configuration(const ResNetConfiguration& configuration) {
   return {};
 }
 
+namespace {
+
+// A deep stem's tensors are named by its place in a sequence: convolution, norm, relu, convolution, norm, relu,
+// convolution.
+std::vector<ConvolutionLayer> stem_of(const ResNetConfiguration& configuration) {
+  const std::int64_t channels = configuration.channels[0];
+  const bool cifar = configuration.cifar_stem;
+  if (configuration.deep_stem.empty()) return {{"conv1", "bn1", channels, 3, cifar ? 3 : 7, cifar ? 1 : 2, 1}};
+  const std::int64_t first = configuration.deep_stem[0], second = configuration.deep_stem[1];
+  return {{"conv1.0", "conv1.1", first, 3, 3, 2, 1},
+          {"conv1.3", "conv1.4", second, first, 3, 1, 1},
+          {"conv1.6", "bn1", channels, second, 3, 1, 1}};
+}
+
+}  // namespace
+
 ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNaming& naming) {
   ResNetLayers layers;
   std::int64_t in_channels = configuration.channels[0];
   const bool cifar = configuration.cifar_stem;
-  layers.stem = {"conv1", "bn1", in_channels, 3, cifar ? 3 : 7, cifar ? 1 : 2, 1};
+  layers.stem = stem_of(configuration);
   layers.max_pool = !cifar;
   const std::int64_t expansion = expansion_of(configuration.bottleneck);
   for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
@@ -97,9 +121,18 @@ ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNam
         add("1", channels, in_channels, 3, block.stride, 1);
         add("2", channels, channels, 3, 1, 1);
       }
+      if (!configuration.gates.empty()) block.gate = {block.name + ".se", configuration.gates[stage]};
       if (!configuration.option_a_shortcut && (block.stride != 1 || in_channels != out_channels)) {
         const std::string shortcut = block.name + "." + naming.shortcut;
-        block.projection = {shortcut + ".0", shortcut + ".1", out_channels, in_channels, 1, block.stride, 1};
+        block.average_shortcut = configuration.average_shortcut;
+        const bool d = block.average_shortcut;  // the pool, which has no tensors, takes the first place
+        block.projection = {shortcut + (d ? ".1" : ".0"),
+                            shortcut + (d ? ".2" : ".1"),
+                            out_channels,
+                            in_channels,
+                            1,
+                            d ? 1 : block.stride,
+                            1};
       }
       layers.blocks.push_back(std::move(block));
       in_channels = out_channels;
@@ -120,9 +153,16 @@ std::vector<std::pair<std::string, Shape>> expected_tensors(const ResNetLayers& 
       tensors.emplace_back(layer.batch_norm + part, Shape{layer.out_channels});
     }
   };
-  add(layers.stem);
+  for (const ConvolutionLayer& layer : layers.stem) add(layer);
   for (const ResidualBlock& block : layers.blocks) {
     for (const ConvolutionLayer& layer : block.branch) add(layer);
+    if (block.gate) {
+      const std::int64_t outer = block.out_channels, inner = block.gate->channels;
+      tensors.emplace_back(block.gate->name + ".fc1.weight", Shape{inner, outer, 1, 1});
+      tensors.emplace_back(block.gate->name + ".fc1.bias", Shape{inner});
+      tensors.emplace_back(block.gate->name + ".fc2.weight", Shape{outer, inner, 1, 1});
+      tensors.emplace_back(block.gate->name + ".fc2.bias", Shape{outer});
+    }
     if (block.projection) add(*block.projection);
   }
   tensors.emplace_back(layers.classifier + ".weight", Shape{layers.classes, layers.features});

@@ -22,10 +22,19 @@ struct ConvolutionLayer {
   std::int64_t groups = 1;
 };
 
+// Squeeze and excitation of a block's branch: average, 1x1 convolution, relu, 1x1 convolution, sigmoid; a factor for
+// each channel.
+struct Gate {
+  std::string name;  // "layer1.0.se", of fc1 and fc2
+  std::int64_t channels = 0;
+};
+
 struct ResidualBlock {
   std::string name;                            // "layer1.0"
   std::vector<ConvolutionLayer> branch;        // relu between them
+  std::optional<Gate> gate;                    // after the branch
   std::optional<ConvolutionLayer> projection;  // on the shortcut
+  bool average_shortcut = false;               // by stride x stride pixels, before the projection
   // Without a projection a shortcut that changes shape (option A) takes every stride-th pixel and adds zero channels.
   std::int64_t in_channels = 0;
   std::int64_t out_channels = 0;
@@ -33,7 +42,7 @@ struct ResidualBlock {
 };
 
 struct ResNetLayers {
-  ConvolutionLayer stem;
+  std::vector<ConvolutionLayer> stem;  // a relu after each
   bool max_pool = true;
   std::vector<ResidualBlock> blocks;
   std::string classifier;  // "fc"

@@ -39,7 +39,8 @@ class Network {
   explicit Network(std::uint64_t seed) : uniform_(seed) {}
 
   std::map<std::string, Tensor> draw(const ResNetLayers& layers) && {
-    double square = after_relu(layer(layers.stem, 1, 0.8f, 1.2f));
+    double square = 1;
+    for (const ConvolutionLayer& each : layers.stem) square = after_relu(layer(each, square, 0.8f, 1.2f));
     if (layers.max_pool) square *= 2;  // the largest of nine
     for (const ResidualBlock& block : layers.blocks) square = residual(block, square);
     const auto bound = static_cast<float>(std::sqrt(3 / (static_cast<double>(layers.features) * square)));
@@ -72,6 +73,20 @@ class Network {
     return scale * scale;
   }
 
+  // Its factors lie about 1/2; returns the mean of their squares.
+  double gate(const ResidualBlock& block) {
+    const std::string& name = block.gate->name;
+    const std::int64_t outer = block.out_channels, inner = block.gate->channels;
+    const auto bound = [](std::int64_t fan_in) {
+      return static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in)));
+    };
+    add(name + ".fc1.weight", {inner, outer, 1, 1}, -bound(outer), bound(outer));
+    add(name + ".fc1.bias", {inner}, -0.1f, 0.1f);
+    add(name + ".fc2.weight", {outer, inner, 1, 1}, -bound(inner), bound(inner));
+    add(name + ".fc2.bias", {outer}, -0.1f, 0.1f);
+    return 0.25;
+  }
+
   double residual(const ResidualBlock& block, double square) {
     double branch = square;
     for (std::size_t i = 0; i < block.branch.size(); ++i) {
@@ -80,6 +95,7 @@ class Network {
       branch =
           last ? layer(block.branch[i], branch, 0.2f, 0.5f) : after_relu(layer(block.branch[i], branch, 0.8f, 1.2f));
     }
+    if (block.gate) branch *= gate(block);
     if (block.projection) return after_relu(layer(*block.projection, square, 0.8f, 1.2f) + branch);
     return square + branch;  // the shortcut holds nothing negative: relu takes little
   }

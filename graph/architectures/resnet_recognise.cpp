@@ -44,7 +44,35 @@ std::vector<int> count_blocks(const Tensors& tensors) {
   return blocks;
 }
 
+// Channels of a deep stem's first two convolutions.
+Status read_deep_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
+  for (const char* name : {"conv1.0.weight", "conv1.3.weight"}) {
+    RESIDUA_ASSIGN(const Shape shape, shape_of(tensors, name, 4));
+    configuration.deep_stem.push_back(static_cast<int>(shape[0]));
+  }
+  return {};
+}
+
+// Channels between squeeze and excitation, of each stage's first block; the others are compared with it later.
+Status read_gates(const Tensors& tensors, ResNetConfiguration& configuration) {
+  if (!tensors.contains("layer1.0.se.fc1.weight")) return {};
+  for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
+    RESIDUA_ASSIGN(const Shape shape, shape_of(tensors, block_name(stage, 0) + ".se.fc1.weight", 4));
+    configuration.gates.push_back(static_cast<int>(shape[0]));
+  }
+  return {};
+}
+
+// A plain shortcut holds a convolution at 0 and its batch norm at 1; ResNet-D's holds a pool, which has no tensors, at
+// 0.
+bool has_average_shortcut(const Tensors& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
+    return entry.first.ends_with(".downsample.1.weight") && entry.second.shape.size() == 4;
+  });
+}
+
 Status read_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
+  if (tensors.contains("conv1.0.weight")) return read_deep_stem(tensors, configuration);
   RESIDUA_ASSIGN(const Shape stem, shape_of(tensors, "conv1.weight", 4));
   configuration.cifar_stem = stem[2] == 3 && stem[3] == 3;
   if (stem[1] != 3 || (!configuration.cifar_stem && !(stem[2] == 7 && stem[3] == 7))) {
@@ -102,15 +130,17 @@ std::string name_of(const ResNetConfiguration& found) {
   for (const std::string& name : known_architectures()) {
     const ResNetConfiguration known = *find_architecture(name);
     const auto structure = [](const ResNetConfiguration& c) {
-      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem,
-                      c.option_a_shortcut);
+      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem, c.deep_stem,
+                      c.average_shortcut, c.gates, c.option_a_shortcut);
     };
     if (structure(known) == structure(found)) return name;
   }
   return "resnet (custom: " + join(found.blocks) + (found.bottleneck ? " bottleneck" : " basic") + " blocks of " +
          join(found.channels) + " channels" +
          (found.bottleneck ? ", " + std::to_string(found.groups) + "x" + std::to_string(found.width_per_group) : "") +
-         (found.cifar_stem ? ", 3x3 stem" : "") + (found.option_a_shortcut ? ", parameter-free shortcuts" : "") + ")";
+         (found.cifar_stem ? ", 3x3 stem" : "") + (found.deep_stem.empty() ? "" : ", deep stem") +
+         (found.average_shortcut ? ", averaged shortcuts" : "") + (found.gates.empty() ? "" : ", gates") +
+         (found.option_a_shortcut ? ", parameter-free shortcuts" : "") + ")";
 }
 
 }  // namespace
@@ -126,6 +156,8 @@ Result<ResNetConfiguration> recognise_resnet(const Tensors& tensors) {
     RESIDUA_RETURN_IF_ERROR(read_stage(tensors, stage, configuration));
   }
   if (configuration.bottleneck) RESIDUA_RETURN_IF_ERROR(read_width(tensors, configuration));
+  RESIDUA_RETURN_IF_ERROR(read_gates(tensors, configuration));
+  configuration.average_shortcut = has_average_shortcut(tensors);
   // An ImageNet network that lacks its projections is a damaged file, not one of option A.
   configuration.option_a_shortcut = configuration.cifar_stem && !configuration.bottleneck && !has_projection(tensors) &&
                                     configuration.blocks.size() > 1;

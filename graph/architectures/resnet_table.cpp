@@ -45,7 +45,26 @@ std::vector<ResNetConfiguration> make_table() {
       imagenet("wide_resnet50_2", true, {3, 4, 6, 3}, 1, 128),
       imagenet("wide_resnet101_2", true, {3, 4, 23, 3}, 1, 128),
   };
-  for (const int depth : {20, 32, 44, 56, 110}) {
+  // He et al. 2018, by timm's names.
+  for (std::size_t plain = 0; plain < 5; ++plain) {
+    for (const char* variant : {"c", "d"}) {
+      ResNetConfiguration configuration = table[plain];
+      configuration.name += variant;
+      configuration.deep_stem = {32, 32};
+      configuration.average_shortcut = *variant == 'd';
+      table.push_back(std::move(configuration));
+    }
+  }
+  // Hu et al. 2018: a sixteenth of the channels between squeeze and excitation.
+  for (ResNetConfiguration configuration :
+       {imagenet("seresnet50", true, {3, 4, 6, 3}), imagenet("seresnet101", true, {3, 4, 23, 3}),
+        imagenet("seresnet152", true, {3, 8, 36, 3}), imagenet("seresnext50_32x4d", true, {3, 4, 6, 3}, 32, 4),
+        imagenet("seresnext101_32x4d", true, {3, 4, 23, 3}, 32, 4),
+        imagenet("seresnext101_32x8d", true, {3, 4, 23, 3}, 32, 8)}) {
+    configuration.gates = {16, 32, 64, 128};
+    table.push_back(std::move(configuration));
+  }
+  for (const int depth : {20, 32, 44, 56, 110, 1202}) {
     table.push_back(cifar(depth, false));
     table.push_back(cifar(depth, true));
   }
