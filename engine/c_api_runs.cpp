@@ -97,7 +97,7 @@ namespace {
 
 void run_in_pool(engine::RunPool& pool, const Request& request) {
   engine::RunInfo profiled;  // so that the callback finds the context given back, and may run the model
-  refuse_unless_ok(pool.run(request.input, request.outputs, request.stop, request.profile != nullptr,
+  refuse_unless_ok(pool.run(request.input, request.outputs, request.stop, request.profile != nullptr, request.asked,
                             [&](const engine::Context& context, double queue_milliseconds) {
                               if (request.info) write_run_info(request.info, context, queue_milliseconds);
                               if (request.profile) profiled = context.last_run();
@@ -122,11 +122,12 @@ residua_status residua_run_async(residua_model* model, const residua_input* inpu
     require(model != nullptr, "model is NULL");
     require(callback != nullptr, "callback is NULL");
     const auto request = std::make_shared<Request>(request_of(*model->model, input, outputs, output_count, options));
-    engine::run_later([pool = model->pool, request, callback, user] {
+    const auto run = [pool = model->pool, request, callback, user] {
       residua_error outcome{};
       static_cast<void>(guarded(&outcome, [&] { run_in_pool(*pool, *request); }));
       callback(user, &outcome);
-    });
+    };
+    engine::run_later(run, request->stop);
   });
 }
 
@@ -148,7 +149,8 @@ residua_status residua_context_run(residua_context* context, const residua_input
     require(context != nullptr, "context is NULL");
     require(output != nullptr, "output is NULL");
     std::vector<engine::ImageView> images;
-    const engine::Input given = input_of(input, context->context.model(), images);
+    const engine::Model& model = context->context.model();
+    const engine::Input given = counting_refusals(model, [&] { return input_of(input, model, images); });
     refuse_unless_ok(context->context.run(given, {output, output_count}));
   });
 }

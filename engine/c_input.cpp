@@ -129,10 +129,12 @@ Input input_of(const residua_input* input, const Model& model, std::vector<Image
   return result;
 }
 
-Request request_of(const Model& model, const residua_input* input, const residua_output* outputs,
-                   std::size_t output_count, const residua_run_options* options) {
-  const Clock::time_point now = Clock::now();
+namespace {
+
+Request checked_request(const Model& model, const residua_input* input, const residua_output* outputs,
+                        std::size_t output_count, const residua_run_options* options) {
   Request request;
+  request.asked = Clock::now();
   request.input = input_of(input, model, request.images);
   require(outputs != nullptr && output_count > 0, "outputs is NULL or output_count is 0");
   for (std::size_t i = 0; i < output_count; ++i)
@@ -144,8 +146,8 @@ Request request_of(const Model& model, const residua_input* input, const residua
   constexpr double year = 366.0 * 24 * 3600 * 1e3;
   require(given.deadline_ms >= 0, "residua_run_options.deadline_ms is negative or not a number");
   if (given.deadline_ms > 0 && given.deadline_ms < year)
-    request.stop.deadline =
-        now + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(given.deadline_ms));
+    request.stop.deadline = request.asked + std::chrono::duration_cast<Clock::duration>(
+                                                std::chrono::duration<double, std::milli>(given.deadline_ms));
   if (given.cancel != nullptr) request.stop.cancelled = given.cancel->flag;
   require(given.info == nullptr || given.info->struct_size >= sizeof(std::size_t),
           "residua_run_options.info: its struct_size is not set");
@@ -153,6 +155,13 @@ Request request_of(const Model& model, const residua_input* input, const residua
   request.profile = given.profile;
   request.profile_user = given.profile_user;
   return request;
+}
+
+}  // namespace
+
+Request request_of(const Model& model, const residua_input* input, const residua_output* outputs,
+                   std::size_t output_count, const residua_run_options* options) {
+  return counting_refusals(model, [&] { return checked_request(model, input, outputs, output_count, options); });
 }
 
 residua_run_info run_info_of(const Context& context, double queue_milliseconds) {

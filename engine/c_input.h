@@ -13,12 +13,24 @@ struct Request {
   std::vector<ImageView> images;  // of `input`, where they are listed
   std::vector<Output> outputs;
   StopCondition stop;
+  Clock::time_point asked;           // when the caller called
   residua_run_info* info = nullptr;  // the caller's
   residua_profile_callback profile = nullptr;
   void* profile_user = nullptr;
 };
 
 Input input_of(const residua_input* input, const Model& model, std::vector<ImageView>& images);
+
+// Translates a run's arguments; what is refused on the way counts as a run of the model that failed.
+template <class Translate>
+auto counting_refusals(const Model& model, const Translate& translate) {
+  try {
+    return translate();
+  } catch (...) {
+    count_failure(model.counters(), graph::ErrorCode::invalid_argument);
+    throw;
+  }
+}
 
 // `options` NULL: defaults. The deadline counts from now.
 Request request_of(const Model& model, const residua_input* input, const residua_output* outputs,

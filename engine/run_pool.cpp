@@ -90,25 +90,29 @@ Context& RunPool::Loan::context() {
 }
 
 graph::Status RunPool::run(const Input& input, std::span<const Output> outputs, const StopCondition& stop, bool profile,
-                           const std::function<void(const Context&, double)>& after) {
+                           Clock::time_point asked, const std::function<void(const Context&, double)>& after) {
   Counters& counters = model_->counters();
-  const Clock::time_point begin = Clock::now();
-  const auto waited = [&] {
-    const double milliseconds = milliseconds_between(begin, Clock::now());
-    Counters::add(counters.queue_nanoseconds, milliseconds);
-    return milliseconds;
-  };
+  std::optional<Loan> loan;
+  Context* context = nullptr;
+  std::optional<graph::Error> stopped;
   try {
-    Loan loan(*this, stop);
-    const double queue_milliseconds = waited();
-    graph::Status status = loan.context().run(input, outputs, stop, profile);
-    if (status && after) after(loan.context(), queue_milliseconds);
-    return status;
-  } catch (const Stopped& stopped) {  // while waiting: a run reports it itself
-    waited();
-    count_failure(counters, stopped.error.code);
-    return stopped.error;
+    loan.emplace(*this, stop);
+    context = &loan->context();
+  } catch (Stopped& reason) {
+    stopped = std::move(reason.error);
+  } catch (...) {
+    count_failure(counters, graph::ErrorCode::internal);
+    throw;
   }
+  const double queue_milliseconds = milliseconds_between(asked, Clock::now());
+  Counters::add(counters.queue_nanoseconds, queue_milliseconds);
+  if (stopped) {
+    count_failure(counters, stopped->code);
+    return std::move(*stopped);
+  }
+  graph::Status status = context->run(input, outputs, stop, profile);
+  if (status && after) after(*context, queue_milliseconds);
+  return status;
 }
 
 }  // namespace residua::engine

@@ -24,8 +24,9 @@ class RunPool {
   void set_options(const ContextOptions& options);
 
   // Waits for a context, first come, first served, and runs as Context::run does. `after` sees the context of a run
-  // that succeeded, and how long it was waited for.
+  // that succeeded, and how long it was waited for since it was asked for.
   graph::Status run(const Input& input, std::span<const Output> outputs, const StopCondition& stop, bool profile,
+                    Clock::time_point asked,
                     const std::function<void(const Context& context, double queue_milliseconds)>& after);
 
  private:

@@ -17,6 +17,9 @@ class PythonModel {
   // at once, without the interpreter's lock while the network runs.
   nanobind::object run(nanobind::handle images, nanobind::handle outputs, nanobind::object out) const;
 
+  // The same, timed layer by layer: a residua.profiles.Profile in place of the values.
+  nanobind::object profile(nanobind::handle images, nanobind::handle outputs) const;
+
   // uint8 [height, width, 3] to uint8 [input_height, input_width, 3].
   nanobind::object preprocess(nanobind::handle pixels) const;
 

@@ -83,11 +83,13 @@ NB_MODULE(_residua, module) {
   module.def("cpu_budget", &residua::cpu_budget,
              "How many threads this process may keep busy: min(affinity, cgroup quota rounded up), at least 1.");
   module.def(
-      "softmax", &softmax_of, "values"_a, "Softmax over each row of float32 [rows, classes], as a new array.",
+      "softmax", &softmax_of, "values"_a,
+      "Softmax over each row of float32 [rows, classes], as a new array. Raises InvalidArgumentError for another "
+      "shape.",
       nb::sig("def softmax(values: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"));
   module.def(
       "top_k", &top_k_of, "values"_a, "count"_a = 5,
       "The indices of the `count` largest values of each row of float32 [rows, classes], best first, ties by lower "
-      "index, NaN last.",
+      "index, NaN last. Raises InvalidArgumentError for another shape.",
       nb::sig("def top_k(values: numpy.typing.NDArray[numpy.float32], count: int = 5) -> list[list[int]]"));
 }

@@ -382,6 +382,79 @@ TEST_CASE("asynchronous runs call back once, with the result") {
   CHECK(values == reference);
 }
 
+TEST_CASE("asynchronous runs that wait in line: given up in time, and the wait is told") {
+  const auto network = residua::Model::random("resnet18", 1);
+  const Floats images(32 * 3 * 224 * 224, 0.5F);
+  const residua::Input many{.format = RESIDUA_FLOAT32_NCHW, .data = images.data(), .batch = 32};
+  const residua::Input one{.format = RESIDUA_FLOAT32_NCHW, .data = images.data()};
+  const auto budget = static_cast<std::size_t>(residua_cpu_budget());
+  std::vector<Floats> outputs(budget + 3, Floats(32 * 1000));
+  network.run(many, "");  // plans
+  network.run(one, "");
+
+  // All threads are busy with long runs; behind them two that are given up, and one that waits for its turn.
+  std::atomic<std::size_t> busy = budget;
+  std::atomic<int> failed = 0;
+  for (std::size_t i = 0; i < budget; ++i) {
+    const residua::Output output{.values = outputs[i]};
+    network.run_async(many, std::span(&output, 1), [&](const residua::Result<void>& result) {
+      --busy;
+      if (!result) ++failed;
+    });
+  }
+  struct End {
+    std::promise<residua::Status> status;
+    std::size_t still_busy = 0;
+    std::chrono::steady_clock::time_point time;
+  };
+  std::vector<End> ends(3);
+  const auto start = [&](std::size_t i, const residua::RunOptions& options) {
+    const residua::Output output{.values = outputs[budget + i]};
+    network.run_async(
+        one, std::span(&output, 1),
+        [&, i](const residua::Result<void>& result) {
+          ends[i].still_busy = busy;
+          ends[i].time = std::chrono::steady_clock::now();
+          ends[i].status.set_value(result.status());
+        },
+        options);
+  };
+  const residua::CancelToken token;
+  residua::RunInfo info{};
+  const auto begin = std::chrono::steady_clock::now();
+  start(0, {.deadline = std::chrono::milliseconds(10)});
+  start(1, {.cancel = &token});
+  start(2, {.info = &info});
+  CHECK(ends[0].status.get_future().get() == RESIDUA_DEADLINE);
+  CHECK(ends[0].still_busy == budget);
+  token.cancel();
+  CHECK(ends[1].status.get_future().get() == RESIDUA_CANCELLED);
+  CHECK(ends[1].still_busy == budget);
+  CHECK(ends[2].status.get_future().get() == RESIDUA_OK);
+  CHECK(ends[2].still_busy < budget);
+  const std::chrono::duration<double, std::milli> took = ends[2].time - begin;
+  CHECK(info.queue_ms > 10);
+  CHECK(info.queue_ms + info.total_ms <= took.count());
+  CHECK(info.queue_ms + info.total_ms >= 0.8 * took.count());
+  while (busy > 0) std::this_thread::yield();
+  CHECK(failed == 0);
+  CHECK(network.counters().queue_ms >= info.queue_ms);
+  CHECK(network.counters().deadlines_exceeded == 1);
+  CHECK(network.counters().cancelled == 1);
+}
+
+TEST_CASE("runs that are refused count as errors") {
+  const auto network = residua::Model::load(golden_path("models/resnet20-cifar10.safetensors"));
+  residua::Context context(network);
+  Floats values(20);
+  const residua::Output nameless{.name = "no such", .values = values}, first{.values = values};
+  check_refused(network.try_run(bytes(2), std::span(&nameless, 1)), "no such", RESIDUA_MISMATCH);
+  check_refused(context.try_run(bytes(2), std::span(&nameless, 1)), "no such", RESIDUA_MISMATCH);
+  check_refused(context.try_run(bytes(3), std::span(&first, 1)), "20");
+  CHECK(network.counters().errors == 3);
+  CHECK(network.counters().runs == 0);
+}
+
 TEST_CASE("requests that make no sense") {
   residua::Context context(model());
   Floats values(80);

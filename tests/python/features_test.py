@@ -16,6 +16,8 @@ def test_outputs_by_name(model, pixels, logits):
     assert numpy.allclose(several["probabilities"].sum(axis=1), 1, atol=1e-5)
     with pytest.raises(residua.MismatchError, match="nothing"):
         model(pixels, "nothing")
+    twice = model(pixels, ["logits", "pooled", "logits"])
+    assert list(twice) == ["logits", "pooled"] and (twice["logits"] == several["logits"]).all()
     with pytest.raises(TypeError, match="outputs"):
         model(pixels, 3)
     with pytest.raises(residua.InvalidArgumentError, match="at least one"):

@@ -1,4 +1,5 @@
 """The type stubs say what the extension has."""
+import ast
 import importlib.resources
 import inspect
 
@@ -16,6 +17,14 @@ def test_stubs_and_marker_are_installed():
     for name in dir(residua.Model):
         if not name.startswith("_"):
             assert f"def {name}(self" in stub, name
+
+
+def test_a_call_gives_an_array_for_a_name_and_a_dict_for_several():
+    stub = ast.parse((importlib.resources.files("residua") / "_residua.pyi").read_text())
+    (model,) = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "Model"]
+    calls = [node for node in model.body if isinstance(node, ast.FunctionDef) and node.name == "__call__"]
+    assert ["dict" in ast.unparse(call.returns) for call in calls] == [False, True]
+    assert "[batch, classes]" in ast.get_docstring(calls[0])
 
 
 def test_everything_public_is_documented():

@@ -205,14 +205,36 @@ residua_status create(Model& model, residua_schedule schedule, Context& context,
 }
 
 // `side`: the images' pixels, taken as images of that size.
-residua_status run(Context& context, int batch, int side, std::vector<float>& logits, residua_error& error) {
+residua_input input_of(int batch, int side) {
   residua_input input{};
   input.struct_size = sizeof(input);
   input.format = RESIDUA_FLOAT32_NCHW;
   input.data = images().nchw;
   input.batch = batch;
   input.height = input.width = side;
+  return input;
+}
+
+residua_status run(Context& context, int batch, int side, std::vector<float>& logits, residua_error& error) {
+  const residua_input input = input_of(batch, side);
   return residua_context_run(context.handle, &input, logits.data(), logits.size(), &error);
+}
+
+// The best class of each of the 8 images, on a context that is lent, with a profile.
+residua_status run_lent(Model& model, std::vector<std::int32_t>& best, residua_error& error) {
+  float probabilities[8];
+  const residua_input input = input_of(8, 32);
+  residua_output output{};
+  output.struct_size = sizeof(output);
+  output.name = "probabilities";
+  output.values = &probabilities[0];
+  output.capacity = 8;
+  output.top_k = 1;
+  output.indices = best.data();
+  residua_run_options options{};
+  options.struct_size = sizeof(options);
+  options.profile = [](void*, const residua_run_profile*) {};
+  return residua_run(model.handle, &input, &output, 1, &options, &error);
 }
 
 void must(residua_status status, const residua_error& error, const char* what) {
@@ -332,6 +354,23 @@ int main(int count, char** arguments) {
       must(run(own, 5, 40, larger, none), none, "the new shape");
       return status;
     });
+
+  std::vector<std::int32_t> expected_best(8), best(8);
+  must(run_lent(model, expected_best, error), error, "a run without a context");
+  every_failure("without a context", true, [&](residua_error& why) {
+    Model loaded;
+    must(load(path.c_str(), loaded, why), why, "loading");
+    residua_status status = RESIDUA_OK;
+    {
+      const Armed now;
+      status = run_lent(loaded, best, why);
+    }
+    if (status == RESIDUA_OK && best != expected_best) fail("classes without some memory differ");
+    residua_error none{};
+    must(run_lent(loaded, best, none), none, "the next run");
+    if (best != expected_best) fail("the next run gives other classes");
+    return status;
+  });
   std::printf("all well\n");
   return 0;
 }

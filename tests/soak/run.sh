@@ -12,6 +12,7 @@
 #   callers                four callers against one, in turns, through residua_run and with contexts
 #   quota.sh               half a CPU, one, one and a half
 #   race.sh                a ThreadSanitizer build
+#   python_speed.py        the Python package beside the tool, where tests/python/wheel_test.sh build-wheel has built it
 #
 # Goes on after a failure; ends with the number of failures, and exits 1 where there are any.
 set -uo pipefail
@@ -43,5 +44,10 @@ run "$build/tests/soak/callers" "$model"
 run "$build/tests/soak/callers" resnet18
 run "$root/tests/soak/quota.sh" "$build/tools/residua"
 run "$root/tests/soak/race.sh"
+python=$root/build-wheel/python-environment/bin/python
+if [ -x "$python" ]; then
+  run "$python" "$root/tests/soak/python_speed.py" "$build/tools/residua" "$model"
+  run "$python" "$root/tests/soak/python_speed.py" "$build/tools/residua" resnet18
+fi
 echo "soak: $failures failures"
 [ $failures -eq 0 ]

@@ -132,6 +132,22 @@ def long_sources(root):
             ((f, (root / f).read_bytes().count(b"\n")) for f in source_files(root)) if lines > LINE_LIMIT]
 
 
+_COMMENT_OR_FUNCTION = re.compile(r"/\*(.*?)\*/|^RESIDUA_API [^;(]*?(\w+)\(", re.DOTALL | re.MULTILINE)
+_THREADS = re.compile(r"thread-safe|one call at a time|not during a run|no other\W+thread", re.IGNORECASE)
+
+
+def check_threads_are_documented(header):
+    """Every function of the C interface (text) says what threads may do with it, in the comment that stands before it."""
+    complaints, comment = [], ""
+    for match in _COMMENT_OR_FUNCTION.finditer(header):
+        if match.group(2) is None:
+            comment = match.group(1)
+        elif not _THREADS.search(" ".join(comment.replace("*", " ").split())):
+            complaints.append(f"{match.group(2)}: its comment says nothing of threads; 'Thread-safe', 'One call at a time', "
+                              "'Not during a run' or 'No other thread' expected")
+    return complaints
+
+
 _LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 
 

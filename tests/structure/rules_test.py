@@ -118,6 +118,15 @@ class Rules(unittest.TestCase):
         self.write("README.md", "[gone](docs/gone.md)\n")
         self.assertEqual(len(rules.check_links(self.root, ["README.md"])), 1)
 
+    def test_documented_threads(self):
+        self.assertEqual(rules.check_threads_are_documented(
+            "/* Runs. Thread-safe. */\nRESIDUA_API int run(int a,\n  int b);\nRESIDUA_API int run_again(int a);\n"
+            "/* Gives it back. No other\n * thread may use it. */\nRESIDUA_API void residua_end(void);\n"), [])
+        complaints = rules.check_threads_are_documented(
+            "/* Thread-safe. */\ntypedef struct a {\n  int b; /* a number */\n} a;\nRESIDUA_API a* make(void);\n")
+        self.assertEqual(len(complaints), 1)
+        self.assertIn("make", complaints[0])
+
     def test_code_blocks(self):
         text = "```c\nint a;\n```\ntext\n```cpp\nint b;\n```\n```\nint c;\n```\n"
         self.assertEqual(rules.code_blocks(text, "c"), ["int a;\n"])

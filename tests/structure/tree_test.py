@@ -65,6 +65,11 @@ class Tree(unittest.TestCase):
             self.expect_none(rules.check_compiles(c_command("c99", c), source, "consumer.c"))
             self.expect_none(rules.check_compiles(cpp_command("c++11", cpp), source, "consumer.cpp"))
 
+    def test_c_header_says_what_threads_may_do(self):
+        header = (SETTINGS.root / rules.PUBLIC / "residua" / "residua.h").read_text(encoding="utf-8")
+        self.assertGreater(header.count("RESIDUA_API residua_status "), 30)
+        self.expect_none(rules.check_threads_are_documented(header))
+
     def test_cpp_header_is_cpp20(self):
         source = "#include <residua/residua.hpp>\n#include <residua/residua.hpp>\nint main() { return 0; }\n"
         for _, cpp in compilers():

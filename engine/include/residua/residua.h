@@ -15,7 +15,10 @@
  *
  * Rules that hold for every function:
  * - A function that can fail returns a residua_status and, when `error` is not NULL, fills it. Nothing is ever printed;
- *   the library neither aborts nor exits.
+ *   the library neither aborts nor exits. Any of them may fail with RESIDUA_INVALID_ARGUMENT (a NULL where something
+ *   is expected, a struct_size that is not set, a number out of its range), RESIDUA_OUT_OF_MEMORY, RESIDUA_INTERNAL,
+ *   and RESIDUA_UNSUPPORTED in a child process that was forked in the middle of a call. What else it may be, the
+ *   function's own comment says.
  * - Every option, input and information struct starts with `struct_size`: zero the struct, then set it to sizeof of the
  *   struct. Fields beyond the size given keep their defaults, so programs built against an older header keep working
  *   with a newer library. In option structs zero means the default. The structs of an array lie `struct_size` of the
@@ -101,14 +104,16 @@ typedef struct residua_capabilities {
 RESIDUA_API residua_status residua_get_capabilities(residua_capabilities* info, residua_error* error);
 
 /* The architectures that residua_model_create_random takes, NULL-terminated, sorted. Static; NULL without
- * memory. */
+ * memory. Thread-safe. */
 RESIDUA_API const char* const* residua_architectures(void);
 
-/* The CPU budget: how many threads this process may keep busy, min(affinity, cgroup quota rounded up), at least 1. */
+/* The CPU budget: how many threads this process may keep busy, min(affinity, cgroup quota rounded up), at least 1.
+ * Looked at anew in every call. Thread-safe. */
 RESIDUA_API int32_t residua_cpu_budget(void);
 
 /* The rate of fused multiply-adds in float32 that `threads` threads reach together without touching memory, in GFLOP/s
- * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget. */
+ * (an FMA counts as two). Runs for about 0.2 s. `threads` 0: the CPU budget, and never more. Thread-safe, but together
+ * with other work it measures what is left. */
 RESIDUA_API residua_status residua_measure_peak(int threads, double* gflops_per_second, residua_error* error);
 
 /* Messages for people: what RESIDUA_VERBOSE asks for (dispatch, profile), and notes on odd settings. `message` lives
@@ -141,7 +146,7 @@ RESIDUA_API residua_status residua_set_allocator(const residua_allocator* alloca
 RESIDUA_API residua_status residua_set_limit(const char* name, uint64_t value, residua_error* error);
 RESIDUA_API residua_status residua_get_limit(const char* name, uint64_t* value, residua_error* error);
 /* For hosts that decode images of their own: RESIDUA_LIMIT where `found` is more than the bound. `where` starts the
- * message. */
+ * message. Thread-safe. */
 RESIDUA_API residua_status residua_check_limit(const char* name, uint64_t found, const char* where,
                                                residua_error* error);
 
@@ -178,8 +183,9 @@ typedef struct residua_load_options {
 /* Loads a model file: ONNX, safetensors, a PyTorch state dict or a packed model file, told by content. A sidecar
  * FILE.json beside it (same path with ".json" added) is read when present. The file is mapped, not copied: while the
  * model lives it must stay as it is (to replace it, rename another one over it). On success *model is the caller's, to
- * be given back with residua_model_release. Errors name file, node or tensor, what was found and what was expected.
- * Thread-safe. */
+ * be given back with residua_model_release; on failure it is NULL. Errors name file, node or tensor, what was found and
+ * what was expected: RESIDUA_IO, RESIDUA_MALFORMED, RESIDUA_UNSUPPORTED, RESIDUA_MISMATCH, RESIDUA_LIMIT, and
+ * RESIDUA_CANCELLED where `progress` said so. Thread-safe. */
 RESIDUA_API residua_status residua_model_load(const char* path, const residua_load_options* options,
                                               residua_model** model, residua_error* error);
 
@@ -204,11 +210,13 @@ RESIDUA_API residua_status residua_model_load_stream(residua_read_callback read,
                                                      const residua_load_options* options, residua_model** model,
                                                      residua_error* error);
 
-/* A known architecture with seeded random weights, for benchmarks and tests. */
+/* A known architecture with seeded random weights, for benchmarks and tests. *model as from residua_model_load; the
+ * same seed gives the same weights. RESIDUA_INVALID_ARGUMENT for a name that residua_architectures() does not have.
+ * Thread-safe. */
 RESIDUA_API residua_status residua_model_create_random(const char* architecture, uint64_t seed, residua_model** model,
                                                        residua_error* error);
 /* The same, with the options of a model file that have to do with running it (memory_limit). `options` NULL: defaults.
- */
+ * Thread-safe. */
 RESIDUA_API residua_status residua_model_create_random_with_options(const char* architecture, uint64_t seed,
                                                                     const residua_load_options* options,
                                                                     residua_model** model, residua_error* error);
@@ -240,7 +248,7 @@ typedef struct residua_model_info {
   int32_t tensor_count;              /* for residua_model_get_tensor */
 } residua_model_info;
 
-/* Thread-safe. */
+/* What is known of a model. The texts live as long as it does. Thread-safe. */
 RESIDUA_API residua_status residua_model_get_info(const residua_model* model, residua_model_info* info,
                                                   residua_error* error);
 
@@ -292,25 +300,29 @@ typedef struct residua_context_options {
 } residua_context_options;
 
 /* The network as text, JSON or Graphviz. For RESIDUA_PLANNED `batch`, `height`, `width` (0: 1 and the model's own size)
- * and `context_options` say for which run. *text is the caller's, to be given back with residua_text_free. */
+ * and `context_options` say for which run; RESIDUA_MISMATCH where the network does not take such images. *text is the
+ * caller's, to be given back with residua_text_free. Thread-safe. */
 RESIDUA_API residua_status residua_model_describe(const residua_model* model, residua_stage stage,
                                                   residua_text_format format, int32_t batch, int32_t height,
                                                   int32_t width, const residua_context_options* context_options,
                                                   char** text, residua_error* error);
+/* Gives a text back. NULL is fine. Thread-safe. */
 RESIDUA_API void residua_text_free(char* text);
 
 /* Writes a packed model file: one file with the network, what is known of its images and classes, the weights as they
  * are, and packed as the runs of these batches (`batch_count` of them, of `height` x `width`, 0: the model's own size)
  * need them with `context_options`. Loading it maps these weights, shared with every process that does. What was packed
  * by another build of the library or for another instruction set is passed over, so the file runs everywhere. `path`
- * appears whole or not at all. Thread-safe. */
+ * appears whole or not at all. RESIDUA_IO: it cannot be written; RESIDUA_MISMATCH: the network does not take such
+ * images. Thread-safe. */
 RESIDUA_API residua_status residua_model_pack(const residua_model* model, const char* path, const int32_t* batches,
                                               size_t batch_count, int32_t height, int32_t width,
                                               const residua_context_options* context_options, residua_error* error);
 
 /* Plans runs of these batches with these options, and packs the weights for them, so that the first such run finds it
  * done. `progress` (NULL: none; stage "plan") counts the layers of all batches. Also a way to see the progress of
- * residua_model_pack: call this first. A model keeps the last few plans only. Thread-safe; takes as long as packing. */
+ * residua_model_pack: call this first. A model keeps the last few plans only. RESIDUA_CANCELLED: `progress` said so.
+ * Thread-safe; takes as long as packing. */
 RESIDUA_API residua_status residua_model_prepare(const residua_model* model, const int32_t* batches, size_t batch_count,
                                                  int32_t height, int32_t width,
                                                  const residua_context_options* context_options,
@@ -335,7 +347,8 @@ typedef struct residua_memory_estimate {
 RESIDUA_API residua_status residua_model_estimate_memory(const residua_model* model, int32_t batch, int32_t height,
                                                          int32_t width, const residua_context_options* context_options,
                                                          residua_memory_estimate* estimate, residua_error* error);
-/* The same of a model file that is not loaded: it is opened, judged and closed again. Errors as residua_model_load. */
+/* The same of a model file that is not loaded: it is opened, judged and closed again. Errors as residua_model_load.
+ * Thread-safe. */
 RESIDUA_API residua_status residua_estimate_memory(const char* path, const residua_load_options* load_options,
                                                    int32_t batch, int32_t height, int32_t width,
                                                    const residua_context_options* context_options,
@@ -455,10 +468,10 @@ typedef struct residua_cancel_token residua_cancel_token;
 
 /* *token is the caller's, to be given back with residua_cancel_token_release. Thread-safe. */
 RESIDUA_API residua_status residua_cancel_token_create(residua_cancel_token** token, residua_error* error);
-/* Ends the runs that go with it, also those that start later: soon, at the next step (waiting runs: within 10 ms).
+/* Ends the runs that go with it, also those that start later: soon, at the next step (waiting runs: within some 10 ms).
  * Thread-safe, and safe in a signal handler. */
 RESIDUA_API void residua_cancel_token_cancel(residua_cancel_token* token);
-/* Gives it back; runs under way keep what they need of it. NULL is fine. */
+/* Gives it back; runs under way keep what they need of it. No other thread may be in a call with it. NULL is fine. */
 RESIDUA_API void residua_cancel_token_release(residua_cancel_token* token);
 
 /* What a run used and took. */
@@ -480,8 +493,8 @@ typedef struct residua_run_info {
                           * shape. Pages that are touched for the first time cost some more, in total_ms */
   double preparation_ms; /* resizing and cropping (RESIDUA_PREPARE) */
   double total_ms;       /* of the run, with all of the above, without queue_ms */
-  double queue_ms;       /* waiting for CPUs, and in residua_run and residua_run_async for a context */
-  size_t context_bytes;  /* that the context holds now: what its largest runs needed */
+  double queue_ms;      /* waiting for CPUs, in residua_run for a context, and in residua_run_async for a thread, too */
+  size_t context_bytes; /* that the context holds now: what its largest runs needed */
 } residua_run_info;
 
 typedef struct residua_layer_info {
@@ -524,7 +537,8 @@ typedef struct residua_run_options {
  * share. Equal inputs give equal bits, whatever the threads and the company.
  *
  * Deadline and cancel are looked at while waiting and between steps (some tenths of a millisecond each), not while a
- * new shape is planned. Thread-safe. */
+ * new shape is planned. RESIDUA_MISMATCH: no tensor of an output's name, or images that the network does not take;
+ * RESIDUA_CANCELLED, RESIDUA_DEADLINE. A failure has no effect on other runs or later ones. Thread-safe. */
 RESIDUA_API residua_status residua_run(residua_model* model, const residua_input* input, const residua_output* outputs,
                                        size_t output_count, const residua_run_options* options, residua_error* error);
 
@@ -533,12 +547,13 @@ typedef void (*residua_run_callback)(void* user, const residua_error* error);
 
 /* The same without waiting: `callback(user, error)` tells the end, exactly once if this function returns RESIDUA_OK and
  * never otherwise. The structs are copied; what they point to (image data, values, indices, the cancel token, info)
- * must live until the callback. Runs start in the order of the calls.
+ * must live until the callback. Runs start in the order of the calls. One that is cancelled, or whose deadline passes,
+ * is told of within some 10 ms, also where it waits behind long ones.
  *
- * The callback comes from a thread of the library's, of which there are as many as CPUs in the budget at most, and none
- * when there is nothing to do. While it runs that thread does nothing else, so let it be short; it may call anything
- * here, but not wait for another asynchronous run. Thread-safe. The library must stay loaded until the last callback
- * has returned. */
+ * The callback comes from a thread of the library's, of which there are as many as CPUs in the budget at most, one more
+ * while runs with a deadline or a cancel token wait, and none when there is nothing to do. While it runs that thread
+ * does nothing else, so let it be short; it may call anything here, but not wait for another asynchronous run.
+ * Thread-safe. The library must stay loaded until the last callback has returned. */
 RESIDUA_API residua_status residua_run_async(residua_model* model, const residua_input* input,
                                              const residua_output* outputs, size_t output_count,
                                              const residua_run_options* options, residua_run_callback callback,
@@ -558,7 +573,7 @@ typedef struct residua_context residua_context;
  * shape it has run. It keeps the model alive. `options` NULL: defaults. Thread-safe. */
 RESIDUA_API residua_status residua_context_create(residua_model* model, const residua_context_options* options,
                                                   residua_context** context, residua_error* error);
-/* Not during a run. NULL is fine. */
+/* Gives back the context and its memory; not during a run. NULL is fine. */
 RESIDUA_API void residua_context_release(residua_context* context);
 
 /* Runs the network on `input` and writes its first output, float32 [batch, classes], to `output` (room for
@@ -589,7 +604,7 @@ RESIDUA_API residua_status residua_context_get_layer(const residua_context* cont
 /* The last run of a context that profiles, layer by layer and worker by worker, as JSON for chrome://tracing and
  * Perfetto. *text is the caller's, to be given back with residua_text_free. Not during a run. */
 RESIDUA_API residua_status residua_context_get_trace(const residua_context* context, char** text, residua_error* error);
-/* The same into a file, which appears whole or not at all. */
+/* The same into a file, which appears whole or not at all, else RESIDUA_IO. Not during a run. */
 RESIDUA_API residua_status residua_context_write_trace(const residua_context* context, const char* path,
                                                        residua_error* error);
 
@@ -598,7 +613,7 @@ typedef struct residua_counters {
   size_t struct_size;
   uint64_t runs;   /* that succeeded */
   uint64_t images; /* of those */
-  uint64_t errors; /* runs that failed, for any other reason than the next two */
+  uint64_t errors; /* runs that failed or were refused, for any other reason than the next two */
   uint64_t cancelled;
   uint64_t deadlines_exceeded;
   uint64_t plans;     /* shapes planned, again where they had been dropped */
