@@ -341,6 +341,7 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
   for (BoundSegment& segment : segments_)
     for (std::vector<LayerEvent>& events : segment.events) events.clear();
   stop_.check();
+  if (model_->runs_from_files()) RESIDUA_RETURN_IF_ERROR(model_->check_files_unchanged());
   if (!program || program->key != key) {
     RESIDUA_ASSIGN(program, program_for(key));
   }
@@ -359,6 +360,7 @@ graph::Status Context::run_checked(const Input& input, std::span<const Output> o
     }
     run_piece(input.part(first, piece.batch), first, outputs);
   }
+  if (model_->runs_from_files()) RESIDUA_RETURN_IF_ERROR(model_->check_files_unchanged());
   info_.program = std::move(program);
   info_.total_milliseconds = milliseconds_between(info_.begin, Clock::now()) - info_.waited_milliseconds;
   info_.layer_milliseconds.assign(info_.program->layers.size(), 0);

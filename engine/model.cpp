@@ -12,6 +12,7 @@
 #include "engine/stop.h"
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
+#include "graph/mapping.h"
 #include "graph/operators.h"
 #include "graph/pipeline.h"
 #include "graph/text.h"
@@ -73,6 +74,20 @@ void log_dispatch(const Plan& plan) {
   }
 }
 
+// A piece of each mapped file that the model's weights lie in.
+std::vector<graph::ConstantData> one_of_each_file(const graph::ImportedModel& imported) {
+  std::vector<graph::ConstantData> pieces;
+  const auto add = [&](const graph::ConstantData& data) {
+    const bool is_new = data.file && std::none_of(pieces.begin(), pieces.end(), [&](const graph::ConstantData& known) {
+                          return known.file == data.file;
+                        });
+    if (is_new) pieces.push_back(data);
+  };
+  for (const graph::Tensor& tensor : imported.graph.tensors) add(tensor.constant);
+  for (const graph::PackedBlob& blob : imported.packed) add(blob.bytes);
+  return pieces;
+}
+
 bool output_is_softmax(const Graph& graph) {
   graph::TensorId wanted = graph.outputs[0];
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
@@ -111,6 +126,8 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   RESIDUA_ASSIGN(model->optimized_, graph::optimize(imported.graph, dump_observer(name)));
   RESIDUA_RETURN_IF_ERROR(check_interface(model->optimized_));
   model->format_ = imported.format;
+  model->in_files_ = one_of_each_file(imported);
+  model->runs_from_files_ = imported.is_packed && !model->in_files_.empty();
   model->metadata_ = imported.metadata;
   if (imported.packed_for == build_identity()) model->packed_.offer(imported.packed);
   model->packed_.watch(imported.checksums);
@@ -143,8 +160,14 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   if (options.memory_limit > 0)
     model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), options.memory_limit);
   model->named_outputs_ = engine::named_outputs(model->offered_);
+  RESIDUA_RETURN_IF_ERROR(model->check_files_unchanged());
   if (options.progress) options.progress("optimize", 1);
   return model;
+}
+
+Status Model::check_files_unchanged() const {
+  for (const graph::ConstantData& piece : in_files_) RESIDUA_RETURN_IF_ERROR(piece.file->check_unchanged());
+  return {};
 }
 
 std::int64_t Model::parameters() const {
@@ -166,6 +189,7 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, boo
     return programs_.back();
   }
   if (made_now) *made_now = true;
+  RESIDUA_RETURN_IF_ERROR(check_files_unchanged());
   const std::size_t packings = packed_.packings();
   if (key.tuned && !tuner_) tuner_ = std::make_unique<Tuner>(TuningCache(environment().cache_folder));
   auto made = [&]() -> Result<std::shared_ptr<const Program>> {
@@ -183,6 +207,7 @@ Result<std::shared_ptr<const Program>> Model::program(const ProgramKey& key, boo
   }();
   if (key.tuned) tuner_->save();
   packed_.end_packing();
+  RESIDUA_RETURN_IF_ERROR(check_files_unchanged());
   RESIDUA_ASSIGN(const std::shared_ptr<const Program> program, std::move(made));
   if (programs_.size() == kept_programs) programs_.erase(programs_.begin());
   programs_.push_back(program);

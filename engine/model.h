@@ -86,6 +86,11 @@ class Model {
     return engine::find_output(named_outputs_, optimized_, imported_, name);
   }
 
+  // An error where a file of the model's was written to since it was mapped: before its bytes are used, so that it need
+  // not be a signal, and after, so that it is no wrong answer. A run asks where the weights of runs are mapped.
+  graph::Status check_files_unchanged() const;
+  bool runs_from_files() const { return runs_from_files_; }
+
   // Of all runs of this model. Thread-safe, and the one thing here that changes.
   Counters& counters() const { return counters_; }
 
@@ -105,6 +110,8 @@ class Model {
 
   std::string format_;
   std::map<std::string, std::string> metadata_;  // the file's
+  bool runs_from_files_ = false;                 // packed weights are read where they are mapped
+  std::vector<graph::ConstantData> in_files_;    // a piece of each mapped file
   std::optional<CacheEntry> cache_;
   mutable std::mutex cache_mutex_;
   ModelCard card_;

@@ -21,6 +21,8 @@ using kernels::Interpolation;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+}  // namespace
+
 // A JSON value. nlohmann's destructor asks for memory where a list or an object is not empty, and ends the process
 // where there is none; so this one takes the value apart from the inside first.
 class Json {
@@ -45,9 +47,11 @@ class Json {
   json value_;
 };
 
+namespace {
+
 Error bad(const std::string& source, const std::string& key, const json& found, const std::string& expected) {
   std::string text = found.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (text.size() > 80) text = text.substr(0, 80) + "...";
+  if (text.size() > 80) text.replace(80, std::string::npos, "...");
   return {ErrorCode::malformed, source + ": \"" + key + "\" is " + text + ", expected " + expected};
 }
 
@@ -78,7 +82,7 @@ std::string sidecar_name(const CardSources& sources) {
 }
 
 // The sidecar as an object; an empty one where there is none.
-Result<Json> read_sidecar(const CardSources& sources) {
+Result<Json> parse_sidecar(const CardSources& sources) {
   std::string text;
   if (sources.sidecar) {
     text = *sources.sidecar;
@@ -95,6 +99,14 @@ Result<Json> read_sidecar(const CardSources& sources) {
   Json parsed(std::move(read));
   if (!parsed->is_object()) return Error{ErrorCode::malformed, sidecar_name(sources) + ": not a JSON object"};
   return parsed;
+}
+
+Result<std::shared_ptr<const Json>> sidecar_of(const CardSources& sources) {
+  if (!sources.parsed_sidecar) {
+    RESIDUA_ASSIGN(Json parsed, parse_sidecar(sources));
+    sources.parsed_sidecar = std::make_shared<const Json>(std::move(parsed));
+  }
+  return sources.parsed_sidecar;
 }
 
 constexpr std::array card_keys{"input_size", "resize", "interpolation", "mean", "std", "labels"};
@@ -229,9 +241,10 @@ Result<std::vector<std::string>> read_labels(const fs::path& path) {
 }
 
 Result<std::string> sidecar_text(const CardSources& sources, const std::string& key) {
-  RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
-  const auto it = sidecar->find(key);
-  if (it == sidecar->end()) return std::string();
+  RESIDUA_ASSIGN(const std::shared_ptr<const Json> read, sidecar_of(sources));
+  const json& sidecar = **read;
+  const auto it = sidecar.find(key);
+  if (it == sidecar.end()) return std::string();
   if (!it->is_string()) return bad(sidecar_name(sources), key, *it, "a text");
   return it->get<std::string>();
 }
@@ -239,17 +252,18 @@ Result<std::string> sidecar_text(const CardSources& sources, const std::string& 
 Result<ModelCard> read_model_card(const graph::ImportedModel& imported, const CardSources& sources) {
   ModelCard card;
   apply_preset(imported, card);
-  RESIDUA_ASSIGN(const Json sidecar, read_sidecar(sources));
+  RESIDUA_ASSIGN(const std::shared_ptr<const Json> read, sidecar_of(sources));
+  const json& sidecar = **read;
   const bool given = !sources.labels.empty();
   const fs::path folder = folder_of(sources);
   const std::string name = sources.model.empty() ? "the model" : sources.model.string();
   RESIDUA_ASSIGN(const Json metadata, object_of(imported.metadata, name + " (metadata)"));
-  RESIDUA_RETURN_IF_ERROR(apply(*metadata, name + " (metadata)", folder, !given && !sidecar->contains("labels"), card));
-  RESIDUA_RETURN_IF_ERROR(apply(*sidecar, sidecar_name(sources), folder, !given, card));
+  RESIDUA_RETURN_IF_ERROR(apply(*metadata, name + " (metadata)", folder, !given && !sidecar.contains("labels"), card));
+  RESIDUA_RETURN_IF_ERROR(apply(sidecar, sidecar_name(sources), folder, !given, card));
   if (given) {
     RESIDUA_ASSIGN(card.labels, read_labels(sources.labels));
   }
-  if (card.resize < std::min(card.input_height, card.input_width) && !sidecar->contains("resize") &&
+  if (card.resize < std::min(card.input_height, card.input_width) && !sidecar.contains("resize") &&
       !imported.metadata.contains("resize"))
     card.resize = std::min(card.input_height, card.input_width);
   return card;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,10 +28,14 @@ struct ModelCard {
   float standard_deviation[3] = {0.229f, 0.224f, 0.225f};
 };
 
+class Json;
+
 struct CardSources {
   std::filesystem::path model;                        // the model file; its sidecar is model + ".json". Empty: neither
   std::filesystem::path labels;                       // given by the caller; empty: none
   std::optional<std::string> sidecar = std::nullopt;  // given by the caller, in place of the file
+  // The sidecar as it was read by whatever asked for it first. A load asks several times, on one thread.
+  mutable std::shared_ptr<const Json> parsed_sidecar = nullptr;
 };
 
 // Gathers the card. What is said earlier wins: the caller's labels, the sidecar, the file's metadata, the preset of the

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <utility>
 
 namespace residua::graph {
 namespace {
@@ -13,7 +15,25 @@ constexpr std::uintptr_t window = 64 << 10;
 
 }  // namespace
 
+FileMapping::FileMapping(const std::byte* begin, std::filesystem::path path, const struct stat& state)
+    : begin_(begin),
+      size_(static_cast<std::size_t>(state.st_size)),
+      path_(std::move(path)),
+      device_(state.st_dev),
+      number_(state.st_ino),
+      written_(state.st_mtim) {}
+
 FileMapping::~FileMapping() { ::munmap(const_cast<std::byte*>(begin_), size_); }
+
+Status FileMapping::check_unchanged() const {
+  struct stat now {};
+  if (::stat(path_.c_str(), &now) != 0 || now.st_dev != device_ || now.st_ino != number_) return {};
+  const auto size = static_cast<std::size_t>(now.st_size);
+  if (size == size_ && now.st_mtim.tv_sec == written_.tv_sec && now.st_mtim.tv_nsec == written_.tv_nsec) return {};
+  return Error{ErrorCode::io, path_.string() + ": was written to while it was in use (" + std::to_string(size_) +
+                                  " bytes when it was loaded, " + std::to_string(size) +
+                                  " now); load it again, and replace model files by renaming new ones"};
+}
 
 void give_back_pages(const ConstantData& data) {
   if (data.file == nullptr || data.size == 0) return;

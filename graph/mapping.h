@@ -1,8 +1,12 @@
 // Files mapped read-only into memory.
 #pragma once
 
-#include <cstddef>
+#include <sys/stat.h>
 
+#include <cstddef>
+#include <filesystem>
+
+#include "graph/result.h"
 #include "graph/tensor.h"
 
 namespace residua::graph {
@@ -10,17 +14,25 @@ namespace residua::graph {
 // Unmaps the pages when it goes.
 class FileMapping {
  public:
-  FileMapping(const std::byte* begin, std::size_t size) : begin_(begin), size_(size) {}
+  // `state`: what the system said of the file when it was mapped.
+  FileMapping(const std::byte* begin, std::filesystem::path path, const struct stat& state);
   ~FileMapping();
   FileMapping(const FileMapping&) = delete;
   FileMapping& operator=(const FileMapping&) = delete;
 
   const std::byte* begin() const { return begin_; }
   std::size_t size() const { return size_; }
+  // An error where somebody has written to the file since: the bytes are others, or gone. A file that is no longer to
+  // be found, or another one of its name, harms nobody: the mapping keeps the old one.
+  Status check_unchanged() const;
 
  private:
   const std::byte* begin_;
   std::size_t size_;
+  std::filesystem::path path_;  // absolute
+  dev_t device_;
+  ino_t number_;
+  timespec written_;
 };
 
 // The pages of a mapped file that `data` lies in need not stay in this process's memory: whoever reads them again gets

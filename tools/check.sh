@@ -2,7 +2,7 @@
 # Everything that must hold before a change lands, from nothing, on a bare Debian 12, Debian 13 or Ubuntu 24.04:
 #
 #   tools/check.sh           gcc and clang builds (clang's with sanitizers), all tests, the installed library and its
-#                            examples, the Python package, formatting, clang-tidy, quickstart
+#                            examples, the Python package, old CPUs, formatting, clang-tidy, cppcheck, quickstart
 #   tools/check.sh --quick   the gcc build and its tests
 #
 # Ends with one line, "N passed, N failed", and exits 1 when anything failed. Builds lie in build/, build-check/
@@ -113,6 +113,13 @@ tidy() {
     xargs -r -d '\n' -P "$jobs" -n 1 "$(newest_of clang-tidy-14 clang-tidy)" --quiet -p build-check/clang
 }
 
+# Over our own files alone, each as it stands: what their headers come to is the compilers' and clang-tidy's.
+# tools/cppcheck.txt says what is not looked for, and why.
+cpp_check() {
+  cppcheck --quiet -j "$jobs" --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr \
+    --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -I . -I engine/include graph kernels engine tools
+}
+
 # The quickstart from another folder, as a newcomer runs it: a table with ten kinds of things, a cat the likeliest.
 quickstart() {
   local output
@@ -151,9 +158,11 @@ if ! $quick; then
   if wheel; then stage "installed static library, examples" env MESON="$root/.deps/python-build/bin/meson" \
     tests/install/install_test.sh . build-wheel || true; fi
   if stage "clang build (asan, ubsan)" clang_build; then tests "clang tests (asan, ubsan)" build-check/clang || true; fi
+  stage "old CPUs, by qemu" tests/old_cpus/run.sh build || true
   stage "fuzzers, 2 s each" tests/fuzz/run.sh 2 || true
   stage "formatting (clang-format 14)" formatting || true
   if [ -e build-check/clang/compile_commands.json ]; then stage "clang-tidy" tidy || true; fi
+  stage "cppcheck" cpp_check || true
 fi
 
 echo "check: $((SECONDS - start)) s"

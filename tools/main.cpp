@@ -79,6 +79,7 @@ void complain(const std::string& message) { std::fprintf(stderr, "residua: %s\n"
 int main(int argument_count, char** arguments) {
   using namespace residua::tool;
   guard_standard_streams();
+  guard_mapped_files();
   residua::set_log_callback([](void*, const char* message) { std::fprintf(stderr, "%s\n", message); });
   try {
     return run_tool(argument_count, arguments);

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/command.h"
+
 namespace residua::tool {
 namespace {
 
@@ -32,11 +34,23 @@ static_assert(std::atomic<int>::is_always_lock_free, "the handler may not wait")
 // More files are never open at once: a few for each thread.
 std::array<Pending, 64> all_pending;
 
-extern "C" void remove_pending_and_die(int signal_number) {
+void unlink_pending() {
   for (const Pending& pending : all_pending)
     if (pending.state.load() == Pending::complete) unlink(pending.path.data());
+}
+
+extern "C" void remove_pending_and_die(int signal_number) {
+  unlink_pending();
   std::signal(signal_number, SIG_DFL);
   std::raise(signal_number);
+}
+
+// A page of a mapped file is no longer there. Only what a signal handler may call.
+extern "C" void end_without_the_file(int) {
+  static constexpr std::string_view complaint = "residua: a model file was cut short while it was in use\n";
+  unlink_pending();
+  static_cast<void>(::write(STDERR_FILENO, complaint.data(), complaint.size()) < 0);
+  _exit(model_unusable);
 }
 
 // The number of the slot taken; -1 where there is none.
@@ -162,6 +176,12 @@ void OutputFile::finish() {
 }
 
 bool OutputFile::is_terminal() const { return isatty(descriptor_) == 1; }
+
+void guard_mapped_files() {
+  struct sigaction action {};
+  action.sa_handler = end_without_the_file;
+  static_cast<void>(sigaction(SIGBUS, &action, nullptr));
+}
 
 void guard_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);

@@ -54,4 +54,8 @@ class OutputFile {
 // receives what was meant for it, and that a reader who goes away is an error and not a signal. Called once, first.
 void guard_standard_streams();
 
+// Model files are mapped: where one is cut short under our hands, the kernel sends SIGBUS. The tool then says so,
+// removes what it has not finished and ends as for any model that can't be used. Called once.
+void guard_mapped_files();
+
 }  // namespace residua::tool

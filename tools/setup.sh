@@ -2,8 +2,8 @@
 # Installs what building Residua needs on Debian 12, Debian 13 and Ubuntu 24.04, and only what is missing.
 #
 #   tools/setup.sh                 compiler, build tools, libraries, oneDNN, and a photo to try it on
-#   tools/setup.sh --with-checks   and what tools/check.sh runs: clang, clang-tidy, clang-format, cmake, abidiff, ccache,
-#                                  and what builds and tests the Python package
+#   tools/setup.sh --with-checks   and what tools/check.sh runs: clang, clang-tidy, clang-format, cppcheck, qemu-user, cmake,
+#                                  abidiff, ccache, and what builds and tests the Python package
 #
 # Distribution packages come from apt (through sudo when that is needed). oneDNN comes from the distribution where its
 # version will do, else as a pinned PyPI package into .deps/, which is a folder of this checkout and nothing else's.
@@ -16,8 +16,8 @@ onednn_minimum=3.2
 packages=(g++ meson ninja-build 'pkgconf|pkg-config' libprotozero-dev nlohmann-json3-dev libzip-dev nettle-dev
   'libjpeg-dev|libjpeg62-turbo-dev|libjpeg-turbo8-dev' libpng-dev libwebp-dev libcli11-dev libxsimd-dev doctest-dev
   libbenchmark-dev)
-check_packages=(git python3 python3-dev python3-venv binutils cmake abigail-tools ccache strace 'clang-14|clang'
-  'clang-tidy-14|clang-tidy' 'libclang-rt-14-dev|libclang-rt-dev|clang-14' 'libomp-14-dev|libomp-dev')
+check_packages=(git python3 python3-dev python3-venv binutils cmake abigail-tools ccache strace cppcheck qemu-user
+  'clang-14|clang' 'clang-tidy-14|clang-tidy' 'libclang-rt-14-dev|libclang-rt-dev|clang-14' 'libomp-14-dev|libomp-dev')
 pip_packages=(python3 python3-pip ca-certificates)
 
 with_checks=false

@@ -50,7 +50,10 @@ Result<FileBytes> map_file(const std::filesystem::path& path) {
   if (address == MAP_FAILED) return system_error(path, "cannot be mapped", errno);
   std::shared_ptr<const FileMapping> mapping;
   try {
-    mapping = std::make_shared<const FileMapping>(static_cast<const std::byte*>(address), size);
+    std::error_code failure;  // without a current folder the path stays as it is
+    std::filesystem::path whole = std::filesystem::absolute(path, failure);
+    mapping =
+        std::make_shared<const FileMapping>(static_cast<const std::byte*>(address), failure ? path : whole, status);
   } catch (...) {  // no memory for the mapping's owner
     ::munmap(address, size);
     throw;

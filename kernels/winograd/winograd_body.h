@@ -36,7 +36,7 @@ struct Positions {
 };
 
 int clamped(std::int64_t value, int most) noexcept {
-  return value < 0 ? 0 : value > most ? most : static_cast<int>(value);
+  return value < 0 ? 0 : (value > most ? most : static_cast<int>(value));
 }
 
 // The first `count` floats, zeros behind them.

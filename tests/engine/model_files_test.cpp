@@ -26,14 +26,19 @@ ModelPointer load(const fs::path& path, const LoadOptions& options = {}) {
   return *model;
 }
 
-std::vector<float> run(const ModelPointer& model, std::int64_t batch = 1) {
+graph::Status try_run(const ModelPointer& model, std::int64_t batch, std::vector<float>& output) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal(0, 1);
-  std::vector<float> images(static_cast<std::size_t>(batch * 3 * 32 * 32)),
-      output(static_cast<std::size_t>(batch * 10));
+  std::vector<float> images(static_cast<std::size_t>(batch * 3 * 32 * 32));
+  output.resize(static_cast<std::size_t>(batch * 10));
   for (float& value : images) value = normal(random);
   Context context(model, {.threads = 1});
-  const auto status = context.run(dense_planes(images.data(), 3, {batch, 32, 32}), output);
+  return context.run(dense_planes(images.data(), 3, {batch, 32, 32}), output);
+}
+
+std::vector<float> run(const ModelPointer& model, std::int64_t batch = 1) {
+  std::vector<float> output;
+  const auto status = try_run(model, batch, output);
   REQUIRE_MESSAGE(status.ok(), status.error().message);
   return output;
 }
@@ -94,6 +99,46 @@ TEST_CASE("a packed file of random weights, and of a packed file") {
   CHECK(run(load(folder.path() / "two")) == run(*random));
   CHECK(fs::file_size(folder.path() / "two") > 1 << 20);
   CHECK_FALSE(one->pack(folder.path() / "no" / "such", {}).ok());
+}
+
+TEST_CASE("a model file that is written to while in use is an error, one that vanishes or is replaced is none") {
+  const TemporaryFolder folder;
+  const auto packed_path = folder.path() / "m.residua", plain_path = folder.path() / "m.safetensors";
+  const ProgramKey programs[] = {key_of(1)};
+  REQUIRE(load(demonstration())->pack(packed_path, programs).ok());
+  fs::copy_file(demonstration(), plain_path);
+  const std::vector<float> expected = run(load(demonstration()));
+  const auto written = fs::last_write_time(packed_path);
+
+  const ModelPointer packed = load(packed_path), plain = load(plain_path);
+  CHECK(run(packed) == expected);
+  CHECK(run(plain) == expected);
+  std::vector<float> output;
+  const auto refused = [&](const ModelPointer& model, std::int64_t batch) {
+    const graph::Status status = try_run(model, batch, output);
+    return !status && status.error().message.find("was written to while it was in use") != std::string::npos;
+  };
+  fs::last_write_time(packed_path, written + std::chrono::seconds(1));  // as many bytes, others perhaps
+  CHECK(refused(packed, 1));
+  fs::last_write_time(packed_path, written);
+  CHECK(run(packed) == expected);
+  const auto size = fs::file_size(packed_path);
+  fs::resize_file(packed_path, 4096);
+  CHECK(refused(packed, 1));
+  CHECK(refused(packed, 2));
+  fs::resize_file(packed_path, size);
+  CHECK(refused(packed, 1));
+  // A network that is packed in memory has no use for its file any more, but another shape may.
+  fs::resize_file(plain_path, 100);
+  CHECK(run(plain) == expected);
+  CHECK(refused(plain, 2));
+
+  REQUIRE(load(demonstration())->pack(packed_path, programs).ok());
+  const ModelPointer again = load(packed_path);
+  REQUIRE(load(demonstration())->pack(packed_path, programs).ok());
+  CHECK(run(again) == expected);
+  fs::remove(packed_path);
+  CHECK(run(again) == expected);
 }
 
 TEST_CASE("the cache: written by the first run, used by the next") {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the built tool with PyTorch, Pillow and onnxruntime on real weights and photos, and sums up.
+# Compares the built tool with PyTorch, Pillow, onnxruntime, OpenVINO and ncnn on real weights, photos and hostile files, and sums up.
 #
 #   tests/oracle/run.sh [SCRIPT...] [-- OPTION...]   all scripts, or the ones named (logits, classify, ...); options: --tool etc.
 #
@@ -17,7 +17,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 if [ ${#scripts[@]} -eq 0 ]; then
-  scripts=(logits classify cifar family)
+  scripts=(logits classify cifar family hostile)
   if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
     scripts+=(exporters networks)
   else

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The Python packages that tests/oracle/ compares with, into .scratch/oracle. Nothing of them is built or shipped.
 #
-#   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime
+#   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime openvino ncnn
 #   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm, for exporters.py
 set -euo pipefail
-packages=(numpy onnx safetensors pillow onnxruntime)
+packages=(numpy onnx safetensors pillow onnxruntime openvino ncnn)
 case ${1:-} in
   '') ;;
   --torch) packages+=(torch torchvision timm onnxscript) ;;

@@ -1,14 +1,18 @@
 #include "tools/output_file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "tests/temporary_folder.h"
+#include "tools/command.h"
 
 namespace residua::tool {
 namespace {
@@ -128,6 +132,32 @@ TEST_CASE("a file that grows beyond what is allowed leaves nothing behind") {
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 7);
   CHECK(entries_in(folder.path()) == 0);
+}
+
+TEST_CASE("a model file that is cut short under the program's hands ends it as an unusable model does") {
+  const TemporaryFolder folder;
+  write_content(folder.file("model"), std::string(20000, 'x'));
+  int words[2];
+  REQUIRE(pipe(words) == 0);
+  const int status = status_of_child([&] {
+    dup2(words[1], STDERR_FILENO);
+    guard_mapped_files();
+    OutputFile file(folder.file("results"));
+    file.write("half");
+    file.flush();
+    const int model = open(folder.file("model").c_str(), O_RDONLY);
+    const void* mapped = mmap(nullptr, 20000, PROT_READ, MAP_PRIVATE, model, 0);
+    if (mapped == MAP_FAILED || truncate(folder.file("model").c_str(), 100) != 0) _exit(9);
+    _exit(static_cast<const volatile char*>(mapped)[16000] + 100);
+  });
+  close(words[1]);
+  std::string said(200, '\0');
+  said.resize(static_cast<std::size_t>(std::max(ssize_t{0}, read(words[0], said.data(), said.size()))));
+  close(words[0]);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == model_unusable);
+  CHECK(said == "residua: a model file was cut short while it was in use\n");
+  CHECK(entries_in(folder.path()) == 1);
 }
 
 TEST_CASE("a signal ends the program and leaves nothing behind") {
