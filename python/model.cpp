@@ -78,23 +78,45 @@ nb::object PythonModel::run(nb::handle given, nb::handle names, nb::object out) 
   return single ? out : nb::object(arrays);
 }
 
-nb::object PythonModel::preprocess(nb::handle given) const {
-  const nb::ndarray<const std::uint8_t> photo = photo_of(given);
-  const ModelInfo facts = info();
-  const auto height = static_cast<std::size_t>(facts.input_height);
-  const auto width = static_cast<std::size_t>(facts.input_width);
-  if (photo.shape(0) > INT32_MAX || photo.shape(1) > INT32_MAX) throw Error(RESIDUA_LIMIT, "pixels: image too large");
+namespace {
 
-  auto values = std::make_unique_for_overwrite<std::uint8_t[]>(height * width * 3);
+// uint8 [height, width, 3]: `pixels`, which the array takes over.
+nb::object array_of(Pixels pixels) {
+  auto held = std::make_unique<Pixels>(std::move(pixels));
+  const std::size_t shape[] = {static_cast<std::size_t>(held->height), static_cast<std::size_t>(held->width), 3};
+  std::uint8_t* const data = held->rgb.data();
+  const nb::capsule owner(held.get(), [](void* pointer) noexcept { delete static_cast<Pixels*>(pointer); });
+  static_cast<void>(held.release());
+  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(data, 3, shape, owner));
+}
+
+// One photo, and what `make` makes of its pixels, width and height without the interpreter's lock.
+template <class Make>
+nb::object made_of(nb::handle given, const Make& make) {
+  const nb::ndarray<const std::uint8_t> photo = photo_of(given);
+  if (photo.shape(0) > INT32_MAX || photo.shape(1) > INT32_MAX) throw Error(RESIDUA_LIMIT, "pixels: image too large");
+  Pixels made;
   {
     const nb::gil_scoped_release unlocked;
-    model_.preprocess(std::span(photo.data(), photo.size()), static_cast<std::int32_t>(photo.shape(1)),
-                      static_cast<std::int32_t>(photo.shape(0)), std::span(values.get(), height * width * 3));
+    made = make(std::span(photo.data(), photo.size()), static_cast<std::int32_t>(photo.shape(1)),
+                static_cast<std::int32_t>(photo.shape(0)));
   }
-  std::uint8_t* data = values.get();
-  const nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<std::uint8_t*>(pointer); });
-  static_cast<void>(values.release());
-  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(data, {height, width, std::size_t{3}}, owner));
+  return array_of(std::move(made));
+}
+
+}  // namespace
+
+nb::object PythonModel::preprocess(nb::handle given) const {
+  return made_of(given, [&](std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height) {
+    const ModelInfo facts = info();
+    return Pixels{model_.preprocess(pixels, width, height), facts.input_height, facts.input_width};
+  });
+}
+
+nb::object PythonModel::resize(nb::handle given, int shorter_side) const {
+  return made_of(given, [&](std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height) {
+    return model_.resize(pixels, width, height, shorter_side);
+  });
 }
 
 namespace {
@@ -239,7 +261,8 @@ images: uint8 [batch, height, width, 3], RGB 0..255, which is scaled and normali
 with DLPack or the buffer protocol on the CPU (a torch tensor). It is read where it is, in whatever strides. Any size that
 the network takes; a new size or batch is planned first, which takes longer.
 outputs: a name gives that tensor's values, a sequence of names a dict of them, None the network's first output. "logits",
-"probabilities" and "pooled" (the features) work with every classifier; tensors() lists the others.
+"probabilities" and "pooled" (the features) work with every classifier; tensors() lists the others, such as the feature
+pyramid, "C2" to "C5".
 out: float32 of the one output's shape, dense, to be written and returned; None: a new array.
 
 The first output's values are logits, unless the network itself ends in softmax (outputs_are_probabilities). The interpreter's lock is
@@ -250,6 +273,12 @@ constexpr const char* preprocess_documentation = R"(Resize and crop one photo as
 
 pixels: uint8 [height, width, 3], RGB. Returns uint8 [input_height, input_width, 3]: the shorter side becomes
 `resize`, antialiased as Pillow does it, then the centre is cropped. Releases the interpreter's lock.)";
+
+constexpr const char* resize_documentation = R"(Resize one photo without cropping it.
+
+pixels: uint8 [height, width, 3], RGB. Its shorter side becomes `shorter_side` (0: the model's `resize`), the longer one
+keeps the proportion, rounded down; antialiased as Pillow does it. ten_crops() cuts crops from the result. Releases the
+interpreter's lock.)";
 
 constexpr const char* tensors_documentation = R"(What outputs= takes: (name, operator, shape) of each tensor.
 
@@ -284,6 +313,8 @@ void bind_model(nb::module_& module) {
       .def("counters", &counters_of, counters_documentation, nb::sig("def counters(self) -> dict[str, int | float]"))
       .def("preprocess", &PythonModel::preprocess, "pixels"_a, preprocess_documentation,
            nb::sig("def preprocess(self, pixels: typing.Any) -> numpy.typing.NDArray[numpy.uint8]"))
+      .def("resize", &PythonModel::resize, "pixels"_a, "shorter_side"_a = 0, resize_documentation,
+           nb::sig("def resize(self, pixels: typing.Any, shorter_side: int = 0) -> numpy.typing.NDArray[numpy.uint8]"))
       .def("describe", &describe, "stage"_a = "imported", "format"_a = "text", nb::kw_only(), "batch"_a = 1,
            "height"_a = 0, "width"_a = 0, describe_documentation)
       .def("pack", &pack, "path"_a, nb::kw_only(), "batches"_a = std::vector<std::int32_t>{1}, "height"_a = 0,

@@ -3,7 +3,7 @@
 #
 #   tests/oracle/run.sh [SCRIPT...] [-- OPTION...]   all scripts, or the ones named (logits, classify, ...); options: --tool etc.
 #
-# Needs tests/oracle/setup.sh (with --torch for exporters) and the evaluation data in ../shared/data. Not part of
+# Needs tests/oracle/setup.sh (with --torch for exporters and views) and the evaluation data in ../shared/data. Not part of
 # tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte of made models.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,9 +19,9 @@ done
 if [ ${#scripts[@]} -eq 0 ]; then
   scripts=(logits classify cifar family)
   if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
-    scripts+=(exporters)
+    scripts+=(exporters views)
   else
-    echo "oracle: exporters left out; it needs tests/oracle/setup.sh --torch"
+    echo "oracle: exporters and views left out; they need tests/oracle/setup.sh --torch"
   fi
 fi
 
