@@ -27,7 +27,7 @@ EnsembleMember::EnsembleMember(const Model& model, const MemberOptions& options)
 void EnsembleMember::run(std::span<const Placed> views, std::span<Answer> answers) {
   const residua::Image& first = views[0].view->image;
   const auto classes = static_cast<std::size_t>(info_.classes);
-  Input input{.height = 0, .width = 0};
+  Input input;
   for (const Placed& placed : views) input.images.push_back(placed.view->image);
   try {
     TensorInfo map{};

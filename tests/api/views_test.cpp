@@ -76,7 +76,7 @@ TEST_CASE("a run of ten crops is a run of their copies") {
         const Place place = pixel_at(crop, y, x);
         copies.insert(copies.end(), {static_cast<std::uint8_t>(place.x), static_cast<std::uint8_t>(place.y), 7});
       }
-  residua::Input views{.height = 0, .width = 0};
+  residua::Input views;
   views.images.assign(crops.begin(), crops.end());
   CHECK(model().run(views) == model().run({.data = copies.data(), .batch = 10}));
   // Of planes, too: the same values one channel after the other.
