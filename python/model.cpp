@@ -113,7 +113,7 @@ nb::object PythonModel::preprocess(nb::handle given) const {
   });
 }
 
-nb::object PythonModel::resize(nb::handle given, int shorter_side) const {
+nb::object PythonModel::resized(nb::handle given, int shorter_side) const {
   return made_of(given, [&](std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height) {
     return model_.resize(pixels, width, height, shorter_side);
   });
@@ -274,7 +274,7 @@ constexpr const char* preprocess_documentation = R"(Resize and crop one photo as
 pixels: uint8 [height, width, 3], RGB. Returns uint8 [input_height, input_width, 3]: the shorter side becomes
 `resize`, antialiased as Pillow does it, then the centre is cropped. Releases the interpreter's lock.)";
 
-constexpr const char* resize_documentation = R"(Resize one photo without cropping it.
+constexpr const char* resized_documentation = R"(One photo, resized and not cropped.
 
 pixels: uint8 [height, width, 3], RGB. Its shorter side becomes `shorter_side` (0: the model's `resize`), the longer one
 keeps the proportion, rounded down; antialiased as Pillow does it. ten_crops() cuts crops from the result. Releases the
@@ -313,8 +313,8 @@ void bind_model(nb::module_& module) {
       .def("counters", &counters_of, counters_documentation, nb::sig("def counters(self) -> dict[str, int | float]"))
       .def("preprocess", &PythonModel::preprocess, "pixels"_a, preprocess_documentation,
            nb::sig("def preprocess(self, pixels: typing.Any) -> numpy.typing.NDArray[numpy.uint8]"))
-      .def("resize", &PythonModel::resize, "pixels"_a, "shorter_side"_a = 0, resize_documentation,
-           nb::sig("def resize(self, pixels: typing.Any, shorter_side: int = 0) -> numpy.typing.NDArray[numpy.uint8]"))
+      .def("resized", &PythonModel::resized, "pixels"_a, "shorter_side"_a = 0, resized_documentation,
+           nb::sig("def resized(self, pixels: typing.Any, shorter_side: int = 0) -> numpy.typing.NDArray[numpy.uint8]"))
       .def("describe", &describe, "stage"_a = "imported", "format"_a = "text", nb::kw_only(), "batch"_a = 1,
            "height"_a = 0, "width"_a = 0, describe_documentation)
       .def("pack", &pack, "path"_a, nb::kw_only(), "batches"_a = std::vector<std::int32_t>{1}, "height"_a = 0,

@@ -21,7 +21,7 @@ class PythonModel {
   nanobind::object preprocess(nanobind::handle pixels) const;
 
   // The same, whole, with that shorter side (0: the model's).
-  nanobind::object resize(nanobind::handle pixels, int shorter_side) const;
+  nanobind::object resized(nanobind::handle pixels, int shorter_side) const;
 
   const Model& model() const { return model_; }
   const ContextOptions& options() const { return options_; }

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 def ten_crops(image: NDArray[Any], height: int, width: int) -> List[NDArray[Any]]:
     """The four corners and the centre of an image [height, width, ...], and these mirrored left to right, as views.
 
-    In torchvision's order: top left, top right, bottom left, bottom right, centre. With `model.resize` this is ten-crop
+    In torchvision's order: top left, top right, bottom left, bottom right, centre. With `model.resized` this is ten-crop
     testing (Krizhevsky et al., 2012):
 
-        crops = residua.ten_crops(model.resize(photo), *model.input_size)
+        crops = residua.ten_crops(model.resized(photo), *model.input_size)
         probabilities = model(numpy.stack(crops), "probabilities").mean(axis=0)
 
     Raises ValueError where the image is smaller than a crop.

@@ -61,8 +61,11 @@ SLOW = ("--scales",)  # on the first photos only
 
 def probabilities(made, views):
     """The mean over the views."""
-    with torch.no_grad():
-        return np.mean([torch.softmax(made(as_input(view)).double(), 1)[0].numpy() for view in views], axis=0)
+    inputs = [as_input(view) for view in views]
+    if all(each.shape == inputs[0].shape for each in inputs):
+        inputs = [torch.cat(inputs)]
+    with torch.inference_mode():
+        return np.concatenate([torch.softmax(made(each).double(), 1).numpy() for each in inputs]).mean(axis=0)
 
 
 def photo_of(path):

@@ -165,9 +165,9 @@ def test_preprocessing(model, pixels):
 
 def test_ten_crops_of_a_resized_photo(model):
     photo = numpy.random.default_rng(1).integers(0, 256, (80, 99, 3), numpy.uint8)
-    resized = model.resize(photo, 40)
-    assert resized.shape == (40, 49, 3) and model.resize(photo).shape == (32, 39, 3)
-    assert (model.resize(photo, 80) == photo).all()
+    resized = model.resized(photo, 40)
+    assert resized.shape == (40, 49, 3) and model.resized(photo).shape == (32, 39, 3)
+    assert (model.resized(photo, 80) == photo).all()
     crops = residua.ten_crops(resized, *model.input_size)
     assert (crops[0] == resized[:32, :32]).all() and (crops[3] == resized[8:, 17:]).all()
     assert (crops[4] == resized[4:36, 8:40]).all() and (crops[9] == resized[4:36, 39:7:-1]).all()
@@ -178,7 +178,7 @@ def test_ten_crops_of_a_resized_photo(model):
     with pytest.raises(ValueError, match="41 x 32"):
         residua.ten_crops(resized, 41, 32)
     with pytest.raises(residua.InvalidArgumentError, match="shorter_side"):
-        model.resize(photo, -1)
+        model.resized(photo, -1)
 
 
 def test_softmax_and_top_k():
