@@ -166,7 +166,7 @@ void add_view_options(CLI::App& parser, ClassifyOptions& options) {
           "--crops", [&options](const std::string& name) { options.crops = crops_names.at(name); },
           "What the network sees of a resized image: center, as it was trained; ten, the four corners and the centre, "
           "and these mirrored; ten-square, the same of the image's central square; whole, all of it, in any "
-          "proportions [default: center, with --scales whole]")
+          "proportions [default: center; with --scales: whole]")
       ->check(CLI::IsMember(crops_names).description(""))
       ->type_name("CROPS");
   parser.add_flag("--flip", options.views.flip, "Each view of an image and its mirror image");
@@ -246,8 +246,9 @@ Command add_classify(CLI::App& app) {
       "  residua classify --model resnet50.onnx --scales 224,256,384,480,640 --flip photos/\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
       "\n"
-      "The probabilities of all views of an image, and of all models, are averaged. Whole images cost as much more as\n"
-      "they have more pixels than the model's own crops, and at full size a gigabyte or more of memory.\n"
+      "The probabilities of all views of an image, and of all models, are averaged. Whole images take as much\n"
+      "longer as they have more pixels than the model's own crops, and a large photo at full size a gigabyte or more\n"
+      "of memory.\n"
       "\n"
       "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label "
       "is null\n"
