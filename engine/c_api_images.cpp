@@ -100,14 +100,15 @@ residua_status residua_ten_crops(residua_input_format format, const residua_imag
     require_within(height, "height", 1, whole.height);
     require_within(width, "width", 1, whole.width);
     const std::int64_t bottom = whole.height - height, right = whole.width - width;
-    const std::array corners_and_center = {part_of(whole, 0, 0, height, width), part_of(whole, 0, right, height, width),
-                                           part_of(whole, bottom, 0, height, width),
-                                           part_of(whole, bottom, right, height, width),
-                                           part_of(whole, kernels::center_begin(whole.height, height),
-                                                   kernels::center_begin(whole.width, width), height, width)};
+    const std::int64_t middle = kernels::center_begin(whole.height, height),
+                       center = kernels::center_begin(whole.width, width);
+    const std::array<std::array<std::int64_t, 2>, 5> corners = {
+        {{0, 0}, {0, right}, {bottom, 0}, {bottom, right}, {middle, center}}};
+    // Of the mirrored image, not the crops mirrored: where an odd number of columns is left over the centres differ.
+    const std::array images = {whole, mirrored(whole)};
     for (std::size_t i = 0; i < RESIDUA_TEN_CROPS; ++i) {
-      const engine::ImageView& crop = corners_and_center[i % corners_and_center.size()];
-      const engine::ImageView view = i < corners_and_center.size() ? crop : mirrored(crop);
+      const auto [top, left] = corners[i % corners.size()];
+      const engine::ImageView view = part_of(images[i / corners.size()], top, left, height, width);
       residua_image* const target = element_at(crops, i, complaint);
       target->struct_size = crops->struct_size;
       write_struct(target,

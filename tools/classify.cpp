@@ -125,7 +125,7 @@ void settle_views(ClassifyOptions& options) {
   const bool scales_given = options.views.scales != ViewOptions{}.scales;
   options.views.crops = options.crops.value_or(scales_given ? Crops::whole : Crops::center);
   const bool ten = options.views.crops == Crops::ten || options.views.crops == Crops::ten_square;
-  if (ten && options.views.flip) throw UsageError("--flip: five of the ten crops are the others mirrored already");
+  if (ten && options.views.flip) throw UsageError("--flip: five of the ten crops are of the mirror image already");
   if (options.heat_map.empty()) return;
   const std::size_t views = options.views.views_an_image();
   if (views > 1 || options.models.size() > 1)
@@ -165,7 +165,7 @@ void add_view_options(CLI::App& parser, ClassifyOptions& options) {
       .add_option_function<std::string>(
           "--crops", [&options](const std::string& name) { options.crops = crops_names.at(name); },
           "What the network sees of a resized image: center, as it was trained; ten, the four corners and the centre, "
-          "and these mirrored; ten-square, the same of the image's central square; whole, all of it, in any "
+          "and those of the mirror image; ten-square, the same of the image's central square; whole, all of it, in any "
           "proportions [default: center; with --scales: whole]")
       ->check(CLI::IsMember(crops_names).description(""))
       ->type_name("CROPS");

@@ -12,7 +12,7 @@ namespace residua::tool {
 
 enum class Crops {
   center,      // what the model's own preprocessing leaves
-  ten,         // the corners and the centre of the resized image, and these mirrored (torchvision's TenCrop)
+  ten,         // the corners and the centre of the resized image, and of its mirror image (torchvision's TenCrop)
   ten_square,  // the same of its central square (Krizhevsky et al., 2012)
   whole,       // all of it, whatever its shape
 };

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def ten_crops(image: NDArray[Any], height: int, width: int) -> List[NDArray[Any]]:
-    """The four corners and the centre of an image [height, width, ...], and these mirrored left to right, as views.
+    """The four corners and the centre of an image [height, width, ...] and of its mirror image, as views.
 
     In torchvision's order: top left, top right, bottom left, bottom right, centre. With `model.resized` this is ten-crop
     testing (Krizhevsky et al., 2012):
@@ -23,5 +23,4 @@ def ten_crops(image: NDArray[Any], height: int, width: int) -> List[NDArray[Any]
         raise ValueError(f"crops of {height} x {width} from an image of {image.shape[0]} x {image.shape[1]}: 1 x 1 to its "
                          "size expected")
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (round(bottom / 2), round(right / 2))]
-    crops = [image[top:top + height, left:left + width] for top, left in corners]
-    return crops + [crop[:, ::-1] for crop in crops]
+    return [each[top:top + height, left:left + width] for each in (image, image[:, ::-1]) for top, left in corners]

@@ -38,12 +38,12 @@ Place pixel_at(const residua::Image& view, int y, int x) {
   return {pixel[0], pixel[view.channel_stride]};
 }
 
-TEST_CASE("ten crops: the corners, the centre, and these mirrored") {
-  const Bytes pixels = coordinates(43, 50);
-  const residua::Image image{.data = pixels.data(), .height = 43, .width = 50};
+TEST_CASE("ten crops: the corners and the centre, of the image and of its mirror image") {
+  const Bytes pixels = coordinates(43, 51);
+  const residua::Image image{.data = pixels.data(), .height = 43, .width = 51};
   const auto crops = residua::ten_crops(image, 32, 30);
-  // The centre begins at half of what is left over: 20 / 2, and 11 / 2 = 5.5, rounded to an even number.
-  const Place begins[] = {{0, 0}, {20, 0}, {0, 11}, {20, 11}, {10, 6}};
+  // The centre begins at half of what is left over: 21 / 2 = 10.5 and 11 / 2 = 5.5, rounded to even numbers.
+  const Place begins[] = {{0, 0}, {21, 0}, {0, 11}, {21, 11}, {10, 6}};
   for (std::size_t i = 0; i < crops.size(); ++i) {
     CAPTURE(i);
     const residua::Image& crop = crops[i];
@@ -53,14 +53,14 @@ TEST_CASE("ten crops: the corners, the centre, and these mirrored") {
     const Place first = pixel_at(crop, 0, 0), last = pixel_at(crop, 31, 29);
     CHECK(first.y == begin.y);
     CHECK(last.y == begin.y + 31);
-    CHECK(first.x == begin.x + (i < 5 ? 0 : 29));
-    CHECK(last.x == begin.x + (i < 5 ? 29 : 0));
+    CHECK(first.x == (i < 5 ? begin.x : 50 - begin.x));
+    CHECK(last.x == (i < 5 ? begin.x + 29 : 50 - begin.x - 29));
   }
   // A crop as large as the image is the image.
-  CHECK(residua::ten_crops(image, 43, 50)[3].data == pixels.data());
+  CHECK(residua::ten_crops(image, 43, 51)[3].data == pixels.data());
   check_refused(residua::try_ten_crops(image, 44, 30), "height", RESIDUA_INVALID_ARGUMENT);
   check_refused(residua::try_ten_crops(image, 32, 0), "width", RESIDUA_INVALID_ARGUMENT);
-  check_refused(residua::try_ten_crops({.data = nullptr, .height = 43, .width = 50}, 3, 3), "NULL",
+  check_refused(residua::try_ten_crops({.data = nullptr, .height = 43, .width = 51}, 3, 3), "NULL",
                 RESIDUA_INVALID_ARGUMENT);
   check_refused(residua::try_ten_crops(image, 3, 3, static_cast<residua::InputFormat>(9)), "format",
                 RESIDUA_INVALID_ARGUMENT);

@@ -170,7 +170,7 @@ def test_ten_crops_of_a_resized_photo(model):
     assert (model.resized(photo, 80) == photo).all()
     crops = residua.ten_crops(resized, *model.input_size)
     assert (crops[0] == resized[:32, :32]).all() and (crops[3] == resized[8:, 17:]).all()
-    assert (crops[4] == resized[4:36, 8:40]).all() and (crops[9] == resized[4:36, 39:7:-1]).all()
+    assert (crops[4] == resized[4:36, 8:40]).all() and (crops[9] == resized[4:36, 40:8:-1]).all()
     probabilities = model(numpy.stack(crops), "probabilities").mean(axis=0)
     assert abs(probabilities.sum() - 1) < 1e-5
     # A view of another's pixels is read in place.

@@ -47,8 +47,7 @@ class Picture:
     def ten_crops(self, side):
         right, bottom = self.width - side, self.height - side
         places = [(0, 0), (right, 0), (0, bottom), (right, bottom), (round(right / 2), round(bottom / 2))]
-        crops = [self.part(left, top, side, side) for left, top in places]
-        return crops + [crop.mirrored() for crop in crops]
+        return [each.part(left, top, side, side) for each in (self, self.mirrored()) for left, top in places]
 
 
 def picture(index):
