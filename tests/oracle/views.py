@@ -133,6 +133,7 @@ def compare_whole(options, tool, results, photo):
 def main():
     parser = oracle.arguments(__doc__)
     parser.add_argument("--photos", type=int, default=50, help="how many photos [50]")
+    parser.add_argument("--only", choices=WAYS, help="one of the ways to look at the photos, by its options, and no whole photo")
     options = parser.parse_args()
     tool = oracle.Tool(options.tool)
     oracle.make_models(options, NAMES)
@@ -142,14 +143,17 @@ def main():
     results = oracle.Results("model" + " " * 20, "options" + " " * 35, "photos", "difference", "top-1 equal", "verdict")
     made = {name: network(options, name) for name in NAMES}
     for way, views_of in WAYS.items():
-        few = 10 if way.startswith(SLOW) else len(paths)
+        if options.only not in (None, way):
+            continue
+        few = min(10, len(paths)) if way.startswith(SLOW) else len(paths)
         expected = {name: np.array([probabilities(each, views_of(photo)) for photo in photos[:few]]) for name, each in made.items()}
         ensembles = {(name,): rows for name, rows in expected.items()}
         ensembles[NAMES] = np.mean(list(expected.values()), axis=0)
         for names, rows in ensembles.items():
             models = [options.models / f"{name}.safetensors" for name in names]
             results.compare(lambda: compare_classified(tool, models, way.split(), paths[:few], rows), " + ".join(names), way, few)
-    compare_whole(options, tool, results, photos[0].resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+    if options.only is None:
+        compare_whole(options, tool, results, photos[0].resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
     return results.exit_code()
 
 
