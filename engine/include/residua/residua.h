@@ -391,7 +391,7 @@ typedef struct residua_image {
 /* What many networks are tested on: the mean of the probabilities of ten crops (Krizhevsky et al., 2012). They are
  * `height` x `width` at the corners of an RGB image (top left, top right, bottom left, bottom right) and at its centre,
  * and then those of the image mirrored left to right, as torchvision's TenCrop has them. `crops` is the caller's array
- * of RESIDUA_TEN_CROPS, struct_size set in the first; they are views of the pixels of `image`, for residua_input.images.
+ * of RESIDUA_TEN_CROPS, struct_size set in the first; they are views of `image`, for residua_input.images.
  * Thread-safe; RESIDUA_INVALID_ARGUMENT where the image is smaller. */
 #define RESIDUA_TEN_CROPS 10
 RESIDUA_API residua_status residua_ten_crops(residua_input_format format, const residua_image* image, int32_t height,
