@@ -253,19 +253,3 @@ residua_status residua_model_describe(const residua_model* model, residua_stage 
 }
 
 void residua_text_free(char* text) { std::free(text); }
-
-residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width, int32_t height,
-                                  size_t row_stride, uint8_t* output, residua_error* error) {
-  return guarded(error, [&] {
-    require(model != nullptr, "model is NULL");
-    require(pixels != nullptr && output != nullptr, "pixels or output is NULL");
-    require_within(width, "width", 1, INT32_MAX);
-    require_within(height, "height", 1, INT32_MAX);
-    require(row_stride >= static_cast<std::size_t>(width) * 3, "row_stride is smaller than a row of RGB pixels");
-    const engine::ModelCard& card = model->model->card();
-    const kernels::PreprocessPlan plan = kernels::make_preprocess_plan({width, height}, card.resize, card.interpolation,
-                                                                       {card.input_width, card.input_height});
-    std::vector<std::uint8_t> scratch(plan.scratch_bytes);
-    kernels::preprocess_rgb8(plan, pixels, row_stride, scratch.data(), output);
-  });
-}

@@ -14,38 +14,12 @@ constexpr std::int64_t largest_stride = std::int64_t{1} << 40;
 
 [[noreturn]] void refuse(const std::string& message) { throw Refusal{{graph::ErrorCode::invalid_argument, message}}; }
 
-// Struct `index` of an array whose elements lie as far apart as the caller's header says.
+// The same, read.
 template <class Struct>
 Struct element_of(const Struct* first, std::size_t index, const char* complaint) {
-  const std::size_t size = first->struct_size;
-  require(size >= sizeof(std::size_t) && size % alignof(Struct) == 0, complaint);
-  const auto* const bytes = reinterpret_cast<const std::byte*>(first) + index * size;
-  const Struct element = read_struct(reinterpret_cast<const Struct*>(bytes), complaint);
-  require(element.struct_size == size, complaint);
+  const Struct element = read_struct(element_at(first, index, complaint), complaint);
+  require(element.struct_size == first->struct_size, complaint);
   return element;
-}
-
-// Strides of a dense image of the format where the caller's are 0.
-ImageView view_of(residua_input_format format, std::int64_t channels, const residua_image& image,
-                  const std::string& name) {
-  require_within(image.height, (name + ".height").c_str(), 1, largest_image_side);
-  require_within(image.width, (name + ".width").c_str(), 1, largest_image_side);
-  require_within(image.row_stride, (name + ".row_stride").c_str(), -largest_stride, largest_stride);
-  require_within(image.pixel_stride, (name + ".pixel_stride").c_str(), -largest_stride, largest_stride);
-  require_within(image.channel_stride, (name + ".channel_stride").c_str(), -largest_stride, largest_stride);
-  if (image.data == nullptr) refuse(name + ".data is NULL");
-  ImageView view{static_cast<const std::byte*>(image.data),
-                 image.height,
-                 image.width,
-                 image.row_stride,
-                 image.pixel_stride,
-                 image.channel_stride};
-  const bool planes = format == RESIDUA_FLOAT32_NCHW;
-  const std::int64_t element = format == RESIDUA_UINT8_NHWC ? 1 : static_cast<std::int64_t>(sizeof(float));
-  if (view.pixel_stride == 0) view.pixel_stride = planes ? element : channels * element;
-  if (view.row_stride == 0) view.row_stride = view.width * view.pixel_stride;
-  if (view.channel_stride == 0) view.channel_stride = planes ? view.height * view.row_stride : element;
-  return view;
 }
 
 // From one image to the next where there is no gap.
@@ -90,12 +64,37 @@ Output output_of(const Model& model, const residua_output& given, const std::str
 
 }  // namespace
 
+void require_known(residua_input_format format) {
+  require(format == RESIDUA_FLOAT32_NCHW || format == RESIDUA_UINT8_NHWC || format == RESIDUA_FLOAT32_NHWC,
+          "unknown residua_input_format");
+}
+
+ImageView view_of(residua_input_format format, std::int64_t channels, const residua_image& image,
+                  const std::string& name) {
+  require_within(image.height, (name + ".height").c_str(), 1, largest_image_side);
+  require_within(image.width, (name + ".width").c_str(), 1, largest_image_side);
+  require_within(image.row_stride, (name + ".row_stride").c_str(), -largest_stride, largest_stride);
+  require_within(image.pixel_stride, (name + ".pixel_stride").c_str(), -largest_stride, largest_stride);
+  require_within(image.channel_stride, (name + ".channel_stride").c_str(), -largest_stride, largest_stride);
+  if (image.data == nullptr) refuse(name + ".data is NULL");
+  ImageView view{static_cast<const std::byte*>(image.data),
+                 image.height,
+                 image.width,
+                 image.row_stride,
+                 image.pixel_stride,
+                 image.channel_stride};
+  const bool planes = format == RESIDUA_FLOAT32_NCHW;
+  const std::int64_t element = format == RESIDUA_UINT8_NHWC ? 1 : static_cast<std::int64_t>(sizeof(float));
+  if (view.pixel_stride == 0) view.pixel_stride = planes ? element : channels * element;
+  if (view.row_stride == 0) view.row_stride = view.width * view.pixel_stride;
+  if (view.channel_stride == 0) view.channel_stride = planes ? view.height * view.row_stride : element;
+  return view;
+}
+
 Input input_of(const residua_input* input, const Model& model, std::vector<ImageView>& images) {
   require(input != nullptr, "input is NULL");
   const residua_input given = read_struct(input, "residua_input.struct_size is not set");
-  require(given.format == RESIDUA_FLOAT32_NCHW || given.format == RESIDUA_UINT8_NHWC ||
-              given.format == RESIDUA_FLOAT32_NHWC,
-          "unknown residua_input.format");
+  require_known(given.format);
   require(given.preparation == RESIDUA_AS_IS || given.preparation == RESIDUA_NORMALIZE ||
               given.preparation == RESIDUA_PREPARE,
           "unknown residua_input.preparation");

@@ -1,6 +1,9 @@
 // What a caller's structs ask a run for, checked and translated.
 #pragma once
 
+#include <cstddef>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "engine/c_calls.h"
@@ -18,6 +21,22 @@ struct Request {
   residua_profile_callback profile = nullptr;
   void* profile_user = nullptr;
 };
+
+void require_known(residua_input_format format);
+
+// One image of `channels`, named in complaints, with its strides all set: those of a dense image of the format where
+// the caller's are 0.
+ImageView view_of(residua_input_format format, std::int64_t channels, const residua_image& image,
+                  const std::string& name);
+
+// Struct `index` of an array whose elements lie as far apart as the caller's header says.
+template <class Struct>
+Struct* element_at(Struct* first, std::size_t index, const char* complaint) {
+  using Byte = std::conditional_t<std::is_const_v<Struct>, const std::byte, std::byte>;
+  const std::size_t size = first->struct_size;
+  require(size >= sizeof(std::size_t) && size % alignof(Struct) == 0, complaint);
+  return reinterpret_cast<Struct*>(reinterpret_cast<Byte*>(first) + index * size);
+}
 
 Input input_of(const residua_input* input, const Model& model, std::vector<ImageView>& images);
 

@@ -159,7 +159,7 @@ Result<std::shared_ptr<Model>> Model::finish(graph::ImportedModel imported, cons
   }
   if (options.memory_limit > 0)
     model->allotment_ = std::make_unique<const WeightAllotment>(one_image, kernel_table(), options.memory_limit);
-  model->named_outputs_ = engine::named_outputs(model->offered_);
+  model->named_outputs_ = engine::named_outputs(model->offered_, one_image);
   RESIDUA_RETURN_IF_ERROR(model->check_files_unchanged());
   if (options.progress) options.progress("optimize", 1);
   return model;

@@ -1,6 +1,8 @@
 #include "engine/outputs.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -68,6 +70,46 @@ std::optional<TensorId> pooled_of(const Graph& graph) {
   return std::nullopt;
 }
 
+// The level at which a map's sides are nearest to 1/2^level of the image's; nothing where height and width differ in
+// it.
+std::optional<int> level_of(const graph::Shape& map, const graph::Shape& image) {
+  const auto level = [&](std::size_t axis) {
+    return static_cast<int>(std::lround(
+        std::log2(static_cast<double>(image[axis]) / static_cast<double>(std::max<std::int64_t>(map[axis], 1)))));
+  };
+  return level(2) == level(3) ? std::optional(level(2)) : std::nullopt;
+}
+
+// The last tensor of each level, up to the average over all places. All paths lead through a tensor if, once it is
+// computed, nothing else that came before is needed.
+std::map<int, TensorId> pyramid_of(const Graph& graph) {
+  std::map<int, TensorId> pyramid;
+  const graph::Shape& image = graph.tensor(graph.inputs[0]).shape;
+  if (image.size() != 4) return pyramid;
+  std::map<TensorId, std::size_t> last_use;  // of what leads from the image to the first output
+  std::set<TensorId> needed{graph.outputs[0]};
+  for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    if (!needed.contains(node.output)) continue;
+    for (const TensorId input : node.inputs)
+      if (input != graph::no_tensor && !graph.tensor(input).is_constant() && needed.insert(input).second)
+        last_use.emplace(input, i);
+  }
+  std::size_t needed_until = last_use.contains(graph.inputs[0]) ? last_use.at(graph.inputs[0]) : 0;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!needed.contains(node.output)) continue;
+    const bool all_lead_through = needed_until <= i;
+    if (const auto use = last_use.find(node.output); use != last_use.end())
+      needed_until = std::max(needed_until, use->second);
+    if (!all_lead_through) continue;
+    const graph::Shape& shape = graph.tensor(node.output).shape;
+    if (node.op == Op::global_average_pool || shape.size() != 4) break;
+    if (const auto level = level_of(shape, image)) pyramid[*level] = node.output;
+  }
+  return pyramid;
+}
+
 // Whether a run can hand it out: floats that depend on the images, a row for each.
 bool is_offered(const Tensor& tensor) {
   return !tensor.is_constant() && graph::is_floating_point(tensor.type) && !tensor.shape.empty() &&
@@ -121,7 +163,7 @@ Result<OfferedGraph> offer(Graph optimized) {
   return OfferedGraph{std::move(optimized), class_map};
 }
 
-std::vector<NamedTensor> named_outputs(const OfferedGraph& offered) {
+std::vector<NamedTensor> named_outputs(const OfferedGraph& offered, const Graph& one_image) {
   const Graph& graph = offered.graph;
   std::vector<NamedTensor> list;
   std::set<std::string> taken;
@@ -139,6 +181,9 @@ std::vector<NamedTensor> named_outputs(const OfferedGraph& offered) {
   if (const auto pooled = pooled_of(graph)) add(std::string(pooled_name), {*pooled, false}, op_of(*pooled));
   if (offered.class_map != graph::no_tensor)
     add(std::string(class_map_name), {offered.class_map, false}, op_of(offered.class_map));
+  for (const auto& [level, tensor] : pyramid_of(one_image))
+    if (level >= first_pyramid_level && level <= last_pyramid_level && is_offered(graph.tensor(tensor)))
+      add("C" + std::to_string(level), {tensor, false}, op_of(tensor));
   for (const Node& node : graph.nodes)
     if (const Tensor& tensor = graph.tensor(node.output); is_offered(tensor))
       add(tensor.name, {node.output, false}, graph::info_of(node.op).name);

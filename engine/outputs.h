@@ -1,7 +1,7 @@
 // What a caller can ask a run for: tensors of the optimised graph by name, and what is made of them.
 //
 // Fusing leaves one tensor of a group of nodes, the last: a convolution with its batch norm, residual sum and ReLU
-// answers to the name of what the ReLU wrote. Four names stand for what classifiers have in common, whatever a file
+// answers to the name of what the ReLU wrote. Some names stand for what classifiers have in common, whatever a file
 // calls it; they come before the file's own.
 #pragma once
 
@@ -21,6 +21,11 @@ inline constexpr std::string_view pooled_name = "pooled";                // what
 // Scores at every place of the last feature map: what the classifier says of it before the pool takes the mean (class
 // activation maps, Zhou et al., arXiv:1512.04150). Their mean over all places is the logits.
 inline constexpr std::string_view class_map_name = "class_map";
+
+// The pyramid that detectors and segmenters stand on (Lin et al., arXiv:1612.03144), where the network has it: C2 is
+// the last feature map with a side of a quarter of the image's, C3 of an eighth, C4 and C5 likewise. Only maps that all
+// paths through the network lead through count: what a stage ends with, not what is inside of a residual block.
+inline constexpr int first_pyramid_level = 2, last_pyramid_level = 5;
 
 struct OutputSource {
   graph::TensorId tensor = graph::no_tensor;  // of the offered graph
@@ -50,9 +55,9 @@ struct OfferedGraph {
 };
 graph::Result<OfferedGraph> offer(graph::Graph optimized);
 
-// All that a run can hand out: the four names first, as far as they exist, then the graph's tensors in the order in
-// which they are computed.
-std::vector<NamedTensor> named_outputs(const OfferedGraph& offered);
+// All that a run can hand out: the names above first, as far as they exist, then the graph's tensors in the order in
+// which they are computed. `one_image`: the offered graph for one image of known size, which tells levels apart.
+std::vector<NamedTensor> named_outputs(const OfferedGraph& offered, const graph::Graph& one_image);
 
 // The tensor behind a name of `list`, "" for the graph's first output. `imported` tells a name that fusing took from
 // one that never was.

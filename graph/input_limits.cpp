@@ -54,6 +54,9 @@ constexpr std::array table{
     LimitInfo{Limit::image_pixels, "image_pixels", 178'956'970, std::uint64_t{1} << 31, "pixels of an image"},
     // A progressive file may spend hundreds of bytes on going over all pixels again; encoders use about ten scans.
     LimitInfo{Limit::image_scans, "image_scans", 500, INT32_MAX, "scans of a JPEG file"},
+    // The network's activations are some hundred times as large as the image.
+    LimitInfo{Limit::resized_pixels, "resized_pixels", 16 * mib, std::uint64_t{1} << 31,
+              "pixels of an image that `residua classify` takes whole or cuts several crops from"},
 };
 
 constexpr bool in_order() {

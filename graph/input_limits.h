@@ -39,6 +39,7 @@ enum class Limit {
   image_bytes,
   image_pixels,
   image_scans,
+  resized_pixels,
 };
 
 struct LimitInfo {

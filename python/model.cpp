@@ -114,23 +114,45 @@ nb::object PythonModel::profile(nb::handle given, nb::handle names) const {
                                   "queue_ms"_a = run.queue_ms, "context_bytes"_a = run.context_bytes);
 }
 
-nb::object PythonModel::preprocess(nb::handle given) const {
-  const nb::ndarray<const std::uint8_t> photo = photo_of(given);
-  const ModelInfo facts = info();
-  const auto height = static_cast<std::size_t>(facts.input_height);
-  const auto width = static_cast<std::size_t>(facts.input_width);
-  if (photo.shape(0) > INT32_MAX || photo.shape(1) > INT32_MAX) throw Error(RESIDUA_LIMIT, "pixels: image too large");
+namespace {
 
-  auto values = std::make_unique_for_overwrite<std::uint8_t[]>(height * width * 3);
+// uint8 [height, width, 3]: `pixels`, which the array takes over.
+nb::object array_of(Pixels pixels) {
+  auto held = std::make_unique<Pixels>(std::move(pixels));
+  const std::size_t shape[] = {static_cast<std::size_t>(held->height), static_cast<std::size_t>(held->width), 3};
+  std::uint8_t* const data = held->rgb.data();
+  const nb::capsule owner(held.get(), [](void* pointer) noexcept { delete static_cast<Pixels*>(pointer); });
+  static_cast<void>(held.release());
+  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(data, 3, shape, owner));
+}
+
+// One photo, and what `make` makes of its pixels, width and height without the interpreter's lock.
+template <class Make>
+nb::object made_of(nb::handle given, const Make& make) {
+  const nb::ndarray<const std::uint8_t> photo = photo_of(given);
+  if (photo.shape(0) > INT32_MAX || photo.shape(1) > INT32_MAX) throw Error(RESIDUA_LIMIT, "pixels: image too large");
+  Pixels made;
   {
     const nb::gil_scoped_release unlocked;
-    model_.preprocess(std::span(photo.data(), photo.size()), static_cast<std::int32_t>(photo.shape(1)),
-                      static_cast<std::int32_t>(photo.shape(0)), std::span(values.get(), height * width * 3));
+    made = make(std::span(photo.data(), photo.size()), static_cast<std::int32_t>(photo.shape(1)),
+                static_cast<std::int32_t>(photo.shape(0)));
   }
-  std::uint8_t* data = values.get();
-  const nb::capsule owner(data, [](void* pointer) noexcept { delete[] static_cast<std::uint8_t*>(pointer); });
-  static_cast<void>(values.release());
-  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(data, {height, width, std::size_t{3}}, owner));
+  return array_of(std::move(made));
+}
+
+}  // namespace
+
+nb::object PythonModel::preprocess(nb::handle given) const {
+  return made_of(given, [&](std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height) {
+    const ModelInfo facts = info();
+    return Pixels{model_.preprocess(pixels, width, height), facts.input_height, facts.input_width};
+  });
+}
+
+nb::object PythonModel::resized(nb::handle given, int shorter_side) const {
+  return made_of(given, [&](std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height) {
+    return model_.resize(pixels, width, height, shorter_side);
+  });
 }
 
 }  // namespace residua::python

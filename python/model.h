@@ -23,6 +23,9 @@ class PythonModel {
   // uint8 [height, width, 3] to uint8 [input_height, input_width, 3].
   nanobind::object preprocess(nanobind::handle pixels) const;
 
+  // The same, whole, with that shorter side (0: the model's).
+  nanobind::object resized(nanobind::handle pixels, int shorter_side) const;
+
   const Model& model() const { return model_; }
   const ContextOptions& options() const { return options_; }
   ModelInfo info() const { return model_.info(); }

@@ -161,7 +161,8 @@ images: uint8 [batch, height, width, 3], RGB 0..255, which is scaled and normali
 with DLPack or the buffer protocol on the CPU (a torch tensor). It is read where it is, in whatever strides. Any size that
 the network takes; a new size or batch is planned first, which takes longer.
 outputs: a name gives that tensor's values, a sequence of names a dict of them, None the network's first output. "logits",
-"probabilities" and "pooled" (the features) work with every classifier; tensors() lists the others.
+"probabilities" and "pooled" (the features) work with every classifier; tensors() lists the others, such as the feature
+pyramid, "C2" to "C5".
 out: float32 of the one output's shape, dense, to be written and returned; None: a new array.
 
 The first output's values are logits, unless the network itself ends in softmax (outputs_are_probabilities). The
@@ -181,6 +182,12 @@ constexpr const char* preprocess_documentation = R"(Resize and crop one photo as
 pixels: uint8 [height, width, 3], RGB. Returns uint8 [input_height, input_width, 3]: the shorter side becomes
 `resize`, antialiased as Pillow does it, then the centre is cropped. Releases the interpreter's lock. Raises TypeError for
 what is no array of uint8, and InvalidArgumentError for another shape.)";
+
+constexpr const char* resized_documentation = R"(One photo, resized and not cropped.
+
+pixels: uint8 [height, width, 3], RGB. Its shorter side becomes `shorter_side` (0: the model's `resize`), the longer one
+keeps the proportion, rounded down; antialiased as Pillow does it. ten_crops() cuts crops from the result. Releases the
+interpreter's lock.)";
 
 constexpr const char* tensors_documentation = R"(What outputs= takes: (name, operator, shape) of each tensor.
 
@@ -222,6 +229,8 @@ void bind_model(nb::module_& module) {
       .def("counters", &counters_of, counters_documentation, nb::sig("def counters(self) -> dict[str, int | float]"))
       .def("preprocess", &PythonModel::preprocess, "pixels"_a, preprocess_documentation,
            nb::sig("def preprocess(self, pixels: typing.Any) -> numpy.typing.NDArray[numpy.uint8]"))
+      .def("resized", &PythonModel::resized, "pixels"_a, "shorter_side"_a = 0, resized_documentation,
+           nb::sig("def resized(self, pixels: typing.Any, shorter_side: int = 0) -> numpy.typing.NDArray[numpy.uint8]"))
       .def("describe", &describe, "stage"_a = "imported", "format"_a = "text", nb::kw_only(), "batch"_a = 1,
            "height"_a = 0, "width"_a = 0, describe_documentation)
       .def("pack", &pack, "path"_a, nb::kw_only(), "batches"_a = std::vector<std::int32_t>{1}, "height"_a = 0,

@@ -5,13 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 
 #include "residua/residua.hpp"
 #include "tools/classifier.h"
 #include "tools/command.h"
 #include "tools/crew.h"
+#include "tools/ensemble.h"
 #include "tools/image_groups.h"
 #include "tools/model_file.h"
 #include "tools/options.h"
@@ -19,12 +22,13 @@
 #include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/result_writer.h"
+#include "tools/views.h"
 
 namespace residua::tool {
 namespace {
 
 struct ClassifyOptions {
-  std::string model;  // empty: the bundled one
+  std::vector<std::string> models;  // none: the bundled one
   std::string labels;
   std::string output;  // empty: standard output
   std::vector<std::string> paths;
@@ -36,6 +40,8 @@ struct ClassifyOptions {
   int batch = 8;
   bool json = false;
   bool cache = false;
+  std::optional<Crops> crops;  // none: whole images where there are scales, else the centre
+  ViewOptions views;
   std::string heat_map;        // empty: none
   std::string heat_map_class;  // empty: the likeliest
 };
@@ -58,7 +64,8 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
 }
 
 // Classifies everything, in order. Returns whether every image could be.
-bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile& output) {
+bool classify_all(const std::vector<Model>& models, const ClassifyOptions& options, OutputFile& output) {
+  const Model& model = labelled_model(models);
   const int budget = cpu_budget();
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
   const auto batch = static_cast<std::size_t>(options.batch);
@@ -66,20 +73,23 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
   if (!options.heat_map.empty()) heat_maps.emplace(options.heat_map, options.paths);
   std::optional<std::int32_t> heat_map_class;
   if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
-  ImageGroups groups({options.paths, STDIN_FILENO}, threads, batch);
+  // Images as large as they are may need gigabytes each: all threads work on one together.
+  const bool one_by_one = options.views.at_full_size();
+  ImageGroups groups({options.paths, STDIN_FILENO}, one_by_one ? 1 : threads, one_by_one ? 1 : batch);
   const std::size_t workers = groups.workers();
   std::vector<std::unique_ptr<Classifier>> classifiers;
   for (std::size_t i = 0; i < workers; ++i) {
     // Where there are fewer images than threads, each image has several.
     const std::size_t share = threads / workers + (i < threads % workers ? 1 : 0);
     classifiers.push_back(
-        std::make_unique<Classifier>(model, ClassifierOptions{.threads = static_cast<int>(share),
-                                                              .batch = batch,
-                                                              .top = static_cast<std::size_t>(options.top),
-                                                              .tune = options.tune,
-                                                              .direct = options.direct,
-                                                              .heat_maps = heat_maps ? &*heat_maps : nullptr,
-                                                              .heat_map_class = heat_map_class}));
+        std::make_unique<Classifier>(models, ClassifierOptions{.member = {.threads = static_cast<int>(share),
+                                                                          .batch = batch,
+                                                                          .views = options.views,
+                                                                          .tune = options.tune,
+                                                                          .direct = options.direct},
+                                                               .top = static_cast<std::size_t>(options.top),
+                                                               .heat_maps = heat_maps ? &*heat_maps : nullptr,
+                                                               .heat_map_class = heat_map_class}));
   }
   constexpr std::size_t groups_a_worker = 16;  // so far may the others be ahead of one that is at a huge image
   Crew crew(
@@ -110,29 +120,70 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
   return all_done;
 }
 
-int classify(const ClassifyOptions& options) {
-  const bool bundled = options.model.empty();
-  const Model model =
-      open_model(bundled ? bundled_model() : options.model,
-                 {.labels = options.labels, .cache = options.cache, .memory_limit = options.memory_limit});
-  if (const ModelInfo info = model.info(); info.channels != 3 || info.classes < 1) {
-    throw ModelError("the model takes images of " + std::to_string(info.channels) + " channels and gives " +
-                     std::to_string(info.classes) + " classes: 3 channels and at least 1 class expected");
-  }
+// What the options mean together. Throws UsageError.
+void settle_views(ClassifyOptions& options) {
+  const bool scales_given = options.views.scales != ViewOptions{}.scales;
+  options.views.crops = options.crops.value_or(scales_given ? Crops::whole : Crops::center);
+  const bool ten = options.views.crops == Crops::ten || options.views.crops == Crops::ten_square;
+  if (ten && options.views.flip) throw UsageError("--flip: five of the ten crops are of the mirror image already");
+  if (options.heat_map.empty()) return;
+  const std::size_t views = options.views.views_an_image();
+  if (views > 1 || options.models.size() > 1)
+    throw UsageError("--heatmap draws what one model sees in one view of an image, these options make " +
+                     (options.models.size() > 1 ? std::to_string(options.models.size()) + " models"
+                                                : std::to_string(views) + " views"));
+}
+
+int classify(ClassifyOptions options) {
+  settle_views(options);
+  const bool bundled = options.models.empty();
+  if (bundled) options.models.push_back(bundled_model());
+  const std::vector<Model> models = open_ensemble(
+      options.models, {.labels = options.labels, .cache = options.cache, .memory_limit = options.memory_limit});
+  for (std::size_t i = 0; i < models.size(); ++i) check_views(options.views, models[i], options.models[i]);
   if (bundled && isatty(STDERR_FILENO) == 1) {
     complain("no --model given: using the demonstration model, which knows ten kinds of things (" + [&] {
       std::string names;
-      for (std::int32_t i = 0; const auto label = model.label(i); ++i)
+      for (std::int32_t i = 0; const auto label = models[0].label(i); ++i)
         names += (i > 0 ? ", " : "") + std::string(*label);
       return names;
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
-  if (!options.heat_map.empty() && !model.try_tensor("class_map"))
+  if (!options.heat_map.empty() && !models[0].try_tensor("class_map"))
     throw ModelError("--heatmap: the network does not end in a global average, so its scores belong to no place");
-  const bool all_done = classify_all(model, options, output);
+  const bool all_done = classify_all(models, options, output);
   output.finish();
   return all_done ? all_well : some_inputs_failed;
+}
+
+const std::map<std::string, Crops> crops_names = {
+    {"center", Crops::center}, {"ten", Crops::ten}, {"ten-square", Crops::ten_square}, {"whole", Crops::whole}};
+
+void add_view_options(CLI::App& parser, ClassifyOptions& options) {
+  parser
+      .add_option_function<std::string>(
+          "--crops", [&options](const std::string& name) { options.crops = crops_names.at(name); },
+          "What the network sees of a resized image: center, as it was trained; ten, the four corners and the centre, "
+          "and those of the mirror image; ten-square, the same of the image's central square; whole, all of it, in any "
+          "proportions [default: center; with --scales: whole]")
+      ->check(CLI::IsMember(crops_names).description(""))
+      ->type_name("CROPS");
+  parser.add_flag("--flip", options.views.flip, "Each view of an image and its mirror image");
+  parser
+      .add_option_function<std::string>(
+          "--scales", [&options](const std::string& text) { options.views.scales = parse_scales(text); },
+          "Resize the shorter side to each of these, such as 224,256,384,480,640; full: the image as large as it is "
+          "[default: the model's own size]")
+      ->check([](const std::string& text) {
+        try {
+          parse_scales(text);
+          return std::string();
+        } catch (const std::invalid_argument& error) {
+          return std::string(error.what());
+        }
+      })
+      ->type_name("N,...");
 }
 
 }  // namespace
@@ -141,10 +192,13 @@ Command add_classify(CLI::App& app) {
   const auto options = std::make_shared<ClassifyOptions>();
   CLI::App* parser = app.add_subcommand(
       "classify", "Say what is in images: the most probable classes of each, in the order given. JPEG, PNG and WebP.");
-  add_model_option(*parser, options->model, false)
-      ->description(
-          "Model file: .onnx, .safetensors, or a .pth state dict (told by content) "
-          "[default: the demonstration model that comes with Residua]");
+  parser
+      ->add_option("-m,--model", options->models,
+                   "Model file: .onnx, .safetensors, a .pth state dict, or .residua (told by content); several times: "
+                   "an ensemble, whose probabilities are averaged "
+                   "[default: the demonstration model that comes with Residua]")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   parser
       ->add_option("-l,--labels", options->labels,
                    "Names of the classes, one a line, or tab-separated with the name last")
@@ -153,9 +207,11 @@ Command add_classify(CLI::App& app) {
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("K")
       ->capture_default_str();
+  add_view_options(*parser, *options);
   add_cache_option(*parser, options->cache);
   add_threads_option(*parser, options->threads);
-  add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");
+  add_batch_option(*parser, options->batch,
+                   "Images, or views of them, that a thread takes at once, where there are as many");
   add_memory_limit_option(*parser, options->memory_limit);
   add_tune_option(*parser, options->tune);
   add_direct_option(*parser, options->direct);
@@ -186,7 +242,13 @@ Command add_classify(CLI::App& app) {
       "  residua classify photo.jpg\n"
       "  residua classify --model resnet50.onnx --top 3 holiday/ portrait.png\n"
       "  residua classify --model resnet50.onnx --heatmap seen.png dog.jpg\n"
+      "  residua classify --model resnet50.onnx --model resnet101.onnx --crops ten photos/\n"
+      "  residua classify --model resnet50.onnx --scales 224,256,384,480,640 --flip photos/\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
+      "\n"
+      "The probabilities of all views of an image, and of all models, are averaged. Whole images take as much\n"
+      "longer as they have more pixels than the model's own crops, and a large photo at full size a gigabyte or more\n"
+      "of memory.\n"
       "\n"
       "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label "
       "is null\n"

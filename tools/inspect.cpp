@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "residua/residua.hpp"
 #include "tools/command.h"
@@ -14,11 +15,14 @@
 namespace residua::tool {
 namespace {
 
+using nlohmann::ordered_json;
+
 struct InspectOptions {
   std::string model;
   std::string stage = "optimized";
   std::string format = "text";
   std::string output;  // empty: standard output
+  bool outputs = false;
   PlanShape shape;
   ImageSize image_size;
   LoadOptions load;
@@ -66,6 +70,20 @@ std::string summary(const Model& model, const std::string& name) {
   return table(rows, "ll") + "\n";
 }
 
+// The tensors that a run can hand out, for one image.
+std::string outputs_text(const Model& model, TextFormat format, const ImageSize& size) {
+  std::vector<std::vector<std::string>> rows = {{"name", "op", "shape"}};
+  ordered_json list = ordered_json::array();
+  for (const TensorInfo& tensor : model.tensors(size.height, size.width)) {
+    const std::vector<std::int64_t> shape(tensor.shape, tensor.shape + tensor.rank);
+    std::string sizes;
+    for (const std::int64_t side : shape) sizes += (sizes.empty() ? "" : " x ") + std::to_string(side);
+    rows.push_back({printable(tensor.name), tensor.op, sizes});
+    list.push_back({{"name", tensor.name}, {"op", tensor.op}, {"shape", shape}});
+  }
+  return format == RESIDUA_JSON ? list.dump(1, ' ', false, ordered_json::error_handler_t::replace) : table(rows, "lll");
+}
+
 int inspect(const InspectOptions& options) {
   LoadOptions load = options.load;
   load.verify = true;
@@ -77,7 +95,8 @@ int inspect(const InspectOptions& options) {
   shape.width = options.image_size.width;
   std::string text;
   try {
-    text = model.describe(stage, format, shape, options.context);
+    text = options.outputs ? outputs_text(model, format, options.image_size)
+                           : model.describe(stage, format, shape, options.context);
   } catch (const Error& error) {
     throw ModelError(options.model + ": " + error.what());
   }
@@ -96,21 +115,27 @@ Command add_inspect(CLI::App& app) {
   CLI::App* parser = app.add_subcommand(
       "inspect", "Show a model's network: as its file says, after optimisation, or as it would run here.");
   add_model_option(*parser, options->model, true)->required();
-  parser
-      ->add_option("-s,--stage", options->stage,
-                   "imported: as the file says; optimized: after the passes; planned: the steps of a run, with the "
-                   "implementation chosen for each")
-      ->check(CLI::IsMember(stages).description(""))
-      ->type_name("STAGE")
-      ->capture_default_str();
+  CLI::Option* const stage =
+      parser
+          ->add_option("-s,--stage", options->stage,
+                       "imported: as the file says; optimized: after the passes; planned: the steps of a run, with the "
+                       "implementation chosen for each")
+          ->check(CLI::IsMember(stages).description(""))
+          ->type_name("STAGE")
+          ->capture_default_str();
   parser->add_option("-f,--format", options->format, "text, json, or dot (Graphviz)")
       ->check(CLI::IsMember(formats).description(""))
       ->type_name("FORMAT")
       ->capture_default_str();
   parser->add_option("-o,--output", options->output, "Write to FILE, whole or not at all [default: standard output]")
       ->type_name("FILE");
+  parser->add_flag(
+      "--outputs", options->outputs,
+      "List the tensors that a run can hand out (`residua run --output-tensor`), with their shapes for one "
+      "image (of --image-size), in place of the network; as text or json");
+  CLI::Option* const image_size = add_image_size_option(*parser, options->image_size);
   CLI::Option* planned_only[] = {add_batch_option(*parser, options->shape.batch, "Images to run at once"),
-                                 add_image_size_option(*parser, options->image_size),
+                                 image_size,
                                  add_threads_option(*parser, options->context.threads),
                                  add_schedule_option(*parser, options->context.schedule),
                                  add_direct_option(*parser, options->context.direct),
@@ -120,12 +145,16 @@ Command add_inspect(CLI::App& app) {
       "Examples:\n"
       "  residua inspect --model resnet50.onnx\n"
       "  residua inspect --model resnet18 --stage planned --batch 16 --threads 4\n"
+      "  residua inspect --model resnet18 --outputs --image-size 480x640\n"
       "  residua inspect --model resnet18 --format dot | dot -Tsvg > resnet18.svg\n"
       "\n"
       "The text form starts with a summary in lines that begin with '#'.");
-  return {parser, [options, planned = std::vector<CLI::Option*>(std::begin(planned_only), std::end(planned_only))] {
+  return {parser, [options, stage, image_size,
+                   planned = std::vector<CLI::Option*>(std::begin(planned_only), std::end(planned_only))] {
+            if (options->outputs && (stage->count() > 0 || options->format == "dot"))
+              throw UsageError("--outputs lists tensors, as text or json: --stage and --format dot are for networks");
             for (const CLI::Option* option : planned) {
-              if (option->count() > 0 && options->stage != "planned") {
+              if (option->count() > 0 && options->stage != "planned" && !(options->outputs && option == image_size)) {
                 throw UsageError(option->get_name() + " needs --stage planned: other stages hold for every run");
               }
             }

@@ -65,6 +65,10 @@ void resize_rgb8(const ResizePlan& plan, const std::uint8_t* source, std::size_t
 // torchvision's Resize(shorter): the shorter side becomes `shorter`, the longer one keeps the proportion, rounded down.
 ImageSize resized_to_shorter_side(ImageSize source, std::int64_t shorter);
 
+// Where torchvision's CenterCrop to `kept` of `length` >= kept begins: half of what is left over, and of two halves the
+// even one.
+std::int64_t center_begin(std::int64_t length, std::int64_t kept);
+
 // Resize the shorter side to `shorter`, then torchvision's CenterCrop to `output`: an image smaller than that is
 // centred on black.
 struct PreprocessPlan {

@@ -99,10 +99,7 @@ struct CropAxis {
 
 CropAxis center_crop(std::int64_t length, std::int64_t output) {
   if (output > length) return {0, length, (output - length) / 2};
-  const std::int64_t excess = length - output;
-  // Half the excess; an exact half goes to the even neighbour, as Python's round() does.
-  const std::int64_t half = excess / 2;
-  return {excess % 2 != 0 && half % 2 != 0 ? half + 1 : half, output, 0};
+  return {center_begin(length, output), output, 0};
 }
 
 }  // namespace
@@ -126,6 +123,11 @@ ResizePlan make_resize_plan(ImageSize source, ImageSize resized, ImageBox kept, 
                                               : source_rows * static_cast<std::size_t>(kept.width) * 3;
   }
   return plan;
+}
+
+std::int64_t center_begin(std::int64_t length, std::int64_t kept) {
+  const std::int64_t excess = length - kept, half = excess / 2;
+  return excess % 2 != 0 && half % 2 != 0 ? half + 1 : half;  // as Python's round()
 }
 
 ImageSize resized_to_shorter_side(ImageSize source, std::int64_t shorter) {

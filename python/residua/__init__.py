@@ -11,6 +11,7 @@ A model may be called from any number of threads at once; the interpreter's lock
 the library reports is raised as a residua.Error, by status: see residua.errors.
 """
 from ._residua import Model, architectures, cpu_budget, load, random, softmax, top_k, version
+from .crops import ten_crops
 from .errors import (CancelledError, DeadlineError, Error, FileError, InternalError, InvalidArgumentError, LimitError,
                      MalformedError, MismatchError, OutOfMemoryError, UnsupportedError)
 from .features import FeatureExtractor
@@ -21,4 +22,4 @@ __version__ = version()["version"]
 __all__ = ["CancelledError", "Class", "DeadlineError", "Error", "FeatureExtractor", "FileError", "InternalError",
            "InvalidArgumentError", "Layer", "LimitError", "MalformedError", "MismatchError", "Model", "OutOfMemoryError",
            "Profile", "UnsupportedError", "architectures", "classify", "cpu_budget", "load", "load_photo", "random",
-           "softmax", "top_k", "version"]
+           "softmax", "ten_crops", "top_k", "version"]

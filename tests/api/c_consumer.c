@@ -157,6 +157,36 @@ static void check_describe_and_preprocess(const residua_model* model) {
   CHECK(memcmp(output, golden.nhwc[0], sizeof output) == 0);
 }
 
+static void check_resize_and_ten_crops(const residua_model* model) {
+  static uint8_t resized[GOLDEN_PIXELS * 3 * 4];
+  residua_image image = {0}, crops[RESIDUA_TEN_CROPS] = {{0}};
+  int32_t width = 0, height = 0;
+  CHECK(residua_resized_size(model, GOLDEN_SIDE, GOLDEN_SIDE, 2 * GOLDEN_SIDE, &width, &height, &error) == RESIDUA_OK);
+  CHECK(width == 2 * GOLDEN_SIDE && height == 2 * GOLDEN_SIDE);
+  CHECK(residua_resize(model, golden.nhwc[0][0], GOLDEN_SIDE, GOLDEN_SIDE, GOLDEN_SIDE * 3, 2 * GOLDEN_SIDE, resized,
+                       &error) == RESIDUA_OK);
+  image.struct_size = sizeof image;
+  image.data = resized;
+  image.height = height;
+  image.width = width;
+  crops[0].struct_size = sizeof crops[0];
+  CHECK(residua_ten_crops(RESIDUA_UINT8_NHWC, &image, GOLDEN_SIDE, GOLDEN_SIDE, crops, &error) == RESIDUA_OK);
+  CHECK(crops[0].data == resized && crops[9].struct_size == sizeof crops[0] && crops[9].pixel_stride == -3);
+  CHECK(crops[3].data == resized + (GOLDEN_SIDE * width + GOLDEN_SIDE) * 3);
+
+  REFUSED(residua_resized_size(NULL, 32, 32, 0, &width, &height, &error));
+  REFUSED(residua_resized_size(model, 32, 32, 0, NULL, &height, &error));
+  REFUSED(residua_resized_size(model, 0, 32, 0, &width, &height, &error));
+  REFUSED(residua_resize(model, NULL, 32, 32, 96, 0, resized, &error));
+  REFUSED(residua_resize(model, resized, 32, 32, 95, 0, resized, &error));
+  REFUSED(residua_resize(model, resized, 32, 32, 96, 32769, resized, &error));
+  REFUSED(residua_ten_crops(RESIDUA_UINT8_NHWC, NULL, 1, 1, crops, &error));
+  REFUSED(residua_ten_crops(RESIDUA_UINT8_NHWC, &image, 1, 1, NULL, &error));
+  REFUSED(residua_ten_crops(RESIDUA_UINT8_NHWC, &image, 1, 1 + width, crops, &error));
+  crops[0].struct_size = 0;
+  REFUSED(residua_ten_crops(RESIDUA_UINT8_NHWC, &image, 1, 1, crops, &error));
+}
+
 static void check_misuse_of_models(residua_model* model) {
   residua_model* none = NULL;
   char* text = NULL;
@@ -272,6 +302,7 @@ int main(void) {
   residua_model* model = load();
   check_information(model);
   check_describe_and_preprocess(model);
+  check_resize_and_ten_crops(model);
   check_misuse_of_models(model);
   check_misuse_of_contexts(model);
   check_run(model); /* gives the model back */

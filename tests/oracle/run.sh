@@ -3,8 +3,8 @@
 #
 #   tests/oracle/run.sh [SCRIPT...] [-- OPTION...]   all scripts, or the ones named (logits, classify, ...); options: --tool etc.
 #
-# Needs tests/oracle/setup.sh (with --torch for exporters and networks) and the evaluation data in ../shared/data. Not part of
-# tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte of made models.
+# Needs tests/oracle/setup.sh (with --torch for exporters, networks and views) and the evaluation data in ../shared/data. Not
+# part of tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte of made models.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${ORACLE_PYTHON:-$here/../../.scratch/oracle/bin/python}
@@ -19,9 +19,9 @@ done
 if [ ${#scripts[@]} -eq 0 ]; then
   scripts=(logits classify cifar family hostile)
   if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
-    scripts+=(exporters networks)
+    scripts+=(exporters networks views)
   else
-    echo "oracle: exporters and networks left out; they need tests/oracle/setup.sh --torch"
+    echo "oracle: exporters, networks and views left out; they need tests/oracle/setup.sh --torch"
   fi
 fi
 

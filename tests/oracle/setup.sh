@@ -2,7 +2,7 @@
 # The Python packages that tests/oracle/ compares with, into .scratch/oracle. Nothing of them is built or shipped.
 #
 #   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime openvino ncnn
-#   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm, for exporters.py
+#   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm onnxscript, for exporters.py, networks.py and views.py
 set -euo pipefail
 packages=(numpy onnx safetensors pillow onnxruntime openvino ncnn)
 case ${1:-} in

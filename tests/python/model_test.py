@@ -163,6 +163,24 @@ def test_preprocessing(model, pixels):
         model.preprocess(pixels[0].astype(numpy.float32))
 
 
+def test_ten_crops_of_a_resized_photo(model):
+    photo = numpy.random.default_rng(1).integers(0, 256, (80, 99, 3), numpy.uint8)
+    resized = model.resized(photo, 40)
+    assert resized.shape == (40, 49, 3) and model.resized(photo).shape == (32, 39, 3)
+    assert (model.resized(photo, 80) == photo).all()
+    crops = residua.ten_crops(resized, *model.input_size)
+    assert (crops[0] == resized[:32, :32]).all() and (crops[3] == resized[8:, 17:]).all()
+    assert (crops[4] == resized[4:36, 8:40]).all() and (crops[9] == resized[4:36, 40:8:-1]).all()
+    probabilities = model(numpy.stack(crops), "probabilities").mean(axis=0)
+    assert abs(probabilities.sum() - 1) < 1e-5
+    # A view of another's pixels is read in place.
+    assert (model(crops[9][None]) == model(crops[9][None].copy())).all()
+    with pytest.raises(ValueError, match="41 x 32"):
+        residua.ten_crops(resized, 41, 32)
+    with pytest.raises(residua.InvalidArgumentError, match="shorter_side"):
+        model.resized(photo, -1)
+
+
 def test_softmax_and_top_k():
     values = numpy.array([[1, 3, 2], [0, 0, 0]], numpy.float32)
     probabilities = residua.softmax(values)

@@ -362,6 +362,17 @@ RESIDUA_API residua_status residua_estimate_memory(const char* path, const resid
 RESIDUA_API residua_status residua_preprocess(const residua_model* model, const uint8_t* pixels, int32_t width,
                                               int32_t height, size_t row_stride, uint8_t* output, residua_error* error);
 
+/* The first half of it: resizes by the model's interpolation and crops nothing. The shorter side becomes `shorter_side`
+ * (0: the model's own `resize`), the longer one keeps the proportion, rounded down: residua_resized_size tells.
+ * `output`: [resized_height, resized_width, 3], dense, the caller's. RESIDUA_LIMIT where a side would be longer than
+ * residua_capabilities.largest_image_side. Thread-safe. */
+RESIDUA_API residua_status residua_resized_size(const residua_model* model, int32_t width, int32_t height,
+                                                int32_t shorter_side, int32_t* resized_width, int32_t* resized_height,
+                                                residua_error* error);
+RESIDUA_API residua_status residua_resize(const residua_model* model, const uint8_t* pixels, int32_t width,
+                                          int32_t height, size_t row_stride, int32_t shorter_side, uint8_t* output,
+                                          residua_error* error);
+
 typedef enum residua_input_format RESIDUA_ENUM_TYPE {
   RESIDUA_FLOAT32_NCHW = 0, /* planes */
   RESIDUA_UINT8_NHWC = 1,   /* pixels of bytes, RGB 0..255 */
@@ -390,6 +401,15 @@ typedef struct residua_image {
   int64_t channel_stride;
 } residua_image;
 
+/* What many networks are tested on: the mean of the probabilities of ten crops (Krizhevsky et al., 2012). They are
+ * `height` x `width` at the corners of an RGB image (top left, top right, bottom left, bottom right) and at its centre,
+ * and then those of the image mirrored left to right, as torchvision's TenCrop has them. `crops` is the caller's array
+ * of RESIDUA_TEN_CROPS, struct_size set in the first; they are views of `image`, for residua_input.images.
+ * Thread-safe; RESIDUA_INVALID_ARGUMENT where the image is smaller. */
+#define RESIDUA_TEN_CROPS 10
+RESIDUA_API residua_status residua_ten_crops(residua_input_format format, const residua_image* image, int32_t height,
+                                             int32_t width, residua_image* crops, residua_error* error);
+
 /* The images of a run. The data is read during the run only. Either all have one size and lie at equal distances, from
  * `data` on, or `images` lists `batch` of them; they differ in size with RESIDUA_PREPARE only. */
 typedef struct residua_input {
@@ -411,13 +431,16 @@ typedef struct residua_input {
 
 /* A run can hand out any tensor of the optimised network, by name. Optimising fuses layers; of a group of layers that
  * have become one step, the last one's tensor is there, under its name in the file (of networks that are built from
- * weights: "layer1.0.relu"). Four names stand for what classifiers have in common, and come before the file's own:
+ * weights: "layer1.0.relu"). These names stand for what networks have in common, and come before the file's own:
  *
  *   "logits"         scores before any softmax        [batch, classes]
  *   "probabilities"  after softmax                    [batch, classes]
  *   "pooled"         what the last fully connected layer reads: the features of an image, 512 or 2048 of them
  *   "class_map"      scores at each place of the last features  [batch, classes, height, width]; their mean over all
  *                    places is "logits". Networks that end in a global average, as residual ones do.
+ *   "C2" ... "C5"    the feature pyramid for detectors: the last map whose sides are a quarter of the image's ("C2"),
+ * an eighth, 1/16, 1/32 ("C5"), of the maps that all paths lead through  [batch, channels, height, width]. In a ResNet
+ * these end its four stages. Levels that a network does not have are missing.
  *
  * What no output needs is not computed: a run for "pooled" alone leaves the classifier out. */
 #define RESIDUA_MAX_RANK 8

@@ -245,14 +245,9 @@ class Model {
   // no gap), of `width` pixels of 3 bytes; `output` has room for info().input_height x input_width x 3 bytes.
   Result<void> try_preprocess(std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height,
                               std::span<std::uint8_t> output, std::size_t row_stride = 0) const {
-    const auto row = detail::try_count(width, 3), rows = detail::try_count(height), needed = preprocessed_size();
-    for (const Result<std::size_t>* count : {&row, &rows, &needed})
-      if (!*count) return count->error();
-    if (row_stride == 0) row_stride = *row;
-    if (row_stride < *row || *row > pixels.size() || *rows - 1 > (pixels.size() - *row) / row_stride)
-      return detail::invalid("an image of " + std::to_string(width) + " x " + std::to_string(height) + ", rows " +
-                             std::to_string(row_stride) + " bytes apart, does not fit in " +
-                             std::to_string(pixels.size()) + " bytes");
+    const auto needed = preprocessed_size();
+    if (!needed) return needed.error();
+    if (auto fits = try_rows(pixels, width, height, row_stride); !fits) return fits;
     if (output.size() < *needed)
       return detail::invalid("room for " + std::to_string(output.size()) + " bytes: " + std::to_string(*needed) +
                              " expected");
@@ -269,6 +264,38 @@ class Model {
     std::vector<std::uint8_t> output(preprocessed_size().value());
     preprocess(pixels, width, height, output, row_stride);
     return output;
+  }
+
+  // Resizes one RGB image so that its shorter side becomes `shorter_side` (0: info().resize), and crops nothing.
+  Result<Pixels> try_resize(std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height,
+                            std::int32_t shorter_side = 0, std::size_t row_stride = 0) const {
+    if (auto fits = try_rows(pixels, width, height, row_stride); !fits) return fits.error();
+    const auto size = try_resized_size(width, height, shorter_side);
+    if (!size) return size.error();
+    const auto bytes = detail::try_count(size->height, size->width, 3);
+    if (!bytes) return bytes.error();
+    Pixels resized{std::vector<std::uint8_t>(*bytes), size->height, size->width};
+    if (auto done = detail::try_call(residua_resize, view(), pixels.data(), width, height, row_stride, shorter_side,
+                                     resized.rgb.data());
+        !done)
+      return done.error();
+    return resized;
+  }
+  Pixels resize(std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height,
+                std::int32_t shorter_side = 0, std::size_t row_stride = 0) const {
+    return try_resize(pixels, width, height, shorter_side, row_stride).value();
+  }
+  // How large it becomes.
+  Result<ImageSize> try_resized_size(std::int32_t width, std::int32_t height, std::int32_t shorter_side = 0) const {
+    ImageSize size;
+    if (auto done =
+            detail::try_call(residua_resized_size, view(), width, height, shorter_side, &size.width, &size.height);
+        !done)
+      return done.error();
+    return size;
+  }
+  ImageSize resized_size(std::int32_t width, std::int32_t height, std::int32_t shorter_side = 0) const {
+    return try_resized_size(width, height, shorter_side).value();
   }
 
   // Runs the network, on CPUs that no other such run uses: see residua_run. From any number of threads.
@@ -353,6 +380,20 @@ class Model {
   }
 
   const residua_model* view() const noexcept { return model_.get(); }
+
+  // Whether `height` rows of `width` RGB pixels lie in `pixels`; sets a `row_stride` of 0.
+  static Result<void> try_rows(std::span<const std::uint8_t> pixels, std::int32_t width, std::int32_t height,
+                               std::size_t& row_stride) {
+    const auto row = detail::try_count(width, 3), rows = detail::try_count(height);
+    for (const Result<std::size_t>* count : {&row, &rows})
+      if (!*count) return count->error();
+    if (row_stride == 0) row_stride = *row;
+    if (row_stride < *row || *row > pixels.size() || *rows - 1 > (pixels.size() - *row) / row_stride)
+      return detail::invalid("an image of " + std::to_string(width) + " x " + std::to_string(height) + ", rows " +
+                             std::to_string(row_stride) + " bytes apart, does not fit in " +
+                             std::to_string(pixels.size()) + " bytes");
+    return {};
+  }
 
   Result<std::size_t> preprocessed_size() const {
     const ModelInfo model_info = info();

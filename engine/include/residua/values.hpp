@@ -3,6 +3,7 @@
 
 #include <residua/residua.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -198,6 +199,42 @@ struct Image {
   std::int64_t row_stride = 0;
   std::int64_t pixel_stride = 0;
   std::int64_t channel_stride = 0;
+};
+
+// The ten crops of an image, views of its pixels: see residua_ten_crops.
+inline Result<std::array<Image, RESIDUA_TEN_CROPS>> try_ten_crops(const Image& image, std::int32_t height,
+                                                                  std::int32_t width,
+                                                                  InputFormat format = RESIDUA_UINT8_NHWC) {
+  const residua_image whole{sizeof(residua_image), image.data,         image.height,        image.width,
+                            image.row_stride,      image.pixel_stride, image.channel_stride};
+  residua_image crops[RESIDUA_TEN_CROPS] = {};
+  crops[0].struct_size = sizeof(residua_image);
+  if (auto done = detail::try_call(residua_ten_crops, format, &whole, height, width, &crops[0]); !done)
+    return done.error();
+  std::array<Image, RESIDUA_TEN_CROPS> views;
+  for (std::size_t i = 0; i < views.size(); ++i)
+    views[i] = {crops[i].data,       crops[i].height,       crops[i].width,
+                crops[i].row_stride, crops[i].pixel_stride, crops[i].channel_stride};
+  return views;
+}
+inline std::array<Image, RESIDUA_TEN_CROPS> ten_crops(const Image& image, std::int32_t height, std::int32_t width,
+                                                      InputFormat format = RESIDUA_UINT8_NHWC) {
+  return try_ten_crops(image, height, width, format).value();
+}
+
+struct ImageSize {
+  std::int32_t height = 0;
+  std::int32_t width = 0;
+};
+
+// A dense RGB image of bytes.
+struct Pixels {
+  std::vector<std::uint8_t> rgb;  // [height, width, 3]
+  std::int32_t height = 0;
+  std::int32_t width = 0;
+
+  // A view, for ten_crops and Input::images.
+  Image image() const { return {.data = rgb.data(), .height = height, .width = width}; }
 };
 
 // The images of a run, which must live as long as it: `batch` of one size from `data` on, or those of `images`. See
