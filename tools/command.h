@@ -34,6 +34,7 @@ struct Command {
 };
 
 Command add_classify(CLI::App& app);
+Command add_evaluate(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_inspect(CLI::App& app);
