@@ -183,8 +183,8 @@ Command add_evaluate(CLI::App& app) {
       "confused with what, and every class.");
   add_model_option(*parser, options->model, false)
       ->description(
-          "Model file: .onnx, .safetensors, or a .pth state dict (told by content) "
-          "[default: the demonstration model that comes with Residua]");
+          "Model file: .onnx, .safetensors, or a .pth state dict (told by content); or the name of weights that "
+          "`residua pull` has fetched [default: the demonstration model that comes with Residua]");
   parser
       ->add_option("--labels-file", options->labels_file,
                    "What each image shows: a line an image, file in DIR, tab, class (its number from 0 on, or its "

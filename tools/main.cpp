@@ -53,7 +53,7 @@ int run_tool(int argument_count, char** arguments) {
       "tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network after each optimisation;\n"
       "RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
   const std::array commands = {add_classify(app), add_evaluate(app), add_run(app), add_bench(app),
-                               add_inspect(app),  add_pack(app)};
+                               add_inspect(app),  add_pack(app),     add_pull(app)};
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& outcome) {
