@@ -77,10 +77,8 @@ std::string figure(const EvaluationReport& report, const WrongPicture& picture) 
                              caption_line("taken for", report.name_of(guess.index), guess.probability, " guess") +
                                  caption_line("shows", report.name_of(judgement.truth), judgement.probability, "") +
                                  element("span", "path",
-                                         html_escaped(path) + " · the right class came " +
-                                             (judgement.rank == 1   ? "second"
-                                              : judgement.rank == 2 ? "third"
-                                                                    : std::to_string(judgement.rank + 1) + "th")))) +
+                                         html_escaped(path) + " · the right class came at place " +
+                                             std::to_string(judgement.rank + 1)))) +
          "\n";
 }
 
