@@ -5,12 +5,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "residua/residua.hpp"
 #include "tools/classifier.h"
 #include "tools/command.h"
+#include "tools/contact_sheet.h"
 #include "tools/crew.h"
 #include "tools/image_groups.h"
 #include "tools/model_file.h"
@@ -38,6 +40,7 @@ struct ClassifyOptions {
   bool cache = false;
   std::string heat_map;        // empty: none
   std::string heat_map_class;  // empty: the likeliest
+  std::string sheet;           // empty: none
 };
 
 // The class that `wanted` means: its index, or its label or one of those that a label lists ("tabby, tabby cat").
@@ -57,6 +60,21 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
       wanted + "'; a number from 0 on is understood as well");
 }
 
+ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options,
+                                  std::optional<std::int32_t> of_class) {
+  const std::string name =
+      options.model.empty() ? "the demonstration model" : std::filesystem::path(options.model).filename().string();
+  std::string title = "What " + name + " sees";
+  if (of_class) {
+    const auto label = model.label(*of_class);
+    title = "Where " + name + " sees " + (label ? std::string(*label) : "class " + std::to_string(*of_class));
+  }
+  return {options.sheet,
+          printable(title),
+          {.threads = options.threads, .tune = options.tune, .direct = options.direct},
+          of_class};
+}
+
 // Classifies everything, in order. Returns whether every image could be.
 bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile& output) {
   const int budget = cpu_budget();
@@ -66,6 +84,8 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
   if (!options.heat_map.empty()) heat_maps.emplace(options.heat_map, options.paths);
   std::optional<std::int32_t> heat_map_class;
   if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
+  std::optional<ContactSheet> sheet;
+  if (!options.sheet.empty()) sheet.emplace(model, sheet_options(model, options, heat_map_class));
   ImageGroups groups({options.paths, STDIN_FILENO}, threads, batch);
   const std::size_t workers = groups.workers();
   std::vector<std::unique_ptr<Classifier>> classifiers;
@@ -102,15 +122,25 @@ bool classify_all(const Model& model, const ClassifyOptions& options, OutputFile
         complain(outcome.path + ": " + outcome.error);
       }
       writer.write(outcome);
+      if (sheet) sheet->add(outcome);
     }
     output.flush();
     done += outcomes->size();
     progress.update(done, groups.total());
   }
+  if (const int pages = sheet ? sheet->finish() : 0; pages > 1) {
+    progress.erase();
+    complain("--sheet: " + std::to_string(pages) + " pages, " + options.sheet + " to " +
+             page_path(options.sheet, pages));
+  }
   return all_done;
 }
 
 int classify(const ClassifyOptions& options) {
+  if (!options.heat_map_class.empty() && options.heat_map.empty() && options.sheet.empty())
+    throw UsageError("--class says whose evidence is drawn: it needs --heatmap or --sheet");
+  if (!options.sheet.empty() && lower_case(std::filesystem::path(options.sheet).extension().string()) != ".png")
+    throw UsageError("--sheet: " + options.sheet + " does not end in .png");
   const bool bundled = options.model.empty();
   const Model model =
       open_model(bundled ? bundled_model() : options.model,
@@ -160,18 +190,20 @@ Command add_classify(CLI::App& app) {
   add_tune_option(*parser, options->tune);
   add_direct_option(*parser, options->direct);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
-  CLI::Option* heat_map =
-      parser
-          ->add_option(
-              "--heatmap", options->heat_map,
-              "Draw where in each image the network sees its likeliest class: FILE.png for one image, a folder "
-              "for many")
-          ->type_name("PATH");
+  parser
+      ->add_option("--heatmap", options->heat_map,
+                   "Draw where in each image the network sees its likeliest class: FILE.png for one image, a folder "
+                   "for many")
+      ->type_name("PATH");
   parser
       ->add_option("--class", options->heat_map_class,
-                   "With --heatmap: of this class instead, by its label or its number")
-      ->type_name("NAME")
-      ->needs(heat_map);
+                   "With --heatmap or --sheet: of this class instead, by its label or its number")
+      ->type_name("NAME");
+  parser
+      ->add_option("--sheet", options->sheet,
+                   "Draw a contact sheet: photos, where the network sees their likeliest class, and scores. FILE.png; "
+                   "beyond 14 images FILE-2.png and so on, a page each")
+      ->type_name("FILE");
   parser
       ->add_option("-o,--output", options->output,
                    "Write the results to FILE, whole or not at all [default: standard output]")
@@ -186,6 +218,7 @@ Command add_classify(CLI::App& app) {
       "  residua classify photo.jpg\n"
       "  residua classify --model resnet50.onnx --top 3 holiday/ portrait.png\n"
       "  residua classify --model resnet50.onnx --heatmap seen.png dog.jpg\n"
+      "  residua classify --model resnet50.onnx --sheet holiday.png holiday/\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
       "\n"
       "JSON: {\"path\": \"...\", \"top\": [{\"index\": 281, \"label\": \"tabby\", \"probability\": 0.61}, ...]}; label "

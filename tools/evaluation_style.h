@@ -57,7 +57,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
   :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --truth: #0b62a4;
     --guess: #c65f00; --band: #b9d4ea; --track: #e8e8e8; }
   body { font-size: 10pt; } main { padding: 0; max-width: none; } h2 { break-after: avoid; margin-top: 1.5rem; }
-  .wrong { grid-template-columns: 1fr 1fr; } .pair img { height: 8rem; } thead { display: table-header-group; }
+  .wrong { grid-template-columns: 1fr 1fr; } .pair img { height: 8rem; background: #eee; } thead { display: table-header-group; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )css";
