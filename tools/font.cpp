@@ -67,7 +67,7 @@ struct Font::Face {
 
   // The glyph of a code point, drawn in gray; its advance in 1/64 pixels.
   FT_GlyphSlot glyph(char32_t point, FT_Int32 flags) const {
-    if (FT_Load_Char(face, point, flags | FT_LOAD_NO_HINTING) != 0) return nullptr;
+    if (FT_Load_Char(face, point, static_cast<FT_Int32>(flags | FT_LOAD_NO_HINTING)) != 0) return nullptr;
     return face->glyph;
   }
 };
