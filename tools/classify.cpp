@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "residua/residua.hpp"
 #include "tools/classifier.h"
 #include "tools/command.h"
+#include "tools/contact_sheet.h"
 #include "tools/crew.h"
 #include "tools/ensemble.h"
 #include "tools/image_groups.h"
@@ -28,7 +30,8 @@ namespace residua::tool {
 namespace {
 
 struct ClassifyOptions {
-  std::vector<std::string> models;  // none: the bundled one
+  std::vector<std::string> models;  // none: the bundled one, which then stands there
+  bool bundled = false;
   std::string labels;
   std::string output;  // empty: standard output
   std::vector<std::string> paths;
@@ -44,6 +47,7 @@ struct ClassifyOptions {
   ViewOptions views;
   std::string heat_map;        // empty: none
   std::string heat_map_class;  // empty: the likeliest
+  std::string sheet;           // empty: none
 };
 
 // The class that `wanted` means: its index, or its label or one of those that a label lists ("tabby, tabby cat").
@@ -63,6 +67,21 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
       wanted + "'; a number from 0 on is understood as well");
 }
 
+ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options,
+                                  std::optional<std::int32_t> of_class) {
+  const std::string name =
+      options.bundled ? "the demonstration model" : std::filesystem::path(options.models[0]).filename().string();
+  std::string title = "What " + name + " sees";
+  if (of_class) {
+    const auto label = model.label(*of_class);
+    title = "Where " + name + " sees " + (label ? std::string(*label) : "class " + std::to_string(*of_class));
+  }
+  return {options.sheet,
+          printable(title),
+          {.threads = options.threads, .tune = options.tune, .direct = options.direct},
+          of_class};
+}
+
 // Classifies everything, in order. Returns whether every image could be.
 bool classify_all(const std::vector<Model>& models, const ClassifyOptions& options, OutputFile& output) {
   const Model& model = labelled_model(models);
@@ -73,6 +92,8 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
   if (!options.heat_map.empty()) heat_maps.emplace(options.heat_map, options.paths);
   std::optional<std::int32_t> heat_map_class;
   if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
+  std::optional<ContactSheet> sheet;
+  if (!options.sheet.empty()) sheet.emplace(model, sheet_options(model, options, heat_map_class));
   // Images as large as they are may need gigabytes each: all threads work on one together.
   const bool one_by_one = options.views.at_full_size();
   ImageGroups groups({options.paths, STDIN_FILENO}, one_by_one ? 1 : threads, one_by_one ? 1 : batch);
@@ -112,10 +133,16 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
         complain(outcome.path + ": " + outcome.error);
       }
       writer.write(outcome);
+      if (sheet) sheet->add(outcome);
     }
     output.flush();
     done += outcomes->size();
     progress.update(done, groups.total());
+  }
+  if (const int pages = sheet ? sheet->finish() : 0; pages > 1) {
+    progress.erase();
+    complain("--sheet: " + std::to_string(pages) + " pages, " + options.sheet + " to " +
+             page_path(options.sheet, pages));
   }
   return all_done;
 }
@@ -126,6 +153,14 @@ void settle_views(ClassifyOptions& options) {
   options.views.crops = options.crops.value_or(scales_given ? Crops::whole : Crops::center);
   const bool ten = options.views.crops == Crops::ten || options.views.crops == Crops::ten_square;
   if (ten && options.views.flip) throw UsageError("--flip: five of the ten crops are of the mirror image already");
+  if (!options.heat_map_class.empty() && options.heat_map.empty() && options.sheet.empty())
+    throw UsageError("--class says whose evidence is drawn: it needs --heatmap or --sheet");
+  if (!options.sheet.empty() && lower_case(std::filesystem::path(options.sheet).extension().string()) != ".png")
+    throw UsageError("--sheet: " + options.sheet + " does not end in .png");
+  const bool plain = options.views.crops == Crops::center && !options.views.flip && !scales_given;
+  if (!options.sheet.empty() && (!plain || options.models.size() > 1))
+    throw UsageError("--sheet shows what one model sees in the centre of each image: no --crops, --flip, --scales or "
+                     "second --model beside it");
   if (options.heat_map.empty()) return;
   const std::size_t views = options.views.views_an_image();
   if (views > 1 || options.models.size() > 1)
@@ -136,12 +171,12 @@ void settle_views(ClassifyOptions& options) {
 
 int classify(ClassifyOptions options) {
   settle_views(options);
-  const bool bundled = options.models.empty();
-  if (bundled) options.models.push_back(bundled_model());
+  options.bundled = options.models.empty();
+  if (options.bundled) options.models.push_back(bundled_model());
   const std::vector<Model> models = open_ensemble(
       options.models, {.labels = options.labels, .cache = options.cache, .memory_limit = options.memory_limit});
   for (std::size_t i = 0; i < models.size(); ++i) check_views(options.views, models[i], options.models[i]);
-  if (bundled && isatty(STDERR_FILENO) == 1) {
+  if (options.bundled && isatty(STDERR_FILENO) == 1) {
     complain("no --model given: using the demonstration model, which knows ten kinds of things (" + [&] {
       std::string names;
       for (std::int32_t i = 0; const auto label = models[0].label(i); ++i)
@@ -216,18 +251,20 @@ Command add_classify(CLI::App& app) {
   add_tune_option(*parser, options->tune);
   add_direct_option(*parser, options->direct);
   parser->add_flag("-j,--json", options->json, "One JSON object a line for each image, in place of a table");
-  CLI::Option* heat_map =
-      parser
-          ->add_option(
-              "--heatmap", options->heat_map,
-              "Draw where in each image the network sees its likeliest class: FILE.png for one image, a folder "
-              "for many")
-          ->type_name("PATH");
+  parser
+      ->add_option("--heatmap", options->heat_map,
+                   "Draw where in each image the network sees its likeliest class: FILE.png for one image, a folder "
+                   "for many")
+      ->type_name("PATH");
   parser
       ->add_option("--class", options->heat_map_class,
-                   "With --heatmap: of this class instead, by its label or its number")
-      ->type_name("NAME")
-      ->needs(heat_map);
+                   "With --heatmap or --sheet: of this class instead, by its label or its number")
+      ->type_name("NAME");
+  parser
+      ->add_option("--sheet", options->sheet,
+                   "Draw a contact sheet: photos, where the network sees their likeliest class, and scores. FILE.png; "
+                   "beyond 14 images FILE-2.png and so on, a page each")
+      ->type_name("FILE");
   parser
       ->add_option("-o,--output", options->output,
                    "Write the results to FILE, whole or not at all [default: standard output]")
@@ -244,6 +281,7 @@ Command add_classify(CLI::App& app) {
       "  residua classify --model resnet50.onnx --heatmap seen.png dog.jpg\n"
       "  residua classify --model resnet50.onnx --model resnet101.onnx --crops ten photos/\n"
       "  residua classify --model resnet50.onnx --scales 224,256,384,480,640 --flip photos/\n"
+      "  residua classify --model resnet50.onnx --sheet holiday.png holiday/\n"
       "  find /data -name '*.jpg' | residua classify --model resnet18.pth --labels imagenet.tsv --json -\n"
       "\n"
       "The probabilities of all views of an image, and of all models, are averaged. Whole images take as much\n"

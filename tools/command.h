@@ -34,10 +34,12 @@ struct Command {
 };
 
 Command add_classify(CLI::App& app);
+Command add_evaluate(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_pack(CLI::App& app);
+Command add_pull(CLI::App& app);
 
 // Writes "residua: MESSAGE" to standard error, control characters made harmless.
 void complain(const std::string& message);

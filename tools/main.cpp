@@ -52,7 +52,8 @@ int run_tool(int argument_count, char** arguments) {
       "Environment: RESIDUA_MAX_ISA caps the instruction set (sse2, avx2, avx512); RESIDUA_VERBOSE=dispatch,profile\n"
       "tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network after each optimisation;\n"
       "RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
-  const std::array commands = {add_classify(app), add_run(app), add_bench(app), add_inspect(app), add_pack(app)};
+  const std::array commands = {add_classify(app), add_evaluate(app), add_run(app), add_bench(app),
+                               add_inspect(app),  add_pack(app),     add_pull(app)};
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& outcome) {

@@ -32,11 +32,11 @@ std::optional<std::int32_t> parse_side(std::string_view text) {
 
 CLI::Option* add_model_option(CLI::App& app, std::string& model, bool random_too) {
   return app
-      .add_option(
-          "-m,--model", model,
-          std::string(
-              "Model file: .onnx, .safetensors, a .pth state dict, or .residua from `residua pack` (told by content)") +
-              (random_too ? "; or an architecture such as resnet50, on seeded random weights" : ""))
+      .add_option("-m,--model", model,
+                  std::string("Model file: .onnx, .safetensors, a .pth state dict, or .residua from `residua pack` "
+                              "(told by content); or "
+                              "the name of weights that `residua pull` has fetched") +
+                      (random_too ? "; or an architecture such as resnet50, on seeded random weights" : ""))
       ->type_name("FILE");
 }
 

@@ -8,6 +8,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
+
+#include "tools/report.h"
 
 namespace residua::tool {
 namespace {
@@ -35,18 +38,17 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns) {
+std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns,
+                          const std::string& unit, std::size_t already) {
   std::string text = "  " + std::to_string(done);
   if (total) {
     const std::string total_text = std::to_string(*total);
     text.insert(2, total_text.size() + 2 - std::min(text.size(), total_text.size() + 2), ' ');
     text += "/" + total_text;
   }
-  if (done > 0 && seconds > 0) {
-    const double rate = static_cast<double>(done) / seconds;
-    char rate_text[40];
-    std::snprintf(rate_text, sizeof rate_text, "  %.*f images/s", rate < 100 ? 1 : 0, rate);
-    text += rate_text;
+  if (done > already && seconds > 0) {
+    const double rate = static_cast<double>(done - already) / seconds;
+    text += "  " + fixed(rate, rate < 100 ? 1 : 0) + " " + unit + "/s";
     if (total) text += "  " + duration_text(static_cast<double>(*total - done) / rate) + " left";
   }
   const std::size_t width = total && columns > text.size() + 2 ? std::min(widest_bar, columns - text.size() - 2) : 0;
@@ -57,7 +59,8 @@ std::string progress_line(std::size_t done, std::optional<std::size_t> total, do
   return text.substr(0, columns);
 }
 
-Progress::Progress() : enabled_(can_draw()), start_(Clock::now()) {}
+Progress::Progress(std::string unit, std::size_t already)
+    : enabled_(can_draw()), unit_(std::move(unit)), already_(already), start_(Clock::now()) {}
 
 Progress::~Progress() { erase(); }
 
@@ -67,7 +70,7 @@ void Progress::update(std::size_t done, std::optional<std::size_t> total) {
   if (visible_ && now - drawn_ < redraw_interval) return;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   // One column is left free: writing the last one wraps the line on some terminals.
-  const std::string line = progress_line(done, total, seconds, terminal_columns() - 1);
+  const std::string line = progress_line(done, total, seconds, terminal_columns() - 1, unit_, already_);
   std::fprintf(stderr, "\r%s\033[K", line.c_str());
   std::fflush(stderr);
   drawn_ = now;

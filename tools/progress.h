@@ -12,7 +12,8 @@ namespace residua::tool {
 // terminal and there is more than a little to do. For one thread.
 class Progress {
  public:
-  Progress();
+  // What is counted, and how many of them were done before it began.
+  explicit Progress(std::string unit = "images", std::size_t already = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -27,13 +28,16 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   const bool enabled_;
+  const std::string unit_;
+  const std::size_t already_;
   const Clock::time_point start_;
   Clock::time_point drawn_{};
   bool visible_ = false;
 };
 
 // "[########--------]  120/240  34.2 images/s  3 s left", or "  120  34.2 images/s" without a total; at most `columns`
-// wide.
-std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns);
+// wide. The first `already` took none of the seconds.
+std::string progress_line(std::size_t done, std::optional<std::size_t> total, double seconds, std::size_t columns,
+                          const std::string& unit = "images", std::size_t already = 0);
 
 }  // namespace residua::tool

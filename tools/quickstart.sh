@@ -50,10 +50,9 @@ status=0
 
 cat >&2 <<NEXT
 
-For the 1000 ImageNet classes bring weights: a torchvision .pth, a timm .safetensors or an .onnx file. For instance
-  curl -O https://download.pytorch.org/models/resnet50-0676ba61.pth
-  curl -O https://raw.githubusercontent.com/pytorch/hub/master/imagenet_classes.txt
-  $build/tools/residua classify --model resnet50-0676ba61.pth --labels imagenet_classes.txt photo.jpg
+For the 1000 ImageNet classes fetch published weights, or bring a .pth, .safetensors or .onnx file. For instance
+  $build/tools/residua pull resnet50
+  $build/tools/residua classify --model resnet50 photo.jpg
 How fast it is here:  $build/tools/residua bench --model resnet50
 NEXT
 exit $status

@@ -15,7 +15,7 @@ onednn_minimum=3.2
 # "a|b": any of them will do, the first one that apt offers is installed.
 packages=(g++ meson ninja-build 'pkgconf|pkg-config' libprotozero-dev nlohmann-json3-dev libzip-dev nettle-dev
   'libjpeg-dev|libjpeg62-turbo-dev|libjpeg-turbo8-dev' libpng-dev libwebp-dev libcli11-dev libxsimd-dev doctest-dev
-  libbenchmark-dev)
+  libbenchmark-dev 'libcurl4-openssl-dev|libcurl4-gnutls-dev' ca-certificates libfreetype-dev)
 check_packages=(git python3 python3-dev python3-venv binutils cmake abigail-tools ccache strace cppcheck qemu-user
   'clang-14|clang' 'clang-tidy-14|clang-tidy' 'libclang-rt-14-dev|libclang-rt-dev|clang-14' 'libomp-14-dev|libomp-dev')
 pip_packages=(python3 python3-pip ca-certificates)

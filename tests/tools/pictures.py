@@ -16,6 +16,38 @@ def png(width, height, pixels):
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+def read_png(path):
+    """(width, height, RGB pixels) of a PNG file of 8-bit RGB without interlacing."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    position, packed = 8, b""
+    while position < len(data):
+        length, = struct.unpack(">I", data[position:position + 4])
+        kind, body = data[position + 4:position + 8], data[position + 8:position + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, color, _, _, interlace = struct.unpack(">IIBBBBB", body)
+            assert (depth, color, interlace) == (8, 2, 0)
+        if kind == b"IDAT":
+            packed += body
+        position += 12 + length
+    rows, size = zlib.decompress(packed), width * 3
+    before, pixels = bytearray(size), bytearray()
+    for y in range(height):
+        kind, row = rows[y * (size + 1)], bytearray(rows[y * (size + 1) + 1:(y + 1) * (size + 1)])
+        if kind:
+            for i in range(size):
+                left, above, corner = (row[i - 3], before[i], before[i - 3]) if i >= 3 else (0, before[i], 0)
+                if kind == 4:
+                    guess = left + above - corner
+                    row[i] = (row[i] + min((left, above, corner), key=lambda value: abs(guess - value))) & 255
+                else:
+                    row[i] = (row[i] + (left, above, (left + above) // 2)[kind - 1]) & 255
+        pixels += row
+        before = row
+    return width, height, bytes(pixels)
+
+
 def read_cifar(path):
     """(label, RGB pixels row by row) of each 32 x 32 image in a CIFAR-10 file, which holds them plane by plane."""
     with open(path, "rb") as file:

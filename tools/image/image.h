@@ -1,4 +1,4 @@
-// Image files to pixels: JPEG, PNG and WebP, told by content; and pixels to PNG.
+// Image files to pixels: JPEG, PNG and WebP, told by content; and pixels to PNG and JPEG.
 //
 // Pixels are what Pillow's ImageOps.exif_transpose(image).convert("RGB") gives: turned upright as EXIF says, alpha and
 // colour profiles left out, palettes, grays and CMYK made RGB. One difference: 16-bit grays keep their high byte, where
@@ -36,5 +36,8 @@ Image read_image(const std::filesystem::path& path);
 
 // The bytes of a PNG file. Throws ImageError.
 std::string encode_png(const Image& image);
+
+// The bytes of a JPEG file of that quality, 1 .. 100. Throws ImageError.
+std::string encode_jpeg(const Image& image, int quality);
 
 }  // namespace residua::tool

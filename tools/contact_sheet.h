@@ -1,0 +1,54 @@
+// Contact sheets: photos with what a model sees in them, on pages that can be printed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "residua/residua.hpp"
+#include "tools/evidence_painter.h"
+#include "tools/font.h"
+#include "tools/image/image.h"
+#include "tools/outcome.h"
+
+namespace residua::tool {
+
+struct ContactSheetOptions {
+  std::string path;   // of the first page: "seen.png"; others are "seen-2.png", ...
+  std::string title;  // what is at the top of each page
+  ContextOptions context;
+  std::optional<std::int32_t> of_class;  // whose evidence is drawn; none: the likeliest of each image
+};
+
+// Takes outcomes one by one and writes a page when it is full, so that a long list needs no more memory than a short
+// one. For one thread.
+class ContactSheet {
+ public:
+  // Throws std::runtime_error.
+  ContactSheet(const Model& model, ContactSheetOptions options);
+
+  // An image that failed has a place too, which says why. Throws OutputError where a page cannot be written.
+  void add(const Outcome& outcome);
+  // Writes what has not been yet, and returns how many pages there are.
+  int finish();
+
+ private:
+  void draw_photo(const Outcome& outcome, int left, int top);
+  void draw_guesses(const Outcome& outcome, int left, int top, int width);
+  void start_page();
+  void write_page();
+
+  const Model& model_;
+  const ContactSheetOptions options_;
+  std::optional<EvidencePainter> painter_;
+  const Font large_, medium_, small_;
+  Image page_;
+  int on_page_ = 0;
+  int pages_ = 0;
+};
+
+// "seen.png" and 2: "seen-2.png".
+std::string page_path(const std::string& first, int page);
+
+}  // namespace residua::tool
