@@ -159,8 +159,9 @@ void settle_views(ClassifyOptions& options) {
     throw UsageError("--sheet: " + options.sheet + " does not end in .png");
   const bool plain = options.views.crops == Crops::center && !options.views.flip && !scales_given;
   if (!options.sheet.empty() && (!plain || options.models.size() > 1))
-    throw UsageError("--sheet shows what one model sees in the centre of each image: no --crops, --flip, --scales or "
-                     "second --model beside it");
+    throw UsageError(
+        "--sheet shows what one model sees in the centre of each image: no --crops, --flip, --scales or "
+        "second --model beside it");
   if (options.heat_map.empty()) return;
   const std::size_t views = options.views.views_an_image();
   if (views > 1 || options.models.size() > 1)
