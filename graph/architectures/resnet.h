@@ -1,8 +1,8 @@
 // Residual networks by name, and from the names and shapes of their tensors.
 //
 // He et al., "Deep Residual Learning for Image Recognition" (2015), and Xie et al. 2017 (ResNeXt), Zagoruyko and
-// Komodakis 2016 (Wide ResNet), He et al. 2018, "Bag of Tricks" (ResNet-C, ResNet-D), Hu et al. 2018 (SE-ResNet), in
-// torchvision's and timm's tensor naming.
+// Komodakis 2016 (Wide ResNet), He et al. 2016, "Identity Mappings" (pre-activation, v2), He et al. 2018, "Bag of
+// Tricks" (ResNet-C, ResNet-D), Hu et al. 2018 (SE-ResNet), in torchvision's and timm's tensor naming.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@
 
 namespace residua::graph {
 
-// Shape of a residual network of the v1 / v1.5 family.
+// Shape of a residual network of the v1 / v1.5 family, or of v2.
 struct ResNetConfiguration {
   std::string name;  // "resnet50"
   bool bottleneck = true;
@@ -24,6 +24,7 @@ struct ResNetConfiguration {
   int groups = 1;
   int width_per_group = 64;
   bool cifar_stem = false;         // 3x3 stride 1 and no max-pool, else 7x7 stride 2 and max-pool
+  bool pre_activation = false;     // v2: norm and relu stand before each convolution, and nothing after the sum
   std::vector<int> deep_stem;      // channels of its first two 3x3 convolutions of three; empty: one convolution
   bool average_shortcut = false;   // ResNet-D: a 2x2 average before a shortcut's convolution, which then has stride 1
   std::vector<int> gates;          // channels between squeeze and excitation, per stage; empty: no gates

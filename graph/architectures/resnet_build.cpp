@@ -52,14 +52,16 @@ class Builder {
     TensorId x = graph_.inputs[0];
     for (const ConvolutionLayer& layer : layers.stem) {
       const bool last = &layer == &layers.stem.back();
-      x = relu(convolution(x, layer), last ? "relu" : layer.batch_norm + ".relu");
+      x = convolution(x, layer);
+      if (!layer.batch_norm.empty()) x = relu(normed(x, layer.batch_norm), last ? "relu" : layer.batch_norm + ".relu");
     }
     if (layers.max_pool) x = node(Op::max_pool, "maxpool", {x}, PoolAttributes{{3, 3}, {2, 2}, {1, 1, 1, 1}});
-    for (const ResidualBlock& block : layers.blocks) x = residual(x, block);
+    for (const ResidualBlock& block : layers.blocks)
+      x = layers.pre_activation ? pre_activated_residual(x, block) : residual(x, block);
+    if (!layers.last_norm.empty()) x = relu(normed(x, layers.last_norm), layers.last_norm + ".relu");
     x = node(Op::global_average_pool, "avgpool", {x});
     x = node(Op::flatten, "flatten", {x}, AxisAttributes{1});
-    const std::string& classifier = layers.classifier;
-    x = node(Op::fully_connected, classifier, {x, weight(classifier + ".weight"), weight(classifier + ".bias")});
+    x = classified(x, layers);
     graph_.tensor(x).name = "logits";
     graph_.outputs = {x};
     return std::move(graph_);
@@ -80,18 +82,31 @@ class Builder {
 
   TensorId relu(TensorId x, std::string name) { return node(Op::relu, std::move(name), {x}); }
 
+  // The weights of a classifier that is a 1x1 convolution are those of a matrix product.
+  TensorId classified(TensorId x, const ResNetLayers& layers) {
+    const TensorId matrix = weight(layers.classifier + ".weight");
+    graph_.tensor(matrix).shape = {layers.classes, layers.features};
+    return node(Op::fully_connected, layers.classifier, {x, matrix, weight(layers.classifier + ".bias")});
+  }
+
+  TensorId normed(TensorId x, const std::string& norm) {
+    return node(Op::batch_norm, norm,
+                {x, weight(norm + ".weight"), weight(norm + ".bias"), weight(norm + ".running_mean"),
+                 weight(norm + ".running_var")},
+                BatchNormAttributes{batch_norm_epsilon});
+  }
+
   TensorId convolution(TensorId x, const ConvolutionLayer& layer) {
     ConvolutionAttributes attributes;
     const std::int64_t padding = layer.kernel / 2;
     attributes.strides = {layer.stride, layer.stride};
     attributes.padding = {padding, padding, padding, padding};
     attributes.groups = layer.groups;
-    x = node(Op::convolution, layer.convolution, {x, weight(layer.convolution + ".weight")}, attributes);
-    const std::string& norm = layer.batch_norm;
-    return node(Op::batch_norm, norm,
-                {x, weight(norm + ".weight"), weight(norm + ".bias"), weight(norm + ".running_mean"),
-                 weight(norm + ".running_var")},
-                BatchNormAttributes{batch_norm_epsilon});
+    return node(Op::convolution, layer.convolution, {x, weight(layer.convolution + ".weight")}, attributes);
+  }
+
+  TensorId normed_convolution(TensorId x, const ConvolutionLayer& layer) {
+    return normed(convolution(x, layer), layer.batch_norm);
   }
 
   // As timm has it: the average of an odd image's last row or column is over what there is.
@@ -115,7 +130,7 @@ class Builder {
   }
 
   TensorId shortcut(TensorId x, const ResidualBlock& block) {
-    if (block.projection) return convolution(averaged(x, block), *block.projection);
+    if (block.projection) return normed_convolution(averaged(x, block), *block.projection);
     if (block.stride != 1) {
       x = node(Op::slice, block.name + ".shortcut.slice", {x},
                SliceAttributes{{0, 0}, {INT64_MAX, INT64_MAX}, {2, 3}, {block.stride, block.stride}});
@@ -131,10 +146,21 @@ class Builder {
     TensorId y = x;
     for (std::size_t i = 0; i < block.branch.size(); ++i) {
       if (i > 0) y = relu(y, block.name + ".relu" + std::to_string(i));
-      y = convolution(y, block.branch[i]);
+      y = normed_convolution(y, block.branch[i]);
     }
     if (block.gate) y = gated(y, *block.gate);
     return relu(node(Op::add, block.name + ".add", {y, shortcut(x, block)}), block.name + ".relu");
+  }
+
+  // He et al. 2016: the first norm and relu are the shortcut's too, where it has a projection.
+  TensorId pre_activated_residual(TensorId x, const ResidualBlock& block) {
+    TensorId y = x, shortcut = x;
+    for (const ConvolutionLayer& layer : block.branch) {
+      y = relu(normed(y, layer.batch_norm), layer.batch_norm + ".relu");
+      if (&layer == &block.branch.front() && block.projection) shortcut = convolution(y, *block.projection);
+      y = convolution(y, layer);
+    }
+    return node(Op::add, block.name + ".add", {y, shortcut});
   }
 
   Graph graph_;

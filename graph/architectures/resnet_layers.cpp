@@ -52,6 +52,10 @@ Status check_configuration(const ResNetConfiguration& configuration) {
       (!gates.empty() && gates.size() != configuration.blocks.size()) || !all_in_range(gates)) {
     return invalid("a deep stem has two channel counts before its last one, and gates have one a stage, each positive");
   }
+  if (configuration.pre_activation && (configuration.cifar_stem || !deep_stem.empty() || !gates.empty() ||
+                                       configuration.average_shortcut || configuration.option_a_shortcut)) {
+    return invalid("a pre-activation network has a stem of one 7x7 convolution, plain projections and no gates");
+  }
   for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
     const std::string where = "stage " + std::to_string(stage + 1) + ": ";
     const int channels = configuration.channels[stage];
@@ -82,11 +86,24 @@ namespace {
 std::vector<ConvolutionLayer> stem_of(const ResNetConfiguration& configuration) {
   const std::int64_t channels = configuration.channels[0];
   const bool cifar = configuration.cifar_stem;
+  if (configuration.pre_activation) return {{"stem.conv", "", channels, 3, 7, 2, 1}};
   if (configuration.deep_stem.empty()) return {{"conv1", "bn1", channels, 3, cifar ? 3 : 7, cifar ? 1 : 2, 1}};
   const std::int64_t first = configuration.deep_stem[0], second = configuration.deep_stem[1];
   return {{"conv1.0", "conv1.1", first, 3, 3, 2, 1},
           {"conv1.3", "conv1.4", second, first, 3, 1, 1},
           {"conv1.6", "bn1", channels, second, 3, 1, 1}};
+}
+
+// On the shortcut named so. ResNet-D's average, which has no tensors, takes the first place in the sequence.
+ConvolutionLayer projection_of(const ResNetConfiguration& configuration, const ResidualBlock& block,
+                               const std::string& shortcut) {
+  const bool averages = configuration.average_shortcut;
+  ConvolutionLayer layer{shortcut + (averages ? ".1" : ".0"), shortcut + (averages ? ".2" : ".1")};
+  if (configuration.pre_activation) layer = {shortcut + ".conv", ""};
+  layer.out_channels = block.out_channels;
+  layer.in_channels = block.in_channels;
+  layer.stride = averages ? 1 : block.stride;
+  return layer;
 }
 
 }  // namespace
@@ -104,14 +121,14 @@ ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNam
     const std::int64_t out_channels = channels * expansion;
     for (int index = 0; index < configuration.blocks[stage]; ++index) {
       ResidualBlock block;
-      block.name = "layer" + std::to_string(stage + 1) + "." + std::to_string(index);
+      block.name = block_name(configuration.pre_activation, stage, index);
       block.in_channels = in_channels;
       block.out_channels = out_channels;
       block.stride = stage > 0 && index == 0 ? 2 : 1;
       const auto add = [&](const char* number, std::int64_t out, std::int64_t in, std::int64_t kernel,
                            std::int64_t stride, std::int64_t groups) {
-        block.branch.push_back(
-            {block.name + ".conv" + number, block.name + ".bn" + number, out, in, kernel, stride, groups});
+        const std::string norm = block.name + (configuration.pre_activation ? ".norm" : ".bn") + number;
+        block.branch.push_back({block.name + ".conv" + number, norm, out, in, kernel, stride, groups});
       };
       if (configuration.bottleneck) {
         add("1", width, in_channels, 1, 1, 1);
@@ -123,35 +140,43 @@ ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNam
       }
       if (!configuration.gates.empty()) block.gate = {block.name + ".se", configuration.gates[stage]};
       if (!configuration.option_a_shortcut && (block.stride != 1 || in_channels != out_channels)) {
-        const std::string shortcut = block.name + "." + naming.shortcut;
-        block.average_shortcut = configuration.average_shortcut;
-        const bool d = block.average_shortcut;  // the pool, which has no tensors, takes the first place
-        block.projection = {shortcut + (d ? ".1" : ".0"),
-                            shortcut + (d ? ".2" : ".1"),
-                            out_channels,
-                            in_channels,
-                            1,
-                            d ? 1 : block.stride,
-                            1};
+        block.average_shortcut = configuration.average_shortcut && block.stride != 1;
+        block.projection = projection_of(configuration, block, block.name + "." + naming.shortcut);
       }
       layers.blocks.push_back(std::move(block));
       in_channels = out_channels;
     }
   }
-  layers.classifier = naming.classifier;
+  layers.pre_activation = configuration.pre_activation;
+  if (layers.pre_activation) layers.last_norm = "norm";
+  layers.classifier = layers.pre_activation ? "head.fc" : naming.classifier;
   layers.features = in_channels;
   layers.classes = configuration.classes;
   return layers;
 }
 
+std::string block_name(bool pre_activation, std::size_t stage, int index) {
+  if (pre_activation) return "stages." + std::to_string(stage) + ".blocks." + std::to_string(index);
+  return "layer" + std::to_string(stage + 1) + "." + std::to_string(index);
+}
+
+Shape classifier_shape(const ResNetLayers& layers) {
+  Shape shape{layers.classes, layers.features};
+  if (layers.pre_activation) shape.insert(shape.end(), 2, 1);
+  return shape;
+}
+
 std::vector<std::pair<std::string, Shape>> expected_tensors(const ResNetLayers& layers) {
   std::vector<std::pair<std::string, Shape>> tensors;
+  const auto add_norm = [&](const std::string& name, std::int64_t channels) {
+    if (name.empty()) return;
+    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"})
+      tensors.emplace_back(name + part, Shape{channels});
+  };
   const auto add = [&](const ConvolutionLayer& layer) {
     tensors.emplace_back(layer.convolution + ".weight",
                          Shape{layer.out_channels, layer.in_channels / layer.groups, layer.kernel, layer.kernel});
-    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
-      tensors.emplace_back(layer.batch_norm + part, Shape{layer.out_channels});
-    }
+    add_norm(layer.batch_norm, layers.pre_activation ? layer.in_channels : layer.out_channels);
   };
   for (const ConvolutionLayer& layer : layers.stem) add(layer);
   for (const ResidualBlock& block : layers.blocks) {
@@ -165,7 +190,8 @@ std::vector<std::pair<std::string, Shape>> expected_tensors(const ResNetLayers& 
     }
     if (block.projection) add(*block.projection);
   }
-  tensors.emplace_back(layers.classifier + ".weight", Shape{layers.classes, layers.features});
+  add_norm(layers.last_norm, layers.features);
+  tensors.emplace_back(layers.classifier + ".weight", classifier_shape(layers));
   tensors.emplace_back(layers.classifier + ".bias", Shape{layers.classes});
   return tensors;
 }

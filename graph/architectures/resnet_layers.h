@@ -11,7 +11,8 @@
 
 namespace residua::graph {
 
-// A convolution without bias, padded by half its kernel, and the batch norm after it.
+// A convolution without bias, padded by half its kernel, and the batch norm after it, or, in a pre-activation network,
+// before it; its name is empty where there is none.
 struct ConvolutionLayer {
   std::string convolution;  // "layer1.0.conv1": its weight is "layer1.0.conv1.weight"
   std::string batch_norm;   // "layer1.0.bn1"
@@ -42,10 +43,12 @@ struct ResidualBlock {
 };
 
 struct ResNetLayers {
+  bool pre_activation = false;
   std::vector<ConvolutionLayer> stem;  // a relu after each
   bool max_pool = true;
   std::vector<ResidualBlock> blocks;
-  std::string classifier;  // "fc"
+  std::string last_norm;   // before the average, in a pre-activation network: "norm"
+  std::string classifier;  // "fc"; a 1x1 convolution in a pre-activation network
   std::int64_t features = 0;
   std::int64_t classes = 0;
 };
@@ -63,6 +66,14 @@ ResNetLayers layers_of(const ResNetConfiguration& configuration, const ResNetNam
 
 // Counts are positive and small enough that no product of a few of them leaves int64; widths divide as they must.
 Status check_configuration(const ResNetConfiguration& configuration);
+
+// "layer1.0", or "stages.0.blocks.0" in a pre-activation network; both count from 0 here.
+std::string block_name(bool pre_activation, std::size_t stage, int index);
+
+Shape classifier_shape(const ResNetLayers& layers);
+
+// Whether the tensors are those of a pre-activation network with batch norm, in timm's naming.
+bool is_pre_activation(const std::map<std::string, Tensor>& tensors);
 
 // Every tensor of the network with its shape, in the order in which they run.
 std::vector<std::pair<std::string, Shape>> expected_tensors(const ResNetLayers& layers);

@@ -40,11 +40,18 @@ class Network {
 
   std::map<std::string, Tensor> draw(const ResNetLayers& layers) && {
     double square = 1;
-    for (const ConvolutionLayer& each : layers.stem) square = after_relu(layer(each, square, 0.8f, 1.2f));
+    for (const ConvolutionLayer& each : layers.stem) {
+      if (layers.pre_activation)
+        convolution(each, 1);
+      else
+        square = after_relu(layer(each, square, 0.8f, 1.2f));
+    }
     if (layers.max_pool) square *= 2;  // the largest of nine
-    for (const ResidualBlock& block : layers.blocks) square = residual(block, square);
+    for (const ResidualBlock& block : layers.blocks)
+      square = layers.pre_activation ? pre_activated_residual(block, square) : residual(block, square);
+    if (layers.pre_activation) square = after_relu(norm(layers.last_norm, layers.features, square, 0.8f, 1.2f));
     const auto bound = static_cast<float>(std::sqrt(3 / (static_cast<double>(layers.features) * square)));
-    add(layers.classifier + ".weight", {layers.classes, layers.features}, -bound, bound);
+    add(layers.classifier + ".weight", classifier_shape(layers), -bound, bound);
     add(layers.classifier + ".bias", {layers.classes}, -0.1f, 0.1f);
     return std::move(tensors_);
   }
@@ -56,21 +63,45 @@ class Network {
     tensors_.emplace(name, uniform_.draw(name, shape, low, high));
   }
 
-  // Returns the mean square after the batch norm, given that of the convolution's input.
-  double layer(const ConvolutionLayer& layer, double square, float least_scale, float largest_scale) {
+  // Weights that hand on the mean square of what comes in, times the square of `gain`.
+  void convolution(const ConvolutionLayer& layer, double gain) {
     const std::int64_t inputs = layer.in_channels / layer.groups;
     const auto fan_in = static_cast<double>(inputs * layer.kernel * layer.kernel);
-    const auto bound =
-        static_cast<float>(std::sqrt(3 / fan_in));  // variance 1 / fan_in: the output's is the input's square
-    const auto variance = static_cast<float>(square);
-    const Shape channels{layer.out_channels};
+    const auto bound = static_cast<float>(gain * std::sqrt(3 / fan_in));  // variance 1 / fan_in
     add(layer.convolution + ".weight", {layer.out_channels, inputs, layer.kernel, layer.kernel}, -bound, bound);
-    add(layer.batch_norm + ".weight", channels, least_scale, largest_scale);
-    add(layer.batch_norm + ".bias", channels, -0.1f, 0.1f);
-    add(layer.batch_norm + ".running_mean", channels, -0.2f * std::sqrt(variance), 0.2f * std::sqrt(variance));
-    add(layer.batch_norm + ".running_var", channels, 0.8f * variance, 1.25f * variance);
+  }
+
+  // Returns the mean square after the norm, given that before it.
+  double norm(const std::string& name, std::int64_t count, double square, float least_scale, float largest_scale) {
+    const auto variance = static_cast<float>(square);
+    const Shape channels{count};
+    add(name + ".weight", channels, least_scale, largest_scale);
+    add(name + ".bias", channels, -0.1f, 0.1f);
+    add(name + ".running_mean", channels, -0.2f * std::sqrt(variance), 0.2f * std::sqrt(variance));
+    add(name + ".running_var", channels, 0.8f * variance, 1.25f * variance);
     const double scale = (least_scale + largest_scale) / 2;
     return scale * scale;
+  }
+
+  // Returns the mean square after the batch norm, given that of the convolution's input.
+  double layer(const ConvolutionLayer& layer, double square, float least_scale, float largest_scale) {
+    convolution(layer, 1);
+    return norm(layer.batch_norm, layer.out_channels, square, least_scale, largest_scale);
+  }
+
+  double pre_activated_residual(const ResidualBlock& block, double square) {
+    constexpr double small = 0.35;  // as trained residuals are beside what they are added to
+    double branch = square;
+    for (const ConvolutionLayer& each : block.branch) {
+      const bool last = &each == &block.branch.back();
+      branch = after_relu(norm(each.batch_norm, each.in_channels, branch, 0.8f, 1.2f));
+      convolution(each, last ? small : 1);
+    }
+    if (block.projection) {
+      convolution(*block.projection, 1);
+      square = branch;
+    }
+    return square + small * small * branch;
   }
 
   // Its factors lie about 1/2; returns the mean of their squares.

@@ -29,16 +29,15 @@ Result<Shape> shape_of(const Tensors& tensors, const std::string& name, std::siz
   return shape;
 }
 
-std::string block_name(std::size_t stage, int block) {
-  return "layer" + std::to_string(stage + 1) + "." + std::to_string(block);
-}
-
 // Blocks of each stage, counted by their first convolution.
-std::vector<int> count_blocks(const Tensors& tensors) {
+std::vector<int> count_blocks(const Tensors& tensors, bool pre_activation) {
   std::vector<int> blocks;
-  while (tensors.contains(block_name(blocks.size(), 0) + ".conv1.weight")) {
+  const auto has_block = [&](int index) {
+    return tensors.contains(block_name(pre_activation, blocks.size(), index) + ".conv1.weight");
+  };
+  while (has_block(0)) {
     int count = 1;
-    while (tensors.contains(block_name(blocks.size(), count) + ".conv1.weight")) ++count;
+    while (has_block(count)) ++count;
     blocks.push_back(count);
   }
   return blocks;
@@ -57,7 +56,7 @@ Status read_deep_stem(const Tensors& tensors, ResNetConfiguration& configuration
 Status read_gates(const Tensors& tensors, ResNetConfiguration& configuration) {
   if (!tensors.contains("layer1.0.se.fc1.weight")) return {};
   for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
-    RESIDUA_ASSIGN(const Shape shape, shape_of(tensors, block_name(stage, 0) + ".se.fc1.weight", 4));
+    RESIDUA_ASSIGN(const Shape shape, shape_of(tensors, block_name(false, stage, 0) + ".se.fc1.weight", 4));
     configuration.gates.push_back(static_cast<int>(shape[0]));
   }
   return {};
@@ -73,10 +72,11 @@ bool has_average_shortcut(const Tensors& tensors) {
 
 Status read_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
   if (tensors.contains("conv1.0.weight")) return read_deep_stem(tensors, configuration);
-  RESIDUA_ASSIGN(const Shape stem, shape_of(tensors, "conv1.weight", 4));
+  const std::string name = configuration.pre_activation ? "stem.conv.weight" : "conv1.weight";
+  RESIDUA_ASSIGN(const Shape stem, shape_of(tensors, name, 4));
   configuration.cifar_stem = stem[2] == 3 && stem[3] == 3;
   if (stem[1] != 3 || (!configuration.cifar_stem && !(stem[2] == 7 && stem[3] == 7))) {
-    return Error{ErrorCode::unsupported, "tensor 'conv1.weight': found " + to_string(stem) +
+    return Error{ErrorCode::unsupported, "tensor '" + name + "': found " + to_string(stem) +
                                              ", expected a stem of 3 input channels, 7x7 or 3x3"};
   }
   configuration.input_size = configuration.cifar_stem ? 32 : 224;
@@ -84,7 +84,7 @@ Status read_stem(const Tensors& tensors, ResNetConfiguration& configuration) {
 }
 
 Status read_stage(const Tensors& tensors, std::size_t stage, ResNetConfiguration& configuration) {
-  const std::string block = block_name(stage, 0);
+  const std::string block = block_name(configuration.pre_activation, stage, 0);
   RESIDUA_ASSIGN(const Shape last,
                  shape_of(tensors, block + (configuration.bottleneck ? ".conv3.weight" : ".conv2.weight"), 4));
   const std::int64_t expansion = expansion_of(configuration.bottleneck);
@@ -98,11 +98,12 @@ Status read_stage(const Tensors& tensors, std::size_t stage, ResNetConfiguration
 
 // Groups and width of bottlenecks, from the first 3x3 convolution [width, width / groups, 3, 3].
 Status read_width(const Tensors& tensors, ResNetConfiguration& configuration) {
-  RESIDUA_ASSIGN(const Shape middle, shape_of(tensors, "layer1.0.conv2.weight", 4));
+  const std::string name = block_name(configuration.pre_activation, 0, 0) + ".conv2.weight";
+  RESIDUA_ASSIGN(const Shape middle, shape_of(tensors, name, 4));
   const std::int64_t width = middle[0], channels = configuration.channels[0];
   const std::int64_t groups = width / middle[1];
   if (groups < 1 || width % middle[1] != 0 || width * 64 % (channels * groups) != 0) {
-    return Error{ErrorCode::unsupported, "tensor 'layer1.0.conv2.weight': found " + to_string(middle) +
+    return Error{ErrorCode::unsupported, "tensor '" + name + "': found " + to_string(middle) +
                                              ", which is no grouping of a block of " + std::to_string(channels) +
                                              " channels"};
   }
@@ -130,17 +131,17 @@ std::string name_of(const ResNetConfiguration& found) {
   for (const std::string& name : known_architectures()) {
     const ResNetConfiguration known = *find_architecture(name);
     const auto structure = [](const ResNetConfiguration& c) {
-      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem, c.deep_stem,
-                      c.average_shortcut, c.gates, c.option_a_shortcut);
+      return std::tie(c.bottleneck, c.blocks, c.channels, c.groups, c.width_per_group, c.cifar_stem, c.pre_activation,
+                      c.deep_stem, c.average_shortcut, c.gates, c.option_a_shortcut);
     };
     if (structure(known) == structure(found)) return name;
   }
   return "resnet (custom: " + join(found.blocks) + (found.bottleneck ? " bottleneck" : " basic") + " blocks of " +
          join(found.channels) + " channels" +
          (found.bottleneck ? ", " + std::to_string(found.groups) + "x" + std::to_string(found.width_per_group) : "") +
-         (found.cifar_stem ? ", 3x3 stem" : "") + (found.deep_stem.empty() ? "" : ", deep stem") +
-         (found.average_shortcut ? ", averaged shortcuts" : "") + (found.gates.empty() ? "" : ", gates") +
-         (found.option_a_shortcut ? ", parameter-free shortcuts" : "") + ")";
+         (found.cifar_stem ? ", 3x3 stem" : "") + (found.pre_activation ? ", pre-activation" : "") +
+         (found.deep_stem.empty() ? "" : ", deep stem") + (found.average_shortcut ? ", averaged shortcuts" : "") +
+         (found.gates.empty() ? "" : ", gates") + (found.option_a_shortcut ? ", parameter-free shortcuts" : "") + ")";
 }
 
 }  // namespace
@@ -148,10 +149,12 @@ std::string name_of(const ResNetConfiguration& found) {
 Result<ResNetConfiguration> recognise_resnet(const Tensors& tensors) {
   RESIDUA_RETURN_IF_ERROR(check_family(tensors));
   ResNetConfiguration configuration;
+  configuration.pre_activation = is_pre_activation(tensors);
   RESIDUA_RETURN_IF_ERROR(read_stem(tensors, configuration));
-  configuration.blocks = count_blocks(tensors);
-  if (configuration.blocks.empty()) RESIDUA_RETURN_IF_ERROR(shape_of(tensors, "layer1.0.conv1.weight", 4));
-  configuration.bottleneck = tensors.contains("layer1.0.conv3.weight");
+  const std::string first = block_name(configuration.pre_activation, 0, 0);
+  configuration.blocks = count_blocks(tensors, configuration.pre_activation);
+  if (configuration.blocks.empty()) RESIDUA_RETURN_IF_ERROR(shape_of(tensors, first + ".conv1.weight", 4));
+  configuration.bottleneck = tensors.contains(first + ".conv3.weight");
   for (std::size_t stage = 0; stage < configuration.blocks.size(); ++stage) {
     RESIDUA_RETURN_IF_ERROR(read_stage(tensors, stage, configuration));
   }
@@ -161,7 +164,9 @@ Result<ResNetConfiguration> recognise_resnet(const Tensors& tensors) {
   // An ImageNet network that lacks its projections is a damaged file, not one of option A.
   configuration.option_a_shortcut = configuration.cifar_stem && !configuration.bottleneck && !has_projection(tensors) &&
                                     configuration.blocks.size() > 1;
-  RESIDUA_ASSIGN(const Shape classifier, shape_of(tensors, naming_of(tensors).classifier + ".weight", 2));
+  RESIDUA_ASSIGN(const Shape classifier, configuration.pre_activation
+                                             ? shape_of(tensors, "head.fc.weight", 4)
+                                             : shape_of(tensors, naming_of(tensors).classifier + ".weight", 2));
   configuration.classes = static_cast<int>(classifier[0]);
   configuration.name = name_of(configuration);
   if (const Status status = check_configuration(configuration); !status) {

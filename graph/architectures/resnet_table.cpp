@@ -55,6 +55,13 @@ std::vector<ResNetConfiguration> make_table() {
       table.push_back(std::move(configuration));
     }
   }
+  // He et al. 2016, by timm's names.
+  for (std::size_t plain = 0; plain < 5; ++plain) {
+    ResNetConfiguration configuration = table[plain];
+    configuration.name = "resnetv2_" + configuration.name.substr(std::string_view("resnet").size());
+    configuration.pre_activation = true;
+    table.push_back(std::move(configuration));
+  }
   // Hu et al. 2018: a sixteenth of the channels between squeeze and excitation.
   for (ResNetConfiguration configuration :
        {imagenet("seresnet50", true, {3, 4, 6, 3}), imagenet("seresnet101", true, {3, 4, 23, 3}),

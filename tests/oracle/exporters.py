@@ -86,7 +86,7 @@ EXPORTED = ("torchvision/resnet18", "torchvision/resnext50_32x4d", "timm/resnet1
             "timm/legacy_seresnet18", "timm/resnet18")
 
 SAVED = ("torchvision/resnet18", "torchvision/resnet50", "torchvision/wide_resnet50_2", "timm/resnet18", "timm/resnet26",
-         "timm/resnet18d", "timm/resnet50c", "timm/resnet50d", "timm/seresnet50", "timm/seresnext50_32x4d")
+         "timm/resnet18d", "timm/resnet50c", "timm/resnet50d", "timm/seresnet50", "timm/seresnext50_32x4d", "timm/resnetv2_50")
 
 
 def save_legacy(value, path):

@@ -54,16 +54,17 @@ TEST_CASE("the published sizes of the networks") {
   };
   // torchvision's documentation, timm's networks; for CIFAR He et al.'s table 6 and akamaster's counts (option A) in
   // full
-  for (const Published& each : {Published{"resnet18", 11689512},          Published{"resnet34", 21797672},
-                                Published{"resnet50", 25557032},          Published{"resnet101", 44549160},
-                                Published{"resnet152", 60192808},         Published{"resnext50_32x4d", 25028904},
-                                Published{"resnext101_32x8d", 88791336},  Published{"resnext101_64x4d", 83455272},
-                                Published{"wide_resnet50_2", 68883240},   Published{"wide_resnet101_2", 126886696},
-                                Published{"resnet18d", 11708744},         Published{"resnet50c", 25576264},
-                                Published{"resnet50d", 25576264},         Published{"seresnet50", 28088024},
-                                Published{"seresnext50_32x4d", 27559896}, Published{"resnet20_cifar_a", 269722},
-                                Published{"resnet32_cifar_a", 464154},    Published{"resnet44_cifar_a", 658586},
-                                Published{"resnet56_cifar_a", 853018},    Published{"resnet110_cifar_a", 1727962}}) {
+  for (const Published& each : {Published{"resnet18", 11689512},         Published{"resnet34", 21797672},
+                                Published{"resnet50", 25557032},         Published{"resnet101", 44549160},
+                                Published{"resnet152", 60192808},        Published{"resnext50_32x4d", 25028904},
+                                Published{"resnext101_32x8d", 88791336}, Published{"resnext101_64x4d", 83455272},
+                                Published{"wide_resnet50_2", 68883240},  Published{"wide_resnet101_2", 126886696},
+                                Published{"resnet18d", 11708744},        Published{"resnet50c", 25576264},
+                                Published{"resnet50d", 25576264},        Published{"seresnet50", 28088024},
+                                Published{"resnetv2_50", 25549352},      Published{"seresnext50_32x4d", 27559896},
+                                Published{"resnet20_cifar_a", 269722},   Published{"resnet32_cifar_a", 464154},
+                                Published{"resnet44_cifar_a", 658586},   Published{"resnet56_cifar_a", 853018},
+                                Published{"resnet110_cifar_a", 1727962}}) {
     CAPTURE(each.name);
     std::int64_t parameters = 0;
     for (const auto& [name, tensor] : random_weights(known(each.name), 1)) {
@@ -76,7 +77,7 @@ TEST_CASE("the published sizes of the networks") {
 TEST_CASE("names are sorted and each is found, with timm's tag too") {
   const auto names = known_architectures();
   CHECK(std::is_sorted(names.begin(), names.end()));
-  CHECK(names.size() == 38);
+  CHECK(names.size() == 43);
   for (const std::string& name : names) CHECK(known(name).name == name);
   CHECK(known("resnet50.a1_in1k").name == "resnet50");
   CHECK_FALSE(find_architecture("resnet").has_value());
@@ -154,6 +155,25 @@ TEST_CASE("a deep stem, averaged shortcuts and gates, node by node") {
   CHECK(attributes_of<ConvolutionAttributes>(node_called("layer2.0.downsample.1")).strides == Pair{1, 1});
   CHECK(graph->tensor(node_called("layer2.1.se.fc1").output).shape[1] == 2);
   CHECK(node_called("layer2.1.se").op == Op::multiply);
+}
+
+TEST_CASE("a pre-activation network, node by node") {
+  ResNetConfiguration configuration = tiny(true);
+  configuration.pre_activation = true;
+  const auto graph = build_resnet(configuration, random_weights(configuration, 1));
+  REQUIRE_MESSAGE(graph.ok(), graph.error().message);
+  std::string order;
+  for (const Node& node : graph->nodes) order += node.name + " ";
+  CHECK(
+      order.starts_with("stem.conv maxpool stages.0.blocks.0.norm1 stages.0.blocks.0.norm1.relu "
+                        "stages.0.blocks.0.downsample.conv stages.0.blocks.0.conv1 stages.0.blocks.0.norm2 "));
+  CHECK(order.find("stages.1.blocks.0.add stages.1.blocks.1.norm1 ") != std::string::npos);  // no relu after the sum
+  CHECK(order.ends_with("stages.1.blocks.1.add norm norm.relu avgpool flatten head.fc "));
+  Tensors tensors = random_weights(configuration, 1);
+  tensors["stages.0.blocks.0.bias"] = constant({4});
+  check_fails(build_resnet(configuration, tensors), ErrorCode::mismatch, "has no place in tiny");
+  configuration.gates = {1, 2};
+  check_fails(build_resnet(configuration, tensors), ErrorCode::invalid_argument, "no gates");
 }
 
 TEST_CASE("tensors that are missing, misshapen, of another type or too many are named") {
