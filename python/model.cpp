@@ -23,14 +23,6 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
   return text + "]";
 }
 
-// Of the tensor `name` ("": the first output) for all images of `input`.
-std::vector<std::size_t> output_shape(const Model& model, const Input& input, const std::string& name) {
-  const TensorInfo tensor = model.tensor(name, input.height, input.width);
-  std::vector<std::size_t> shape(tensor.shape, tensor.shape + tensor.rank);
-  shape.at(0) = static_cast<std::size_t>(input.batch);
-  return shape;
-}
-
 // The caller's array, which must be of that shape.
 std::span<float> writable(nb::handle out, const std::vector<std::size_t>& shape) {
   nb::ndarray<float, nb::c_contig, nb::device::cpu> array;
@@ -49,7 +41,7 @@ struct Wanted {
 };
 
 // `names`: None, a name, or several. `out`: None, or where the one output is to be written.
-Wanted wanted_of(const Model& model, const Input& input, nb::handle names, nb::object out) {
+Wanted wanted_of(const PythonModel& model, const Input& input, nb::handle names, nb::object out) {
   const bool single = names.is_none() || nb::isinstance<nb::str>(names);
   std::vector<std::string> list;
   if (single) {
@@ -62,7 +54,7 @@ Wanted wanted_of(const Model& model, const Input& input, nb::handle names, nb::o
 
   Wanted wanted{.outputs = {}, .arrays = single ? std::move(out) : nb::dict()};
   for (const std::string& name : list) {
-    const std::vector<std::size_t> shape = output_shape(model, input, name);
+    const std::vector<std::size_t> shape = model.output_shape(input, name);
     if (single && !wanted.arrays.is_none()) {
       wanted.outputs.push_back({.name = name, .values = writable(wanted.arrays, shape)});
       continue;
@@ -81,9 +73,26 @@ Wanted wanted_of(const Model& model, const Input& input, nb::handle names, nb::o
 
 }  // namespace
 
+std::vector<std::size_t> PythonModel::output_shape(const Input& input, const std::string& name) const {
+  constexpr std::size_t most = 64;
+  const std::lock_guard lock(mutex_);
+  auto found = shapes_.find({name, input.height, input.width});
+  if (found == shapes_.end()) {
+    const TensorInfo tensor = model_.tensor(name, input.height, input.width);
+    if (shapes_.size() == most) shapes_.clear();
+    found = shapes_
+                .emplace(std::tuple(name, input.height, input.width),
+                         std::vector<std::size_t>(tensor.shape, tensor.shape + tensor.rank))
+                .first;
+  }
+  std::vector<std::size_t> shape = found->second;
+  shape.at(0) = static_cast<std::size_t>(input.batch);
+  return shape;
+}
+
 nb::object PythonModel::run(nb::handle given, nb::handle names, nb::object out) const {
   const Images images = images_of(given, info());
-  Wanted wanted = wanted_of(model_, images.input, names, std::move(out));
+  Wanted wanted = wanted_of(*this, images.input, names, std::move(out));
   if (images.input.batch > 0) {
     const nb::gil_scoped_release unlocked;
     model_.run(images.input, wanted.outputs);
@@ -94,7 +103,7 @@ nb::object PythonModel::run(nb::handle given, nb::handle names, nb::object out) 
 nb::object PythonModel::profile(nb::handle given, nb::handle names) const {
   const Images images = images_of(given, info());
   if (images.input.batch == 0) throw Error(RESIDUA_INVALID_ARGUMENT, "images: at least one expected for a profile");
-  const Wanted wanted = wanted_of(model_, images.input, names, nb::none());
+  const Wanted wanted = wanted_of(*this, images.input, names, nb::none());
   RunProfile profile;
   RunInfo run{};
   {

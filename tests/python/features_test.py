@@ -31,6 +31,13 @@ def test_every_listed_tensor_can_be_had(model, pixels):
         assert model(pixels, name).shape == (8, *shape[1:]), name
 
 
+def test_shapes_follow_the_images(model):
+    for side, batch in ((32, 1), (40, 2), (32, 3)):
+        *_, (name, _, shape) = [tensor for tensor in model.tensors(height=side, width=side) if len(tensor[2]) == 4]
+        images = numpy.zeros((batch, 3, side, side), numpy.float32)
+        assert model(images, name).shape == (batch, *shape[1:])
+
+
 def test_features_are_one_row_an_image(model, pixels):
     features = model.features(pixels)
     assert features.shape == (8, 64) and model.features(pixels[:0]).shape == (0, 64)
