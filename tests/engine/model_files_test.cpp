@@ -1,6 +1,7 @@
 // Packed model files and the cache: the same network and bits, from whatever is there.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <random>
 #include <thread>
 

@@ -21,7 +21,8 @@ REFUSE = "refuse"
 MALICIOUS, CUT, NUMBERS = "malicious", "cut short", "NaN and infinity"
 # Odd, but with a meaning: an engine may answer them.
 MEANINGFUL = {"external_parent_in_the_middle", "onnx_unsqueeze_without_end", "onnx_doubled_without_end", "onnx_ir_version_0",
-              "onnx_labels_outside", "onnx_metadata_nested", "onnx_one_weight_many_times"}
+              "onnx_labels_outside", "onnx_metadata_nested", "onnx_one_weight_many_times", "onnx_conv_padding_beyond_memory",
+              "onnx_doubled_beyond_memory"}
 
 
 @dataclass

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "tests/soak/demonstration.h"
-#include "tests/soak/hostile_files.h"
 #include "tests/soak/process_state.h"
 
 using namespace residua;
@@ -85,20 +84,6 @@ TEST_CASE("loading, running and unloading leaves nothing behind") {
     Context context(model);
     run_demonstration(context, 1);
   });
-}
-
-TEST_CASE("files that mean harm leave nothing behind, whatever is run beside them") {
-  const HostileFiles files;
-  const Model model = load_demonstration();
-  Context context(model);
-  const std::vector<float> expected = run_demonstration(context, 1);
-  std::size_t next = 0, taken = 0, different = 0;
-  check_flat(repeats(1500, 100'000), std::size_t{2} << 20, [&] {
-    taken += Model::try_load(files.paths()[next++ % files.paths().size()]).ok();
-    if (next % 16 == 0) different += run_demonstration(context, 1) != expected;
-  });
-  CHECK(taken == 0);
-  CHECK(different == 0);
 }
 
 TEST_CASE("runs leave nothing behind") {
