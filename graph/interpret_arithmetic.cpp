@@ -115,15 +115,16 @@ Result<Value> interpret_matmul(const Invocation& call) {
 }
 
 Result<Value> interpret_batch_norm(const Invocation& call) {
-  const auto& [epsilon, activation] = call.attributes<BatchNormAttributes>();
+  const auto& norm = call.attributes<BatchNormAttributes>();
   const auto parameter = [&call](std::size_t input, std::int64_t channel) {
     return static_cast<double>(call.input(input).floats()[static_cast<std::size_t>(channel)]);
   };
   std::vector<float> elements = call.input(0).floats();
   for_each_element(call.output_shape, [&](std::size_t i, const std::vector<std::int64_t>& at) {
     const std::int64_t c = at[1];
-    const double normal = (static_cast<double>(elements[i]) - parameter(3, c)) / std::sqrt(parameter(4, c) + epsilon);
-    elements[i] = static_cast<float>(activated(activation, normal * parameter(1, c) + parameter(2, c)));
+    const double normal =
+        (static_cast<double>(elements[i]) - parameter(3, c)) / std::sqrt(parameter(4, c) + norm.epsilon);
+    elements[i] = static_cast<float>(activated(norm.activation, normal * parameter(1, c) + parameter(2, c)));
   });
   return Value{call.output_shape, std::move(elements)};
 }

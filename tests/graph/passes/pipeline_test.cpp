@@ -71,7 +71,7 @@ TEST_CASE("the family") {
                {{Op::convolution, 20}, {Op::max_pool, 1}, {Op::global_average_pool, 1}, {Op::fully_connected, 1}});
   // 19 convolutions, and two shortcuts without parameters
   check_counts(
-      optimized(resnet(ResNetConfiguration{"option-a", false, {3, 3, 3}, {16, 32, 64}, 1, 64, true, true, 10, 32})),
+      optimized(resnet("resnet20_cifar_a")),
       {{Op::convolution, 19}, {Op::slice, 2}, {Op::pad, 2}, {Op::global_average_pool, 1}, {Op::fully_connected, 1}});
 }
 
