@@ -60,7 +60,7 @@ class Disk(BrokenMachine):
         subprocess.run(["mount", "-o", "remount," + options, self.folder / "disk"], check=True)
 
     def test_a_full_disk(self):
-        self.mount("size=4m")
+        self.mount("size=16m")
         for name, (arguments, environment) in self.commands("disk").items():
             with self.subTest(name):
                 with contextlib.suppress(OSError), open(self.folder / "disk" / "fill", "wb", buffering=0) as fill:
@@ -211,10 +211,11 @@ class Killed(BrokenMachine):
                 self.check(self.tool(*arguments, environment=environment), 0)
                 lasts = time.monotonic() - begin
                 good = self.contents("out")
-                for turn in range(15):
+                turns = 6 if SANITIZED else 15
+                for turn in range(turns):
                     process = subprocess.Popen([TOOL, *map(str, arguments)], cwd=self.folder, env={**os.environ, **environment},
                                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                    time.sleep(lasts * turn / 14)
+                    time.sleep(lasts * turn / (turns - 1))
                     process.send_signal(signal.SIGKILL)
                     process.wait()
                     for path, content in self.contents("out").items():
