@@ -54,12 +54,13 @@ sys.exit(0 if same else f"{here}\n{there}")
 PYTHON
 }
 
-# Heavy cases are left to the CPU itself: an emulated one is a hundred times slower.
+# Heavy cases are left to the CPU itself: an emulated one is a hundred times slower. (oneDNN asks for SSE4.1: nothing
+# older can be played.)
 tests_of() { "$qemu" -cpu "$1" "$build/tests/$2" --test-case="$3"; }
 
 check "Nehalem: knows no AVX" knows_no Nehalem 'vxorps %ymm0, %ymm0, %ymm0'
 check "Haswell: knows no AVX-512" knows_no Haswell 'vpxord %zmm0, %zmm0, %zmm0'
-for cpu in qemu64:sse2 Nehalem:sse2 Haswell:avx2; do
+for cpu in Nehalem:sse2 Haswell:avx2; do
   name=${cpu%:*}
   check "$name: chooses ${cpu#*:}" chooses "$name" "${cpu#*:}"
   check "$name: classifies a photo alike" answers "$name"
