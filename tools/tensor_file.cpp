@@ -45,7 +45,10 @@ TensorFile::TensorFile(const std::string& path, std::vector<Array> arrays) : pat
       if (!pieces_.back()) fail(system_text(errno));
     }
   }
-  for (std::size_t i = 0; i < arrays_.size(); ++i) write_bytes(i, npy_header(arrays_[i].shape));
+  for (std::size_t i = 0; i < arrays_.size(); ++i) {
+    const std::string header = npy_header(arrays_[i].shape);
+    write_bytes(i, header);
+  }
 }
 
 void TensorFile::fail(const std::string& why) const { throw OutputError(path_ + ": cannot be written: " + why); }
