@@ -152,7 +152,8 @@ def quantized(path, side):
 
 
 def literal_run(path, images):
-    """onnxruntime without its optimisations: 8 bits are then simulated in float, as the file says."""
+    """onnxruntime without its optimisations: 8 bits are then simulated in float, as the file says. Sums in another order still
+    round to the other neighbour now and then, and one step in 255 is far more than 1e-4."""
     import onnxruntime
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
@@ -160,10 +161,14 @@ def literal_run(path, images):
     return onnxruntime.InferenceSession(str(path), settings).run(None, {"input": images})[0]
 
 
+def images_of(batch, side):
+    return np.random.default_rng(3).standard_normal((batch, 3, side, side), np.float32)
+
+
 def largest_difference(tool, path, side, expected_of):
     worst = 0.0
     for batch in BATCHES:
-        images = np.random.default_rng(3).standard_normal((batch, 3, side, side), np.float32)
+        images = images_of(batch, side)
         worst = max(worst, oracle.relative_difference(tool.run(path, images), expected_of(images)))
     return worst
 
@@ -282,7 +287,12 @@ def main():
             def check_quantized():
                 row["after"] = optimized_nodes(tool, eight)
                 row["TorchScript"] = largest_difference(tool, eight, side, lambda images: literal_run(eight, images))
-                return row["TorchScript"] <= LIMIT, row["TorchScript"]
+                session, theirs = oracle.onnxruntime_session(eight), 0.0
+                for batch in BATCHES:
+                    images = images_of(batch, side)
+                    theirs = max(theirs, oracle.relative_difference(oracle.onnxruntime_run(session, images), literal_run(eight, images)))
+                row["notes"] = {"as the file says": f"onnxruntime's own optimised run differs by {theirs:.1e} from its literal one; less is good."}
+                return row["TorchScript"] <= theirs, row["TorchScript"]
             results.compare(check_quantized, row["title"], "TorchScript")
             rows.append(row)
     if options.table:
