@@ -71,7 +71,7 @@ struct Jobs {
   }
 
   // Takes a job out of the line and does it, without the lock.
-  void call(std::deque<Job>::iterator place, std::unique_lock<std::mutex>& lock) {
+  void call(const std::deque<Job>::iterator& place, std::unique_lock<std::mutex>& lock) {
     {
       const Job job = std::move(*place);
       waiting.erase(place);

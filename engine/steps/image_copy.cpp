@@ -40,6 +40,7 @@ Step make_concat(const StepRequest& request) {
       std::int64_t channels, first;
     };
     std::vector<Run> runs;
+    runs.reserve(sources.size());
     for (const Source& source : sources) runs.push_back({source.locate(binding), source.channels, source.first});
     float* const output = binding.address(output_id);
     return {in_ranges(threads, pixels, [=, runs = std::move(runs)](std::int64_t begin, std::int64_t end) {
