@@ -63,6 +63,7 @@ std::vector<Outcome> Classifier::classify(std::vector<ImageInput> images) {
   std::vector<Answer> answers;
   for (std::size_t m = 0; m < members_.size(); ++m) {
     std::vector<const Views*> views;
+    views.reserve(good.size());
     for (const Seen& seen : good) views.push_back(&seen.views[m]);
     answers = members_[m].answer(views);
     for (std::size_t i = 0; i < good.size(); ++i) {
@@ -77,6 +78,7 @@ std::vector<Outcome> Classifier::classify(std::vector<ImageInput> images) {
     Outcome& outcome = outcomes[good[i].place];
     if (!outcome.error.empty()) continue;
     std::vector<float> means;
+    means.reserve(sums[i].size());
     for (const double sum : sums[i]) means.push_back(static_cast<float>(sum / static_cast<double>(members_.size())));
     for (const std::int32_t index : top_k(means, options_.top))
       outcome.guesses.push_back({index, means[static_cast<std::size_t>(index)]});
