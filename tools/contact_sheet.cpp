@@ -1,6 +1,7 @@
 #include "tools/contact_sheet.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -108,7 +109,7 @@ void ContactSheet::draw_guesses(const Outcome& outcome, int left, int top, int w
     y += 7;
     fill(page_, left, y, width, 6, track);
     const double bounded = share > 0 ? std::min(share, 1.0) : 0.0;
-    fill(page_, left, y, static_cast<int>(bounded * width + 0.5), 6, i == 0 ? likeliest : other);
+    fill(page_, left, y, static_cast<int>(std::lround(bounded * width)), 6, i == 0 ? likeliest : other);
     y += i == 0 ? 20 : 16;
   }
 }
