@@ -99,7 +99,7 @@ std::string Font::fitted(std::string_view text, int width) const {
     } while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0x80) != 0 &&
              code_points(text).back() == unknown);
     while (text.ends_with(' ') || text.ends_with(',')) text.remove_suffix(1);
-    const std::string shorter = std::string(text) + std::string(dots);
+    std::string shorter = std::string(text) + std::string(dots);
     if (width_of(shorter) <= width) return shorter;
   }
   return std::string(dots);
