@@ -88,7 +88,7 @@ std::string pull_file(const WeightSet& set, const std::string& source, const fs:
   const bool goes_on = part.size() > 0 && source.find("://") != std::string::npos;
   for (bool again = goes_on;; again = false) {
     fetch(source, part);
-    const std::string digest = digest_of_file(part.path());
+    std::string digest = digest_of_file(part.path());
     if (digest.starts_with(set.sha256)) {
       part.finish();
       return digest;
