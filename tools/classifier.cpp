@@ -26,9 +26,8 @@ Classifier::Classifier(std::span<const Model> models, const ClassifierOptions& o
 }
 
 void Classifier::write_heat_map(const ClassMaps& maps, const View& view, Outcome& outcome) const {
-  const std::size_t places = static_cast<std::size_t>(maps.height) * static_cast<std::size_t>(maps.width);
-  const auto of_class = static_cast<std::size_t>(options_.heat_map_class.value_or(outcome.guesses[0].index));
-  const ClassMap map{std::span(maps.scores).subspan(of_class * places, places), maps.height, maps.width};
+  const ClassMap map =
+      map_of_class(maps.scores, maps.height, maps.width, options_.heat_map_class.value_or(outcome.guesses[0].index));
   try {
     const NetworkView seen{view.shorter_side, view.image.width, view.image.height};
     const std::string path = options_.heat_maps->path_for(outcome.path);

@@ -12,12 +12,10 @@
 #include <stdexcept>
 
 #include "residua/residua.hpp"
-#include "tools/classifier.h"
+#include "tools/classifier_crew.h"
 #include "tools/command.h"
 #include "tools/contact_sheet.h"
-#include "tools/crew.h"
 #include "tools/ensemble.h"
-#include "tools/image_groups.h"
 #include "tools/model_file.h"
 #include "tools/options.h"
 #include "tools/output_file.h"
@@ -87,38 +85,21 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
   const Model& model = labelled_model(models);
   const int budget = cpu_budget();
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
-  const auto batch = static_cast<std::size_t>(options.batch);
   std::optional<HeatMapFiles> heat_maps;
   if (!options.heat_map.empty()) heat_maps.emplace(options.heat_map, options.paths);
   std::optional<std::int32_t> heat_map_class;
   if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
   std::optional<ContactSheet> sheet;
   if (!options.sheet.empty()) sheet.emplace(model, sheet_options(model, options, heat_map_class));
-  // Images as large as they are may need gigabytes each: all threads work on one together.
-  const bool one_by_one = options.views.at_full_size();
-  ImageGroups groups({options.paths, STDIN_FILENO}, one_by_one ? 1 : threads, one_by_one ? 1 : batch);
-  const std::size_t workers = groups.workers();
-  std::vector<std::unique_ptr<Classifier>> classifiers;
-  for (std::size_t i = 0; i < workers; ++i) {
-    // Where there are fewer images than threads, each image has several.
-    const std::size_t share = threads / workers + (i < threads % workers ? 1 : 0);
-    classifiers.push_back(
-        std::make_unique<Classifier>(models, ClassifierOptions{.member = {.threads = static_cast<int>(share),
-                                                                          .batch = batch,
-                                                                          .views = options.views,
-                                                                          .tune = options.tune,
-                                                                          .direct = options.direct},
-                                                               .top = static_cast<std::size_t>(options.top),
-                                                               .heat_maps = heat_maps ? &*heat_maps : nullptr,
-                                                               .heat_map_class = heat_map_class}));
-  }
-  constexpr std::size_t groups_a_worker = 16;  // so far may the others be ahead of one that is at a huge image
-  Crew crew(
-      workers, [&](const std::stop_token& stop) { return groups.take(stop); },
-      [&](std::size_t worker, std::vector<ImageInput> group) {
-        return classifiers[worker]->classify(std::move(group));
-      },
-      groups_a_worker * workers);
+  ClassifierCrew crew({options.paths, STDIN_FILENO}, models,
+                      {.member = {.batch = static_cast<std::size_t>(options.batch),
+                                  .views = options.views,
+                                  .tune = options.tune,
+                                  .direct = options.direct},
+                       .top = static_cast<std::size_t>(options.top),
+                       .heat_maps = heat_maps ? &*heat_maps : nullptr,
+                       .heat_map_class = heat_map_class},
+                      threads);
 
   ResultWriter writer(model, output, options.json);
   Progress progress;
@@ -137,7 +118,7 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
     }
     output.flush();
     done += outcomes->size();
-    progress.update(done, groups.total());
+    progress.update(done, crew.total());
   }
   if (const int pages = sheet ? sheet->finish() : 0; pages > 1) {
     progress.erase();
@@ -211,14 +192,7 @@ void add_view_options(CLI::App& parser, ClassifyOptions& options) {
           "--scales", [&options](const std::string& text) { options.views.scales = parse_scales(text); },
           "Resize the shorter side to each of these, such as 224,256,384,480,640; full: the image as large as it is "
           "[default: the model's own size]")
-      ->check([](const std::string& text) {
-        try {
-          parse_scales(text);
-          return std::string();
-        } catch (const std::invalid_argument& error) {
-          return std::string(error.what());
-        }
-      })
+      ->check(complaints_of(parse_scales))
       ->type_name("N,...");
 }
 

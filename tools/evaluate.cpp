@@ -9,13 +9,11 @@
 #include <unordered_map>
 
 #include "residua/residua.hpp"
-#include "tools/classifier.h"
+#include "tools/classifier_crew.h"
 #include "tools/command.h"
-#include "tools/crew.h"
 #include "tools/evaluation_pictures.h"
 #include "tools/evaluation_report.h"
 #include "tools/evaluation_state.h"
-#include "tools/image_groups.h"
 #include "tools/model_file.h"
 #include "tools/options.h"
 #include "tools/output_file.h"
@@ -72,28 +70,13 @@ void judge_remaining(const Model& model, const EvaluateOptions& options, Evaluat
                      EvaluationReport& report) {
   const Remaining remaining = remaining_of(report.set, report.judgements);
   if (remaining.paths.empty()) return;
-  const auto threads = static_cast<std::size_t>(report.threads);
-  const auto batch = static_cast<std::size_t>(options.batch);
-  ImageGroups groups({remaining.paths, -1}, threads, batch);
-  const std::size_t workers = groups.workers();
-  std::vector<std::unique_ptr<Classifier>> classifiers;
-  for (std::size_t i = 0; i < workers; ++i) {
-    ClassifierOptions of_worker;
-    of_worker.member.threads = static_cast<int>(threads / workers + (i < threads % workers ? 1 : 0));
-    of_worker.member.batch = batch;
-    of_worker.top = report.set.class_names.size();  // all: the truth may be anywhere
-    of_worker.member.tune = options.tune;
-    of_worker.member.direct = options.direct;
-    classifiers.push_back(std::make_unique<Classifier>(std::span(&model, 1), of_worker));
-  }
-  constexpr std::size_t groups_a_worker = 16;
+  ClassifierOptions of_each;
+  of_each.member.batch = static_cast<std::size_t>(options.batch);
+  of_each.member.tune = options.tune;
+  of_each.member.direct = options.direct;
+  of_each.top = report.set.class_names.size();  // all: the truth may be anywhere
   const Clock::time_point start = Clock::now();
-  Crew crew(
-      workers, [&](const std::stop_token& stop) { return groups.take(stop); },
-      [&](std::size_t worker, std::vector<ImageInput> group) {
-        return classifiers[worker]->classify(std::move(group));
-      },
-      groups_a_worker * workers);
+  ClassifierCrew crew({remaining.paths, -1}, std::span(&model, 1), of_each, static_cast<std::size_t>(report.threads));
   Progress progress;
   std::size_t done = 0;
   while (auto outcomes = crew.next()) {
@@ -112,7 +95,7 @@ void judge_remaining(const Model& model, const EvaluateOptions& options, Evaluat
     if (state) state->append(judged);
     done += outcomes->size();
     std::move(judged.begin(), judged.end(), std::back_inserter(report.judgements));
-    progress.update(done, groups.total());
+    progress.update(done, crew.total());
   }
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
 }

@@ -17,10 +17,9 @@ Image EvidencePainter::paint(const Image& photo, const Image& small, std::int32_
   const std::vector<std::uint8_t> pixels = model_.preprocess(photo.rgb, photo.width, photo.height);
   const Output output{.name = "class_map", .values = scores_};
   context_.run(Input{.data = pixels.data()}, std::span(&output, 1));
-  const auto height = static_cast<int>(map_.shape[2]), width = static_cast<int>(map_.shape[3]);
-  const auto places = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  const std::span<const float> scores = std::span(scores_).subspan(static_cast<std::size_t>(of_class) * places, places);
-  return draw_heat_map(small, {info_.resize, info_.input_width, info_.input_height}, {scores, height, width});
+  const ClassMap map =
+      map_of_class(scores_, static_cast<int>(map_.shape[2]), static_cast<int>(map_.shape[3]), of_class);
+  return draw_heat_map(small, {info_.resize, info_.input_width, info_.input_height}, map);
 }
 
 }  // namespace residua::tool

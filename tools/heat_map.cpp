@@ -126,6 +126,11 @@ bool crosses(float a, float b, float level) { return (a < level) != (b < level);
 
 }  // namespace
 
+ClassMap map_of_class(std::span<const float> scores, int height, int width, std::int32_t of_class) {
+  const std::size_t places = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  return {scores.subspan(static_cast<std::size_t>(of_class) * places, places), height, width};
+}
+
 Image draw_heat_map(const Image& photo, const NetworkView& view, const ClassMap& map) {
   const double scale = static_cast<double>(view.resize) / std::min(photo.width, photo.height);
   const Axis across = make_axis(photo.width, scale, view.width, map.width);

@@ -15,6 +15,9 @@ struct ClassMap {
   int width = 0;
 };
 
+// That of one class of [classes, height, width].
+ClassMap map_of_class(std::span<const float> scores, int height, int width, std::int32_t of_class);
+
 // What preprocessing made of a photo: its shorter side became `resize` pixels, and of the middle `width` x `height` are
 // what the network saw.
 struct NetworkView {

@@ -120,14 +120,7 @@ CLI::Option* add_image_size_option(CLI::App& app, ImageSize& size) {
       .add_option_function<std::string>(
           "--image-size", [&size](const std::string& text) { size = parse_image_size(text); },
           "Size of the images, N or HEIGHTxWIDTH [default: the model's own]")
-      ->check([](const std::string& text) {
-        try {
-          parse_image_size(text);
-          return std::string();
-        } catch (const std::invalid_argument& error) {
-          return std::string(error.what());
-        }
-      })
+      ->check(complaints_of(parse_image_size))
       ->type_name("SIZE");
 }
 

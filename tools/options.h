@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,19 @@ CLI::Option* add_image_size_option(CLI::App& app, ImageSize& size);
 
 // "224" or "224x320" (height first), each side 1 .. 16384. Throws std::invalid_argument.
 ImageSize parse_image_size(const std::string& text);
+
+// For CLI11's check(): what `parse` complains of by std::invalid_argument; "" where it does not.
+template <class Parse>
+auto complaints_of(Parse parse) {
+  return [parse](const std::string& text) -> std::string {
+    try {
+      static_cast<void>(parse(text));
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "";
+  };
+}
 
 const char* name_of(Schedule schedule);
 

@@ -2,6 +2,7 @@
 // quantising, and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <limits>
 
@@ -104,19 +105,21 @@ void combine(const float* a, const float* b, std::int64_t count, float* output) 
   for (std::int64_t i = 0; i < count; ++i) output[i] = Operation{}(a[i], b[i]);
 }
 
+struct Combination {
+  graph::Op op;
+  Combine apply;
+};
+constexpr std::array<Combination, 4> combinations{{
+    {graph::Op::add, combine<std::plus<float>>},
+    {graph::Op::subtract, combine<std::minus<float>>},
+    {graph::Op::multiply, combine<std::multiplies<float>>},
+    {graph::Op::divide, combine<std::divides<float>>},
+}};
+
 Combine combination_of(graph::Op op) {
-  switch (op) {
-    case graph::Op::add:
-      return combine<std::plus<float>>;
-    case graph::Op::subtract:
-      return combine<std::minus<float>>;
-    case graph::Op::multiply:
-      return combine<std::multiplies<float>>;
-    case graph::Op::divide:
-      return combine<std::divides<float>>;
-    default:
-      throw graph::InternalError("no arithmetic of two tensors");
-  }
+  for (const Combination& entry : combinations)
+    if (entry.op == op) return entry.apply;
+  throw graph::InternalError("no arithmetic of two tensors");
 }
 
 std::string reject_unequal(const StepRequest& request) {
@@ -186,15 +189,13 @@ Step make_gate(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> elementwise_implementations() {
-  return {{graph::Op::relu, "clamp", accept, make_clamp},
-          {graph::Op::clip, "clamp", accept, make_clamp},
-          {graph::Op::softmax, "softmax", accept, make_softmax},
-          {graph::Op::quantize, "quantize", accept, make_quantize},
-          {graph::Op::add, "loop", reject_unequal, make_combination},
-          {graph::Op::subtract, "loop", reject_unequal, make_combination},
-          {graph::Op::multiply, "loop", reject_unequal, make_combination},
-          {graph::Op::divide, "loop", reject_unequal, make_combination},
-          {graph::Op::multiply, "channel gate", reject_ungated, make_gate}};
+  std::vector<Implementation> list{{graph::Op::relu, "clamp", accept, make_clamp},
+                                   {graph::Op::clip, "clamp", accept, make_clamp},
+                                   {graph::Op::softmax, "softmax", accept, make_softmax},
+                                   {graph::Op::quantize, "quantize", accept, make_quantize},
+                                   {graph::Op::multiply, "channel gate", reject_ungated, make_gate}};
+  for (const Combination& entry : combinations) list.push_back({entry.op, "loop", reject_unequal, make_combination});
+  return list;
 }
 
 }  // namespace residua::engine

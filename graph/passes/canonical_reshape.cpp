@@ -7,10 +7,6 @@
 namespace residua::graph {
 namespace {
 
-bool renames_dimensions(Op op) {
-  return op == Op::reshape || op == Op::flatten || op == Op::squeeze || op == Op::unsqueeze;
-}
-
 // Where the shape is still an input, nothing is known yet.
 bool is_settled(const Node& node) { return renames_dimensions(node.op) && node.input(1) == no_tensor; }
 

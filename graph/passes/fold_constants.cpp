@@ -30,16 +30,7 @@ constexpr std::size_t steps_allowed = 4, always_allowed = std::size_t{1} << 16;
 
 // The same bytes under another shape; nullopt where the op does more than that.
 std::optional<Tensor> reshaped(const Rewriter& rewriter, const Node& node, const TensorType& type) {
-  switch (node.op) {
-    case Op::reshape:
-    case Op::flatten:
-    case Op::squeeze:
-    case Op::unsqueeze:
-    case Op::identity:
-      break;
-    default:
-      return std::nullopt;
-  }
+  if (!renames_dimensions(node.op) && node.op != Op::identity) return std::nullopt;
   Tensor tensor = rewriter.tensor(node.inputs[0]);
   if (tensor.constant.row_scale) return std::nullopt;  // its factors belong to the rows of this shape
   tensor.shape = type.shape;

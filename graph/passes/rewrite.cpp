@@ -246,6 +246,10 @@ std::optional<std::vector<std::int64_t>> reshape_target(const Shape& x, const Sh
   return target;
 }
 
+bool renames_dimensions(Op op) {
+  return op == Op::reshape || op == Op::flatten || op == Op::squeeze || op == Op::unsqueeze;
+}
+
 bool is_arithmetic(Op op) { return op == Op::add || op == Op::subtract || op == Op::multiply || op == Op::divide; }
 
 Activation* activation_of(Node& node) {

@@ -108,6 +108,9 @@ Tensor make_constant(const Value& value, ElementType type, std::string name);
 // nullopt where symbols leave that open.
 std::optional<std::vector<std::int64_t>> reshape_target(const Shape& x, const Shape& output, std::size_t copied = 0);
 
+// Whether the op keeps all elements in their order and gives them another shape.
+bool renames_dimensions(Op op);
+
 // Whether the op is arithmetic of two tensors.
 bool is_arithmetic(Op op);
 

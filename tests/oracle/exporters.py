@@ -4,12 +4,8 @@ ONNX from the old and the new exporter at several opsets, with fixed and dynamic
 weights beside the file; state dicts as zip and legacy .pth and as safetensors, wrapped as training scripts wrap them, in half precisions.
 Weights are random, batch norm statistics are not trivial. Good: difference at most 1e-4 of the largest logit.
 """
-import contextlib
-import io
-import logging
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +111,6 @@ def in_precision(made, dtype):
     return state
 
 
-@contextlib.contextmanager
-def quietly():
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def main():
     parser = oracle.arguments(__doc__)
     parser.add_argument("--only", default="", help="what the network's name or the way it is saved must contain")
@@ -145,7 +133,7 @@ def main():
                     continue
                 path = Path(folder) / "network.onnx"
                 try:
-                    with quietly():
+                    with oracle.quietly():
                         export(made, path)
                 except Exception as error:  # the exporter's own limits are no verdict on us
                     print(f"{name}, {how}: PyTorch does not export it: {type(error).__name__}: {str(error).splitlines()[0][:120]}")

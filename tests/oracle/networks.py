@@ -4,18 +4,14 @@ Random weights of torchvision and timm, batch norm statistics that are not trivi
 difference is at most 1e-4 of the largest logit. --table FILE writes a Markdown table with the number of nodes before and
 after optimisation; --speed adds the speed beside onnxruntime and OpenVINO, in turns. Needs torch, torchvision, timm, onnxscript.
 """
-import contextlib
 import datetime
 import gc
-import io
 import json
-import logging
 import os
 import statistics
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -110,14 +106,6 @@ def network(make):
                 nn.init.uniform_(module.weight, 0.5, 1.0)
                 nn.init.normal_(module.bias, 0, 0.1)
     return made.eval()
-
-
-@contextlib.contextmanager
-def quietly():
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def old_exporter(made, side, path):
@@ -259,7 +247,7 @@ def main():
             made = network(make)
             for exporter, export in EXPORTERS.items():
                 try:
-                    with quietly():
+                    with oracle.quietly():
                         export(made, side, path)
                 except Exception as error:  # the exporter's own limits are no verdict on us
                     row["notes"][exporter] = f"PyTorch does not export it: {type(error).__name__}."
@@ -279,7 +267,7 @@ def main():
             gc.collect()
         if options.only in "ResNet-18, 8 bits":
             make, side = NETWORKS["ResNet-18"]
-            with quietly():
+            with oracle.quietly():
                 old_exporter(network(make), side, path)
                 eight = quantized(path, side)
             row = {"title": "ResNet-18, 8 bits (QDQ)", "before": len(onnx.load(eight).graph.node)}

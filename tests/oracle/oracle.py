@@ -1,10 +1,14 @@
 """What the scripts here share: where things lie, the tool as a black box, tables of results."""
 import argparse
+import contextlib
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +84,15 @@ class Results:
     def exit_code(self):
         print(f"{self.count - self.bad} of {self.count} good\n")
         return 1 if self.bad else 0
+
+
+@contextlib.contextmanager
+def quietly():
+    """Without what PyTorch's exporters print."""
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def softmax(logits):
