@@ -12,6 +12,7 @@
 #include "tests/kernels/random_case.h"
 #include "tests/kernels/winograd_bounds.h"
 #include "tests/kernels/winograd_case.h"
+#include "tests/sanitized.h"
 
 namespace {
 
@@ -197,7 +198,7 @@ TEST_CASE("Winograd: errors on random data") {
 // steps from each start instead of some that fit a test run.
 TEST_CASE("Winograd: errors on data searched for the worst") {
   const char* text = std::getenv("RESIDUA_KERNEL_SEARCH");
-  const std::int64_t steps = text != nullptr ? std::strtoll(text, nullptr, 10) : 300;
+  const std::int64_t steps = text != nullptr ? std::strtoll(text, nullptr, 10) : residua::tests::sanitized ? 30 : 300;
   for (const WinogradKind& kind : winograd_kinds)
     for (const WinogradKernelSet& kernels : winograd_kernel_sets(kind))
       for (const std::int64_t channels : {1, 4}) {

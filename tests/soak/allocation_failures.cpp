@@ -20,7 +20,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <new>
 #include <string>
 #include <vector>
@@ -244,12 +246,16 @@ void must(residua_status status, const residua_error& error, const char* what) {
 const char* only = "";
 
 // Runs `attempt`, which has a part where it is Armed, with one allocation failing, for each in turn, and then, where
-// `and_later`, with all from that one on: a status, and as many blocks afterwards as before.
-void every_failure(const char* name, bool and_later, const std::function<residua_status(residua_error&)>& attempt) {
+// `and_later`, with all from that one on: a status, and as many blocks afterwards as before. `usual`: how it ends where
+// nothing fails.
+void every_failure(const char* name, bool and_later, const std::function<residua_status(residua_error&)>& attempt,
+                   residua_status usual = RESIDUA_OK) {
   if (std::strstr(name, only) == nullptr) return;
   residua_error error{};
   fail_at = never;
-  for (int warm = 0; warm < 3; ++warm) must(attempt(error), error, name);
+  for (int warm = 0; warm < 3; ++warm)
+    if (const residua_status status = attempt(error); status != usual)
+      fail(std::string(name) + " without any failure: status " + std::to_string(status) + ", " + error.message);
   const long all = asked;
   const long step = std::getenv("RESIDUA_SOAK") != nullptr ? 1 : std::max(1L, all / 60);
   long refused = 0, done = 0, tried = 0, left_by_others = 0;
@@ -263,7 +269,7 @@ void every_failure(const char* name, bool and_later, const std::function<residua
       const residua_status status = attempt(error);
       fail_at = never;
       ++tried;
-      if (status == RESIDUA_OK)
+      if (status == usual)
         ++done;
       else if (status == RESIDUA_OUT_OF_MEMORY || status == RESIDUA_IO)
         ++refused;
@@ -317,6 +323,20 @@ int main(int count, char** arguments) {
       const Armed now;
       return load(file.c_str(), loaded, why);
     });
+
+  // Files that are refused, half-read.
+  for (const std::string& file : files) {
+    std::ifstream stream(file, std::ios::binary);
+    const std::string whole{std::istreambuf_iterator<char>(stream), {}};
+    every_failure(("refusing half of " + file.substr(file.rfind('/') + 1)).c_str(), false,
+                  [&](residua_error& why) {
+                    Model loaded;
+                    const Armed now;
+                    return residua_model_load_memory(whole.data(), whole.size() / 2, nullptr, nullptr, nullptr,
+                                                     &loaded.handle, &why);
+                  },
+                  RESIDUA_MALFORMED);
+  }
 
   for (const residua_schedule schedule : {RESIDUA_LATENCY, RESIDUA_THROUGHPUT})
     every_failure(schedule == RESIDUA_LATENCY ? "first run, latency" : "first run, throughput", true,

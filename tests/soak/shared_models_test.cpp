@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "tests/soak/demonstration.h"
+#include "tests/soak/hostile_files.h"
 #include "tests/soak/process_state.h"
 
 using namespace residua;
 using namespace residua::tests;
 
-TEST_CASE("16 threads on two shared models, while others load, run and unload") {
+TEST_CASE("16 threads on two shared models, while others load, run and unload, and load what means harm") {
+  const HostileFiles hostile;
   const long runs = repeats(50, 1000);
   const std::vector<Model> models = [] {
     std::vector<Model> loaded;
@@ -31,7 +33,7 @@ TEST_CASE("16 threads on two shared models, while others load, run and unload") 
     for (int images = 1; images <= 8; ++images) expected[m].push_back(run_demonstration(context, images));
   }
 
-  std::atomic<int> different{0}, failed{0};
+  std::atomic<int> different{0}, failed{0}, taken{0};
   std::atomic<bool> stop{false};
   std::vector<std::thread> runners, loaders;
   for (int thread = 0; thread < 16; ++thread)
@@ -79,9 +81,14 @@ TEST_CASE("16 threads on two shared models, while others load, run and unload") 
         ++failed;
       }
     });
+  loaders.emplace_back([&] {
+    for (std::size_t next = 0; !stop; ++next)
+      taken += Model::try_load(hostile.paths()[next % hostile.paths().size()]).ok();
+  });
   for (std::thread& runner : runners) runner.join();
   stop = true;
   for (std::thread& loader : loaders) loader.join();
   CHECK(different == 0);
   CHECK(failed == 0);
+  CHECK(taken == 0);
 }

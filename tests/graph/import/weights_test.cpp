@@ -6,6 +6,7 @@
 #include "graph/import/weights_model.h"
 #include "graph/interpret.h"
 #include "tests/graph/import/weight_files.h"
+#include "tests/sanitized.h"
 
 namespace residua::tests {
 namespace {
@@ -138,12 +139,13 @@ TEST_CASE("a file with one changed bit is read or refused") {
     const char* file;
     Reader read;
   };
-  int refused = 0;
+  constexpr std::size_t step = sanitized ? 5 : 1;  // of bytes; 5 and 8 share no factor: every bit has its turn
+  std::size_t refused = 0;
   for (const Changed& each :
        {Changed{"option_a.f16.safetensors", read_safetensors}, Changed{"option_a.pth", read_pth_zip},
         Changed{"option_a.checkpoint.legacy.pth", read_pth_legacy}}) {
     std::string bytes = golden(each.file);
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (std::size_t i = 0; i < bytes.size(); i += step) {
       const char before = bytes[i];
       bytes[i] = static_cast<char>(before ^ (1 << i % 8));
       auto file = each.read(file_of(bytes));
@@ -151,7 +153,7 @@ TEST_CASE("a file with one changed bit is read or refused") {
       bytes[i] = before;
     }
   }
-  CHECK(refused > 1000);
+  CHECK(refused > 1000 / step);
 }
 
 }  // namespace

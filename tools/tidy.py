@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""clang-tidy over files of a build, as many at a time as there are CPUs. A file that was found clean is not looked at
+again while nothing changes that clang-tidy would see: the preprocessed text with its comments, the compiler's
+arguments, the settings, clang-tidy itself. What is known to be clean lies in the user's cache folder, a name a file.
+
+  tools/tidy.py --clang-tidy clang-tidy-14 --build build-check/clang FILE...
+
+Exits 1 when something was found."""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KEPT_SECONDS = 60 * 24 * 3600
+
+
+def preprocessing(command):
+    """The compile command as one that writes the preprocessed text, comments kept, to standard output."""
+    arguments = shlex.split(command)
+    while pathlib.Path(arguments[0]).name == "ccache":
+        arguments.pop(0)
+    kept, skip = [], False
+    for argument in arguments:
+        if skip or argument in ("-c", "-MD", "-MMD"):
+            skip = False
+        elif argument in ("-o", "-MF", "-MQ", "-MT"):
+            skip = True
+        else:
+            kept.append(argument)
+    return [*kept, "-E", "-C", "-o", "-"]
+
+
+def fingerprint(entry, tool):
+    """Of all that clang-tidy would see of a file; wherever the checkout lies."""
+    arguments = preprocessing(entry["command"])
+    text = subprocess.run(arguments, cwd=entry["directory"], capture_output=True, check=True).stdout
+    seen = "\n".join([tool, *arguments]).encode() + b"\n" + text
+    return hashlib.sha256(seen.replace(str(ROOT).encode(), b"")).hexdigest()
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clang-tidy", default="clang-tidy", help="the program")
+    parser.add_argument("--build", type=pathlib.Path, required=True, help="a folder with compile_commands.json")
+    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    clean = home / "residua-checks" / "tidy"
+    clean.mkdir(parents=True, exist_ok=True)
+    for old in clean.iterdir():
+        if old.stat().st_mtime < time.time() - KEPT_SECONDS:
+            old.unlink(missing_ok=True)
+
+    version = subprocess.run([options.clang_tidy, "--version"], capture_output=True, text=True, check=True).stdout
+    tool = version + (ROOT / ".clang-tidy").read_text()
+    entries = {}
+    for entry in json.loads((options.build / "compile_commands.json").read_text()):
+        entries.setdefault((pathlib.Path(entry["directory"]) / entry["file"]).resolve(), entry)
+
+    def look_at(path):
+        entry = entries.get(path.resolve())
+        if entry is None:
+            return f"{path} is not in {options.build / 'compile_commands.json'}\n"
+        known = clean / fingerprint(entry, tool)
+        if known.exists():
+            known.touch()
+            return None
+        run = subprocess.run([options.clang_tidy, "--quiet", "-p", options.build, path], capture_output=True, text=True)
+        if run.returncode != 0:
+            return run.stdout + run.stderr
+        known.touch()
+        return ""
+
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        outcomes = list(pool.map(look_at, options.files))
+    found = [outcome for outcome in outcomes if outcome]
+    sys.stdout.writelines(found)
+    print(f"{len(outcomes)} files, {outcomes.count(None)} known to be clean, {len(found)} with findings")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
