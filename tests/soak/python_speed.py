@@ -1,6 +1,6 @@
 """Images a second from Python beside the tool's, at batch 16, in turns.
 
-    python tests/soak/python_speed.py [TOOL=build/tools/residua [MODEL=resnet18 [ROUNDS=8 [SECONDS=2]]]]
+    python tests/soak/python_speed.py [TOOL=build/tools/residua [MODEL=resnet18 [ROUNDS=30 [SECONDS=0.5]]]]
 
 To be run by a Python that has the package. MODEL is a file, or an architecture that gets random weights. Prints a line a
 round and the median of their ratios; exits 1 when that is below 0.97.
@@ -17,7 +17,7 @@ import numpy
 import residua
 
 BATCH = 16
-tool, name, rounds, seconds = [*sys.argv[1:], *["build/tools/residua", "resnet18", "8", "2"][len(sys.argv) - 1:]]
+tool, name, rounds, seconds = [*sys.argv[1:], *["build/tools/residua", "resnet18", "30", "0.5"][len(sys.argv) - 1:]]
 model = residua.load(name) if Path(name).exists() else residua.random(name)
 images = numpy.full((BATCH, model.channels, *model.input_size), 0.5, numpy.float32)
 
