@@ -204,7 +204,8 @@ Command add_classify(CLI::App& app) {
       "classify", "Say what is in images: the most probable classes of each, in the order given. JPEG, PNG and WebP.");
   parser
       ->add_option("-m,--model", options->models,
-                   "Model file: .onnx, .safetensors, a .pth state dict, or .residua (told by content); several times: "
+                   "Model file: .onnx, .safetensors, a .pth state dict, or .residua (told by content); or the name of "
+                   "weights that `residua pull` has fetched; several times: "
                    "an ensemble, whose probabilities are averaged "
                    "[default: the demonstration model that comes with Residua]")
       ->allow_extra_args(false)

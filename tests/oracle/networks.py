@@ -1,8 +1,9 @@
 """The papers' family through ONNX: every network of it, exported by both of PyTorch's exporters, against onnxruntime.
 
-Random weights of torchvision and timm, batch norm statistics that are not trivial, batches of 1 and 3. Good: the largest
+Random weights of torchvision, timm and facenet-pytorch, batch norm statistics that are not trivial, batches of 1 and 3. Good: the largest
 difference is at most 1e-4 of the largest logit. --table FILE writes a Markdown table with the number of nodes before and
-after optimisation; --speed adds the speed beside onnxruntime and OpenVINO, in turns. Needs torch, torchvision, timm, onnxscript.
+after optimisation; --speed adds the speed beside onnxruntime and OpenVINO, in turns. Needs torch, torchvision, timm,
+onnxscript and facenet-pytorch.
 """
 import datetime
 import gc
@@ -62,6 +63,11 @@ def stride_first():
     return made
 
 
+def inception_resnet_v1():
+    from facenet_pytorch.models.inception_resnet_v1 import InceptionResnetV1
+    return InceptionResnetV1(classify=True, num_classes=1000)
+
+
 def of_torchvision(name):
     return lambda: getattr(torchvision.models, name)()
 
@@ -89,7 +95,8 @@ NETWORKS = {
     "DenseNet-121": (of_torchvision("densenet121"), 224), "DenseNet-169": (of_torchvision("densenet169"), 224),
     "DenseNet-201": (of_torchvision("densenet201"), 224),
     "Inception-v3": (lambda: torchvision.models.inception_v3(init_weights=False, transform_input=True), 299),
-    "Inception-v4": (of_timm("inception_v4"), 299), "Inception-ResNet-v2": (of_timm("inception_resnet_v2"), 299),
+    "Inception-v4": (of_timm("inception_v4"), 299), "Inception-ResNet-v1": (inception_resnet_v1, 299),
+    "Inception-ResNet-v2": (of_timm("inception_resnet_v2"), 299),
     "VGG-16": (of_torchvision("vgg16"), 224), "VGG-16 with batch norm": (of_torchvision("vgg16_bn"), 224),
 }
 

@@ -2,9 +2,11 @@
 # The Python packages that tests/oracle/ compares with, into .scratch/oracle. Nothing of them is built or shipped.
 #
 #   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime openvino ncnn
-#   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm onnxscript, for exporters.py, networks.py and views.py
+#   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm onnxscript facenet-pytorch, for exporters.py, networks.py
+#                                    and views.py
 set -euo pipefail
 packages=(numpy onnx safetensors pillow onnxruntime openvino ncnn)
+install="$(dirname "${BASH_SOURCE[0]}")/../../tools/python_environment.sh"
 case ${1:-} in
   '') ;;
   --torch) packages+=(torch torchvision timm onnxscript) ;;
@@ -13,4 +15,6 @@ case ${1:-} in
     exit 2
     ;;
 esac
-exec "$(dirname "${BASH_SOURCE[0]}")/../../tools/python_environment.sh" oracle "${packages[@]}"
+"$install" oracle "${packages[@]}"
+# It asks for old versions of PyTorch; its networks run on new ones.
+if [ "${1:-}" = --torch ]; then "$install" --no-deps oracle facenet-pytorch; fi
