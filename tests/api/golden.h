@@ -23,7 +23,7 @@ static inline const char* golden_path(const char* name) {
   enum { room = 4096 };
   static char path[room];
   const char* root = getenv("RESIDUA_SOURCE_ROOT");
-  if (root == NULL || snprintf(path, room, "%s/%s", root, name) >= room) {
+  if (!root || snprintf(path, room, "%s/%s", root, name) >= room) {
     fprintf(stderr, "RESIDUA_SOURCE_ROOT is not set: run through `meson test`\n");
     exit(1);
   }
@@ -32,7 +32,7 @@ static inline const char* golden_path(const char* name) {
 
 static inline FILE* golden_open(const char* name) {
   FILE* file = fopen(golden_path(name), "rb");
-  if (file == NULL) {
+  if (!file) {
     fprintf(stderr, "%s cannot be opened\n", golden_path(name));
     exit(1);
   }
