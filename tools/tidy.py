@@ -38,12 +38,15 @@ def preprocessing(command):
     return [*kept, "-E", "-C", "-o", "-"]
 
 
-def fingerprint(entry, tool):
-    """Of all that clang-tidy would see of a file; wherever the checkout lies."""
-    arguments = preprocessing(entry["command"])
-    text = subprocess.run(arguments, cwd=entry["directory"], capture_output=True, check=True).stdout
-    seen = "\n".join([tool, *arguments]).encode() + b"\n" + text
-    return hashlib.sha256(seen.replace(str(ROOT).encode(), b"")).hexdigest()
+def fingerprint(entries, tool):
+    """Of all that clang-tidy would see of a file, which may be compiled in several ways; wherever the checkout lies."""
+    digest = hashlib.sha256(tool.encode())
+    for entry in entries:
+        arguments = preprocessing(entry["command"])
+        text = subprocess.run(arguments, cwd=entry["directory"], capture_output=True, check=True).stdout
+        seen = "\n".join(arguments).encode() + b"\n" + text
+        digest.update(seen.replace(str(ROOT).encode(), b""))
+    return digest.hexdigest()
 
 
 def parse_arguments():
@@ -65,15 +68,15 @@ def main():
 
     version = subprocess.run([options.clang_tidy, "--version"], capture_output=True, text=True, check=True).stdout
     tool = version + (ROOT / ".clang-tidy").read_text()
-    entries = {}
+    ways = {}
     for entry in json.loads((options.build / "compile_commands.json").read_text()):
-        entries.setdefault((pathlib.Path(entry["directory"]) / entry["file"]).resolve(), entry)
+        ways.setdefault((pathlib.Path(entry["directory"]) / entry["file"]).resolve(), []).append(entry)
 
     def look_at(path):
-        entry = entries.get(path.resolve())
-        if entry is None:
+        entries = ways.get(path.resolve())
+        if entries is None:
             return f"{path} is not in {options.build / 'compile_commands.json'}\n"
-        known = clean / fingerprint(entry, tool)
+        known = clean / fingerprint(entries, tool)
         if known.exists():
             known.touch()
             return None

@@ -1,9 +1,9 @@
 """The papers' family through ONNX: every network of it, exported by both of PyTorch's exporters, against onnxruntime.
 
-Random weights of torchvision, timm and facenet-pytorch, batch norm statistics that are not trivial, batches of 1 and 3. Good: the largest
-difference is at most 1e-4 of the largest logit. --table FILE writes a Markdown table with the number of nodes before and
-after optimisation; --speed adds the speed beside onnxruntime and OpenVINO, in turns. Needs torch, torchvision, timm,
-onnxscript and facenet-pytorch.
+Random weights of torchvision, timm and facenet-pytorch, batch norm statistics that are not trivial, batches of 1 and 3.
+Good: the largest difference is at most 1e-4 of the largest logit. --table FILE writes a Markdown table with the number of
+nodes before and after optimisation; --speed adds the speed beside onnxruntime and OpenVINO, in turns. Needs torch,
+torchvision, timm, onnxscript and facenet-pytorch.
 """
 import datetime
 import gc

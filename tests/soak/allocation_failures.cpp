@@ -239,8 +239,9 @@ residua_status run_lent(Model& model, std::vector<std::int32_t>& best, residua_e
   return residua_run(model.handle, &input, &output, 1, &options, &error);
 }
 
-void must(residua_status status, const residua_error& error, const char* what) {
-  if (status != RESIDUA_OK) fail(std::string(what) + " without any failure: " + error.message);
+void must(residua_status status, const residua_error& error, const char* what, residua_status usual = RESIDUA_OK) {
+  if (status != usual)
+    fail(std::string(what) + " without any failure: status " + std::to_string(status) + ", " + error.message);
 }
 
 const char* only = "";
@@ -253,9 +254,7 @@ void every_failure(const char* name, bool and_later, const std::function<residua
   if (std::strstr(name, only) == nullptr) return;
   residua_error error{};
   fail_at = never;
-  for (int warm = 0; warm < 3; ++warm)
-    if (const residua_status status = attempt(error); status != usual)
-      fail(std::string(name) + " without any failure: status " + std::to_string(status) + ", " + error.message);
+  for (int warm = 0; warm < 3; ++warm) must(attempt(error), error, name, usual);
   const long all = asked;
   const long step = std::getenv("RESIDUA_SOAK") != nullptr ? 1 : std::max(1L, all / 60);
   long refused = 0, done = 0, tried = 0, left_by_others = 0;

@@ -15,18 +15,7 @@
 #include <unistd.h>
 
 #include "residua/residua.h"
-
-/* Sanitizers keep freed memory for a while, to catch its use. They look for leaks themselves. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(SANITIZED) || defined(__SANITIZE_ADDRESS__)
-enum { memory_counts = 0 };
-#else
-enum { memory_counts = 1 };
-#endif
+#include "tests/sanitized.h"
 
 static void fail(const char* what, const char* why) {
   fprintf(stderr, "unload_test: %s: %s\n", what, why);
@@ -140,7 +129,8 @@ int main(int count, char** arguments) {
   if (entries("/proc/self/task") != threads) fail("the end", "more threads than at the beginning");
   if (entries("/proc/self/fd") != descriptors) fail("the end", "more descriptors than at the beginning");
   const long more = resident_pages() - pages;
-  if (memory_counts && more > 1024) fail("the end", "more than 4 MB of memory more than at the beginning");
+  /* Sanitizers look for leaks themselves. */
+  if (!RESIDUA_SANITIZED && more > 1024) fail("the end", "more than 4 MB of memory more than at the beginning");
   printf("%d rounds, %ld pages more than after the first ten\n", rounds, more);
   /* The handlers of the library's forks and of its end went with it. */
   const pid_t child = fork();
