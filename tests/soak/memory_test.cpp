@@ -42,7 +42,8 @@ double slope(const std::vector<Sample>& samples) {
 template <class Function>
 void check_flat(long times, std::size_t bytes, const Function& once) {
   for (long i = 0; i < std::max(times / 10, 20L); ++i) once();
-  const std::size_t threads = thread_count(), descriptors = descriptor_count(), mappings = mapping_count();
+  const std::size_t threads = thread_count(), descriptors = descriptor_count();
+  const std::size_t files = mapping_count("/"), mappings = mapping_count();
   const std::size_t resident = resident_bytes_of_process();
   const auto used = static_cast<std::size_t>(mallinfo2().uordblks);
   std::vector<Sample> samples;
@@ -61,8 +62,9 @@ void check_flat(long times, std::size_t bytes, const Function& once) {
                 << " bytes in use before, " << mallinfo2().uordblks << " after");
   CHECK(thread_count() == threads);
   CHECK(descriptor_count() == descriptors);
-  CHECK(mapping_count() <= mappings + 2);  // malloc's own come and go
+  CHECK(mapping_count("/") == files);
   if (sanitized) return;
+  CHECK(mapping_count() <= mappings + 16);  // malloc's own come and go
   CHECK(resident_now <= resident + bytes);
   CHECK(static_cast<std::size_t>(mallinfo2().uordblks) <= used + bytes / 8);
   constexpr double enough = 60.0 / 3600;  // a single page in a second would be 14 MB an hour
