@@ -10,7 +10,8 @@ import subprocess
 import threading
 import unittest
 
-from tool_case import CIFAR, LABELS, LOGITS, MODEL, TOOL, ToolCase
+import pictures
+from tool_case import CIFAR, LABELS, LOGITS, MODEL, ROOT, TOOL, ToolCase
 
 
 def softmax(values):
@@ -170,7 +171,6 @@ class Results(ToolCase):
         self.assertEqual(lines[0]["top"][0]["label"], "thing 3")
 
     def test_an_image_of_another_size_is_resized(self):
-        import pictures
         _, pixels = CIFAR[1]
         rows = [pixels[y * 96:(y + 1) * 96] for y in range(32)]
         doubled = b"".join(b"".join(row[x:x + 3] * 2 for x in range(0, 96, 3)) for row in rows for _ in range(2))
@@ -200,6 +200,25 @@ class Results(ToolCase):
         self.lines("--heatmap", "other.png", "--class", other, paths[0])
         self.assertNotEqual((self.folder / "other.png").read_bytes(), (self.folder / "one.png").read_bytes())
         self.assertIn("heat map: one.png", self.check(self.tool("classify", "--heatmap", "one.png", paths[0]), 0).stdout)
+
+    def test_heat_maps_lie_on_the_object(self):
+        # (left, top, right, bottom) on a drawn picture with both.
+        places = {"ship": (20, 185, 240, 305), "airplane": (205, 50, 375, 130)}
+        picture = ROOT / "docs" / "pictures" / "harbour.png"
+        maps = {}
+        for name in places:
+            self.lines("--scales", 64, "--heatmap", "map.png", "--class", name, picture)
+            width, height, pixels = pictures.read_png(self.folder / "map.png")
+            self.assertEqual((width, height), (400, 400))
+            maps[name] = pixels
+
+        def light(pixels, place):
+            left, top, right, bottom = place
+            rows = [pixels[(y * 400 + left) * 3:(y * 400 + right) * 3] for y in range(top, bottom)]
+            return sum(map(sum, rows)) / sum(map(len, rows))
+
+        for name, other in (("ship", "airplane"), ("airplane", "ship")):
+            self.assertGreater(light(maps[name], places[name]), 1.3 * light(maps[other], places[name]))
 
     def test_heat_maps_that_cannot_be(self):
         path = self.image("a.png", 0)
