@@ -5,9 +5,8 @@
 // dnnl_stream_create, for one), which nobody outside of it can help. And gcc 12's std::filesystem::path and libzip 1.7
 // lose a block at one place each (the path's list of components, the window on an entry): those are counted apart.
 //
-//   allocation_failures [PART]   some hundred Ns of each case; with RESIDUA_SOAK set, every one. PART: only of the
-//   cases
-//                                that have it in their name
+//   allocation_failures [PART]   some sixty Ns of each case; with RESIDUA_SOAK set, every one. PART: only the cases
+//                                with it in their name
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>

@@ -4,7 +4,7 @@
 #   tests/soak/run.sh [BUILD FOLDER=build]
 #
 #   shared_models_test     16 threads x 1000 runs on shared models, with loading and unloading beside
-#   memory_test            10,000 times load, run and unload; 1,000,000 runs; many shapes
+#   memory_test            10,000 times load, run and unload; 1,000,000 runs; malicious files; many shapes
 #   fork_test              1000 forks of a process that runs, loads and plans
 #   host_test              idle for 10 seconds
 #   unload_test            2000 times dlopen, use, dlclose

@@ -37,8 +37,9 @@ class Tidy(unittest.TestCase):
         """Exit code, how often the tool was asked, what was printed."""
         asked = self.folder / "asked"
         asked.write_text("")
-        done = subprocess.run([sys.executable, "-B", SCRIPT, "--clang-tidy", self.tool, "--build", self.folder, *(files or [self.source])],
-                              capture_output=True, text=True, env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")})
+        command = [sys.executable, "-B", SCRIPT, "--clang-tidy", self.tool, "--build", self.folder]
+        done = subprocess.run([*command, *(files or [self.source])], capture_output=True, text=True,
+                              env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")})
         self.assertEqual(done.stderr, "")
         return done.returncode, len(asked.read_text().split()), done.stdout
 
