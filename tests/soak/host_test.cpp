@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include "tests/soak/demonstration.h"
@@ -105,8 +106,13 @@ TEST_CASE("idle means no CPU time") {
   for (int i = 0; i < 20; ++i) run_demonstration(context, 8);
   const std::size_t threads = thread_count();
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const std::string by_thread_before = processor_time_by_thread();
   const double before = processor_seconds();
   std::this_thread::sleep_for(std::chrono::milliseconds(repeats(1000, 10000)));
-  CHECK(processor_seconds() - before < 0.002);
+  const double taken = processor_seconds() - before;
+  const std::string by_thread_after = processor_time_by_thread();
+  CAPTURE(by_thread_before);
+  CAPTURE(by_thread_after);
+  CHECK(taken < 0.002);
   CHECK(thread_count() == threads);
 }

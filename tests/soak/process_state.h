@@ -43,6 +43,17 @@ inline double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+// "thread: nanoseconds" for each thread, so that a check of the above says whose time it was.
+inline std::string processor_time_by_thread() {
+  std::string text;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string nanoseconds;
+    std::ifstream(task.path() / "schedstat") >> nanoseconds;
+    text += (text.empty() ? "" : ", ") + task.path().filename().string() + ": " + nanoseconds;
+  }
+  return text;
+}
+
 // How often a test repeats: `in_short`, or `in_long` where RESIDUA_SOAK is set (tests/soak/run.sh).
 inline long repeats(long in_short, long in_long) { return std::getenv("RESIDUA_SOAK") != nullptr ? in_long : in_short; }
 
