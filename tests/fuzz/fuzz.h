@@ -2,11 +2,15 @@
 // them, without a fault of memory, and soon.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +41,14 @@ inline graph::FileBytes file_of(const std::uint8_t* data, std::size_t size) {
   const std::shared_ptr<std::byte[]> copy(new std::byte[size]);
   if (size > 0) std::memcpy(copy.get(), data, size);
   return {std::shared_ptr<const std::byte>(copy, copy.get()), size};
+}
+
+// A path to these bytes, until the next call.
+inline std::filesystem::path held_in_file(std::span<const std::uint8_t> bytes) {
+  static const int file = ::memfd_create("residua-fuzz", MFD_CLOEXEC);
+  const auto written = ::pwrite(file, bytes.data(), bytes.size(), 0);
+  require(written == static_cast<ssize_t>(bytes.size()) && ::ftruncate(file, written) == 0, "no file in memory");
+  return "/proc/self/fd/" + std::to_string(file);
 }
 
 // An input of a few kilobytes has no use for more.

@@ -1,4 +1,6 @@
-// Images of one format, RESIDUA_FUZZ_DECODER, and their resizing. The last two bytes say to what.
+// Images of one format, RESIDUA_FUZZ_DECODER, and their resizing. The last two bytes say to what, and the last one's
+// second bit which way the image goes: as a file whose content tells its format, or straight to the decoder, from which
+// a wrong start would else keep it.
 #include <algorithm>
 #include <vector>
 
@@ -6,6 +8,7 @@
 #include "residua/residua.hpp"
 #include "tests/fuzz/fuzz.h"
 #include "tools/image/decoders.h"
+#include "tools/image/image.h"
 #include "tools/image/orientation.h"
 
 namespace {
@@ -45,6 +48,11 @@ void prepare(const tool::Image& image, std::uint8_t side, std::uint8_t kind) {
                            pixels.get());
 }
 
+tool::Image decoded(std::span<const std::uint8_t> file) {
+  tool::DecodedImage decoded = tool::RESIDUA_FUZZ_DECODER(std::as_bytes(file));
+  return turned_upright(std::move(decoded.image), decoded.orientation);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -55,13 +63,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<std::uint8_t> file =
       is_png ? with_checksums(data, size - 2) : std::vector<std::uint8_t>(data, data + size - 2);
   static_cast<void>(tool::exif_orientation(std::as_bytes(std::span(file))));
-  // What decode_image tells from the content is given here: a file that starts otherwise would be refused at once.
   if (file.size() < 16) return 0;
+  const std::uint8_t side = data[size - 2], kind = data[size - 1];
   try {
-    tool::DecodedImage decoded = tool::RESIDUA_FUZZ_DECODER(std::as_bytes(std::span(file)));
-    const auto pixels = static_cast<std::size_t>(decoded.image.width) * static_cast<std::size_t>(decoded.image.height);
-    fuzz::require(decoded.image.rgb.size() == pixels * 3, "sides and pixels differ");
-    prepare(turned_upright(std::move(decoded.image), decoded.orientation), data[size - 2], data[size - 1]);
+    const tool::Image image = (kind & 2) != 0 ? tool::read_image(fuzz::held_in_file(file)) : decoded(file);
+    const auto pixels = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+    fuzz::require(image.rgb.size() == pixels * 3, "sides and pixels differ");
+    prepare(image, side, kind);
   } catch (const tool::ImageError&) {
   }
   return 0;

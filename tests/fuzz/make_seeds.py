@@ -1,6 +1,7 @@
 """Writes what the fuzzers start from, one folder a target: python3 make_seeds.py FOLDER
 
-Files of tests/golden that are small, and the hostile ones of tests/hostile: nothing binary is kept for this alone."""
+Files of tests/golden that are small, the hostile ones of tests/hostile, and what seed_models.py builds: nothing binary is
+kept for this alone."""
 import random
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ sys.path.insert(0, str(TESTS / "hostile"))
 import onnx_bytes  # noqa: E402
 import packed_bytes  # noqa: E402
 import pth_bytes  # noqa: E402
+import seed_models  # noqa: E402
 from cases import CASES  # noqa: E402
 
 LARGEST = 20_000
@@ -64,20 +66,35 @@ def graphs():
         yield bytes(choices.randrange(256) for _ in range(length))
 
 
-SIDE = bytes([32, 48])  # what a decoded image is resized to
+# What a decoded image is resized to, and which way it goes, as tests/fuzz/image.cpp takes it: directly, as a file, and to
+# the 13 pixels that the pictures of tests/golden are high.
+ENDS = (bytes([32, 48]), bytes([32, 50]), bytes([12, 24]), bytes([200, 6]))
+
+
+def images(ending, *starts):
+    for number, content in enumerate([*golden("image/files", ending), *hostile(*starts)]):
+        yield from (content + end for end in (ENDS if number < 12 else ENDS[number % 2:number % 2 + 1]))
+
+
+def no_images():
+    """Files of other formats, which only their start tells."""
+    for start in (b"", b"GIF89a", b"BM", b"P6 1 1 255 ", b"II*\0", b"\0\0\0\x1cftypavif", b"%PDF-1.7", b"text, no image"):
+        yield start.ljust(16, b"\0") + bytes([32, 50])
+
+
 SEEDS = {
-    "onnx": [*golden("onnx", "*.onnx"), onnx_bytes.model(), *hostile("onnx_", "external_")],
-    "safetensors": [*golden("weights", "*.safetensors"), *hostile("safetensors_")],
+    "onnx": [*golden("onnx", "*.onnx"), onnx_bytes.model(), *seed_models.onnx_files(), *hostile("onnx_", "external_")],
+    "safetensors": [*golden("weights", "*.safetensors"), *seed_models.safetensors_files(), *hostile("safetensors_")],
     "pth_zip": [*golden("weights", "*[!y].pth"), pth_bytes.pth(), *hostile("zip_", "pickle_", "tensor_")],
     "pth_legacy": [*golden("weights", "*.legacy.pth"), pth_bytes.legacy(), *hostile("legacy_")],
-    "pickle": list(pickles()),
+    "pickle": [*pickles(), *seed_models.pickles()],
     "packed": [packed(packed_bytes.index()), *[packed(content[64:-24]) for content in hostile("packed_")]],
     "text": [packed_bytes.NETWORK.encode(), *golden("passes", "*"), *golden("onnx", "*.txt")],
     "sidecar": list(sidecars()),
     "npy": list(hostile("npy_")),
-    "jpeg": [content + SIDE for content in [*golden("image/files", "*.jpg"), *hostile("image_jpeg")]],
-    "png": [content + SIDE for content in [*golden("image/files", "*.png"), *hostile("image_png", "exif_")]],
-    "webp": [content + SIDE for content in [*golden("image/files", "*.webp"), *hostile("image_webp")]],
+    "jpeg": [*images("*.jpg", "image_jpeg"), *no_images()],
+    "png": list(images("*.png", "image_png", "exif_")),
+    "webp": list(images("*.webp", "image_webp")),
     "tuning": list(tunings()),
     "graph": list(graphs()),
 }
