@@ -10,6 +10,7 @@
 #include "tools/image/decoders.h"
 #include "tools/image/image.h"
 #include "tools/image/orientation.h"
+#include "tools/image/resize.h"
 
 namespace {
 
@@ -46,6 +47,7 @@ void prepare(const tool::Image& image, std::uint8_t side, std::uint8_t kind) {
       new std::uint8_t[static_cast<std::size_t>(output.height * output.width) * 3]);
   kernels::preprocess_rgb8(plan, image.rgb.data(), static_cast<std::size_t>(image.width) * 3, scratch.get(),
                            pixels.get());
+  static_cast<void>(tool::fitted(image, 1 + side));  // as on a contact sheet
 }
 
 tool::Image decoded(std::span<const std::uint8_t> file) {

@@ -66,7 +66,8 @@ def onnx_files():
     for type in (0, 1, 3, 4, 6):
         yield with_nodes(node("Flatten", ["x"], ["a"]) + message(5, message(1, "axis") + number(20, type)))
     for type, data in ((2, 5), (3, 5), (9, 5), (10, 5), (16, 5), (11, 10), (6, 5), (7, 7), (FLOAT, 4)):
-        typed = number(1, 1) + number(2, type) + message(8, "t") + (message(data, bytes(8)) if data in (4, 10) else number(data, 1))
+        values = message(data, bytes(8)) if data in (4, 10) else number(data, 1)
+        typed = number(1, 1) + number(2, type) + message(8, "t") + values
         yield with_nodes(node("Add", ["x", "t"], ["a"]), tensors=[typed])
     yield with_nodes(node("Relu", [""], ["a"]))
     yield with_nodes(node("MaxPool", ["x"], ["b", "c"], kernel_shape=[3, 3]), node("Add", ["b", "c"], ["a"]))
@@ -99,7 +100,8 @@ def pickles():
         yield state(fc__weight=pth_bytes.tensor(viewed(*view), sizes=(2, 2), strides=(2, 1)))
     size = name_of("torch", "Size") + tuple_of(tuple_of(integer(2), integer(3))) + b"R"
     strides = tuple_of(integer(3), integer(1))
-    yield state(a=name_of("torch._utils", "_rebuild_tensor_v2") + tuple_of(pth_bytes.storage(), integer(0), size, strides, b"\x89", b"N") + b"R")
+    rebuilt = tuple_of(pth_bytes.storage(), integer(0), size, strides, b"\x89", b"N")
+    yield state(a=name_of("torch._utils", "_rebuild_tensor_v2") + rebuilt + b"R")
     parameter = name_of("torch._utils", "_rebuild_parameter")
     yield state(a=parameter + tuple_of(pth_bytes.tensor(), b"\x88", b"N") + b"R", b=parameter + tuple_of() + b"R")
     yield state(a=pth_bytes.tensor(), b=pth_bytes.tensor(pth_bytes.storage(elements=7)))
