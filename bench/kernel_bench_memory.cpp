@@ -72,6 +72,16 @@ void scale_shift_256(benchmark::State& state, const KernelTable& table) {
   count_bytes(state, 2 * pixels * channels * float_size);
 }
 
+void gate_channels_256(benchmark::State& state, const KernelTable& table) {
+  constexpr std::int64_t pixels = 56 * 56, channels = 256;
+  const auto image = zeros(pixels * channels), gate = zeros(channels);
+  auto residual = zeros(pixels * channels);
+  repeat(state, [&] {
+    table.gate_channels(image.data(), pixels, channels, gate.data(), residual.data(), 0, residual.data());
+  });
+  count_bytes(state, 3 * pixels * channels * float_size);
+}
+
 struct KernelBenchmark {
   const char* name;
   void (*run)(benchmark::State& state, const KernelTable& table);
@@ -82,6 +92,7 @@ constexpr KernelBenchmark kernel_benchmarks[] = {
     {"max_pool/64x112x112", max_pool_stem},
     {"global_average/2048x7x7", global_average_last},
     {"scale_shift/256x56x56", scale_shift_256},
+    {"gate_channels/256x56x56", gate_channels_256},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -237,7 +238,18 @@ void Helpers::find_place(HelperGroup*& group, int& worker) {
       }
 }
 
+// Whether OpenMP will find the little memory that it keeps for each thread. Where it does not it ends the process, from
+// the thread that asked, under the feet of all others.
+bool openmp_has_memory() {
+  constexpr std::size_t bytes = 64 << 10;
+  void* volatile probe = std::malloc(bytes);  // volatile: the compiler may not assume that it succeeds
+  const bool found = probe != nullptr;
+  std::free(probe);
+  return found;
+}
+
 void Helpers::help() {
+  if (!openmp_has_memory()) return;  // the other threads do its part
   const OurFloatMode mode;
   const OneOpenmpThread one_thread;
   HelperGroup* group = nullptr;

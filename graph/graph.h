@@ -28,6 +28,7 @@ enum class Op : std::uint8_t {
   global_average_pool,  // x -> [N, C, 1, 1]
   batch_norm,           // x, scale, shift, mean, variance: each [C]; then the activation
   group_norm,           // x [N, C, ..], scale [C], shift [C]: each image's groups of channels by their own statistics
+  channel_gate,         // x, gate [N, C, 1, 1], [residual]: x * gate + residual; then the activation
   relu,
   sigmoid,
   clip,
@@ -107,6 +108,16 @@ struct GroupNormAttributes {
   static void fields(Self& self, Visitor&& visit) {
     visit("groups", self.groups);
     visit("epsilon", self.epsilon);
+    visit("activation", self.activation);
+  }
+};
+
+// The end of a squeeze and excitation (Hu et al., "Squeeze-and-Excitation Networks", 2018): each channel of each image
+// by its own factor.
+struct ChannelGateAttributes {
+  Activation activation = Activation::none;
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor&& visit) {
     visit("activation", self.activation);
   }
 };
@@ -252,10 +263,11 @@ struct NoAttributes {
   static void fields(Self&, Visitor&&) {}
 };
 
-using Attributes = std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, GroupNormAttributes,
-                                PoolAttributes, ClipAttributes, QuantizeAttributes, AxisAttributes, AxesAttributes,
-                                ReduceAttributes, ReshapeAttributes, TransposeAttributes, PadAttributes,
-                                SliceAttributes, CastAttributes, ConstantOfShapeAttributes>;
+using Attributes =
+    std::variant<NoAttributes, ConvolutionAttributes, BatchNormAttributes, GroupNormAttributes, ChannelGateAttributes,
+                 PoolAttributes, ClipAttributes, QuantizeAttributes, AxisAttributes, AxesAttributes, ReduceAttributes,
+                 ReshapeAttributes, TransposeAttributes, PadAttributes, SliceAttributes, CastAttributes,
+                 ConstantOfShapeAttributes>;
 
 struct Node {
   Op op = Op::identity;

@@ -43,6 +43,8 @@ Result<TensorType> apply_rule(const NodeView& view) {
       return infer_batch_norm(view);
     case Op::group_norm:
       return infer_group_norm(view);
+    case Op::channel_gate:
+      return infer_channel_gate(view);
     case Op::relu:
     case Op::sigmoid:
     case Op::clip:

@@ -128,6 +128,25 @@ Result<TensorType> infer_group_norm(const NodeView& view) {
   return view.operand(0).tensor;
 }
 
+Result<TensorType> infer_channel_gate(const NodeView& view) {
+  RESIDUA_RETURN_IF_ERROR(require_all_floating_point(view));
+  for (std::size_t i = 0; i < view.input_count(); ++i)
+    if (view.has(i)) RESIDUA_RETURN_IF_ERROR(require_rank(view, i, 4));
+  Shape output = view.shape(0);
+  const auto merge = [&output](const Shape& other) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (!compatible(output[i], other[i])) return false;
+      output[i] = better_known(output[i], other[i]);
+    }
+    return true;
+  };
+  const Shape& gate = view.shape(1);
+  const bool fits = compatible(gate[2], 1) && compatible(gate[3], 1) && merge({gate[0], gate[1], output[2], output[3]});
+  if (!fits || (view.has(2) && !merge(view.shape(2))))
+    return shapes_do_not_fit(view, "[N, C, H, W], [N, C, 1, 1] and, if any, [N, C, H, W]");
+  return TensorType{view.type(0), std::move(output)};
+}
+
 Result<TensorType> infer_activation(const NodeView& view) {
   RESIDUA_RETURN_IF_ERROR(require_floating_point(view, 0));
   return view.operand(0).tensor;

@@ -61,6 +61,7 @@ Result<TensorType> infer_fully_connected(const NodeView& view);
 Result<TensorType> infer_matmul(const NodeView& view);
 Result<TensorType> infer_batch_norm(const NodeView& view);
 Result<TensorType> infer_group_norm(const NodeView& view);
+Result<TensorType> infer_channel_gate(const NodeView& view);
 Result<TensorType> infer_activation(const NodeView& view);
 Result<TensorType> infer_quantize(const NodeView& view);
 Result<TensorType> infer_softmax(const NodeView& view);

@@ -29,6 +29,8 @@ Result<Value> apply(const Invocation& call) {
       return interpret_batch_norm(call);
     case Op::group_norm:
       return interpret_group_norm(call);
+    case Op::channel_gate:
+      return interpret_channel_gate(call);
     case Op::relu:
       return interpret_relu(call);
     case Op::sigmoid:

@@ -153,6 +153,19 @@ Result<Value> interpret_group_norm(const Invocation& call) {
   return Value{call.output_shape, std::move(elements)};
 }
 
+Result<Value> interpret_channel_gate(const Invocation& call) {
+  const Activation activation = call.attributes<ChannelGateAttributes>().activation;
+  const std::vector<float>& gate = call.input(1).floats();
+  std::vector<float> elements = call.input(0).floats();
+  const std::size_t pixels = elements.size() / std::max<std::size_t>(gate.size(), 1);
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const double residual = call.has(2) ? static_cast<double>(call.input(2).floats()[i]) : 0;
+    const double gated = static_cast<double>(elements[i]) * static_cast<double>(gate[i / pixels]);
+    elements[i] = static_cast<float>(activated(activation, gated + residual));
+  }
+  return Value{call.output_shape, std::move(elements)};
+}
+
 Result<Value> interpret_relu(const Invocation& call) {
   return map_floats(call.input(0), [](double x) { return activated(Activation::relu, x); });
 }

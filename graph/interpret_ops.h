@@ -72,6 +72,7 @@ Result<Value> interpret_fully_connected(const Invocation& call);
 Result<Value> interpret_matmul(const Invocation& call);
 Result<Value> interpret_batch_norm(const Invocation& call);
 Result<Value> interpret_group_norm(const Invocation& call);
+Result<Value> interpret_channel_gate(const Invocation& call);
 Result<Value> interpret_relu(const Invocation& call);
 Result<Value> interpret_sigmoid(const Invocation& call);
 Result<Value> interpret_clip(const Invocation& call);

@@ -8,8 +8,8 @@ namespace {
 constexpr int any_number = -1;
 
 // In the order of Op.
-const std::array<OperatorInfo, 32>& operators() {
-  static const std::array<OperatorInfo, 32> table{{
+const std::array<OperatorInfo, 33>& operators() {
+  static const std::array<OperatorInfo, 33> table{{
       {Op::convolution, "convolution", 2, 4, ConvolutionAttributes{}},
       {Op::fully_connected, "fully_connected", 2, 3, NoAttributes{}},
       {Op::max_pool, "max_pool", 1, 1, PoolAttributes{}},
@@ -17,6 +17,7 @@ const std::array<OperatorInfo, 32>& operators() {
       {Op::global_average_pool, "global_average_pool", 1, 1, NoAttributes{}},
       {Op::batch_norm, "batch_norm", 5, 5, BatchNormAttributes{}},
       {Op::group_norm, "group_norm", 3, 3, GroupNormAttributes{}},
+      {Op::channel_gate, "channel_gate", 2, 3, ChannelGateAttributes{}},
       {Op::relu, "relu", 1, 1, NoAttributes{}},
       {Op::sigmoid, "sigmoid", 1, 1, NoAttributes{}},
       {Op::clip, "clip", 1, 1, ClipAttributes{}},

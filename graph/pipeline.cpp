@@ -9,7 +9,7 @@
 namespace residua::graph {
 namespace {
 
-constexpr std::array<Pass, 14> all_passes{{
+constexpr std::array<Pass, 15> all_passes{{
     {"remove_dead", "every node leads to an output, every tensor is used", remove_dead},
     {"fold_shape_arithmetic", "shapes, axes and counts that can be known are attributes", fold_shape_arithmetic},
     {"fold_constants", "no node computes from constants alone what a small constant can hold", fold_constants},
@@ -24,8 +24,9 @@ constexpr std::array<Pass, 14> all_passes{{
     {"fold_batch_norm", "no batch_norm or constant per channel stands behind a layer that can take it",
      fold_batch_norm},
     {"fuse_group_norm", "a group norm is one node, with its scale and shift", fuse_group_norm},
-    {"fuse_residual_add", "residual sums are convolution inputs", fuse_residual_add},
-    {"fuse_relu", "relu behind a convolution or a norm is its activation", fuse_relu},
+    {"fuse_channel_gate", "a factor for each channel of each image is a channel_gate", fuse_channel_gate},
+    {"fuse_residual_add", "residual sums are inputs of a convolution or a channel_gate", fuse_residual_add},
+    {"fuse_relu", "relu behind a convolution, a norm or a channel_gate is its activation", fuse_relu},
 }};
 
 // Networks of the ResNet family settle in the first round and the second changes nothing. The bound is for graphs made

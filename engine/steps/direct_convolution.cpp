@@ -79,13 +79,6 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   return make_blocked_step(request, std::move(convolution));
 }
 
-// oneDNN has kernels of its own for images of few channels, which need no gathering float by float.
-std::string discourage_convolution(const StepRequest& request) {
-  const std::int64_t channels = request.input(0).shape[1], lanes = request.kernels.products.lanes;
-  if (channels >= lanes) return "";
-  return std::to_string(channels) + " channels are fewer than the " + std::to_string(lanes) + " lanes of a vector";
-}
-
 Step make_convolution(const StepRequest& request) {
   std::string reason;
   const auto& node = graph::attributes_of<graph::ConvolutionAttributes>(request.node);
@@ -104,7 +97,7 @@ Step make_fully_connected(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> direct_convolution_implementations() {
-  return {{graph::Op::convolution, "direct", reject, make_convolution, direct_cost, discourage_convolution},
+  return {{graph::Op::convolution, "direct", reject, make_convolution, direct_cost, discourage_few_channels},
           {graph::Op::fully_connected, "direct", reject, make_fully_connected}};
 }
 

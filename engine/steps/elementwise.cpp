@@ -1,4 +1,4 @@
-// Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN),
+// Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN), sigmoid,
 // quantising, and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
 
 #include <algorithm>
@@ -16,6 +16,23 @@ namespace {
 
 std::string accept(const StepRequest&) { return ""; }
 
+// Every element on its own: apply(input, count, output), where output may be input.
+template <class Apply>
+Step make_map(const StepRequest& request, std::string implementation, Apply apply) {
+  Step step = request.make_step(std::move(implementation));
+  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
+  step.bind = [apply, threads = request.threads, locate = request.locate(0), output_id = request.node.output,
+               count = static_cast<std::int64_t>(float_count(request.output().shape))](
+                  const Binding& binding) -> std::vector<Phase> {
+    const float* const input = locate(binding);
+    float* const output = binding.address(output_id);
+    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
+      apply(input + begin, end - begin, output + begin);
+    })};
+  };
+  return step;
+}
+
 Step make_clamp(const StepRequest& request) {
   float minimum = 0, maximum = std::numeric_limits<float>::infinity();
   if (request.node.op == graph::Op::clip) {
@@ -23,18 +40,13 @@ Step make_clamp(const StepRequest& request) {
     minimum = static_cast<float>(bounds.minimum);
     maximum = static_cast<float>(bounds.maximum);
   }
-  Step step = request.make_step("clamp");
-  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
-  step.bind = [minimum, maximum, threads = request.threads, locate = request.locate(0), output_id = request.node.output,
-               count = static_cast<std::int64_t>(float_count(request.output().shape))](
-                  const Binding& binding) -> std::vector<Phase> {
-    const float* const input = locate(binding);
-    float* const output = binding.address(output_id);
-    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
-      clamp(input + begin, end - begin, minimum, maximum, output + begin);
-    })};
-  };
-  return step;
+  return make_map(request, "clamp", [minimum, maximum](const float* input, std::int64_t count, float* output) {
+    clamp(input, count, minimum, maximum, output);
+  });
+}
+
+Step make_sigmoid(const StepRequest& request) {
+  return make_map(request, "sigmoid " + std::string(name_of(request.kernels.instruction_set)), request.kernels.sigmoid);
 }
 
 // Where the lines along `axis` begin, in the activation layout.
@@ -83,18 +95,10 @@ Step make_quantize(const StepRequest& request) {
                                        .maximum = static_cast<float>(wanted.maximum),
                                        .factor = wanted.dequantize ? scale : 1,
                                        .offset = wanted.dequantize ? 0 : zero_point};
-  Step step = request.make_step(std::string("quantize ") + std::string(name_of(request.kernels.instruction_set)));
-  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
-  step.bind = [grid, kernel = request.kernels.quantize, threads = request.threads, locate = request.locate(0),
-               output_id = request.node.output, count = static_cast<std::int64_t>(float_count(request.output().shape))](
-                  const Binding& binding) -> std::vector<Phase> {
-    const float* const input = locate(binding);
-    float* const output = binding.address(output_id);
-    return {in_ranges(threads, count, [=](std::int64_t begin, std::int64_t end) {
-      kernel(input + begin, end - begin, grid, output + begin);
-    })};
-  };
-  return step;
+  return make_map(request, "quantize " + std::string(name_of(request.kernels.instruction_set)),
+                  [grid, kernel = request.kernels.quantize](const float* input, std::int64_t count, float* output) {
+                    kernel(input, count, grid, output);
+                  });
 }
 
 using Combine = void (*)(const float* a, const float* b, std::int64_t count, float* output);
@@ -145,55 +149,14 @@ Step make_combination(const StepRequest& request) {
   return step;
 }
 
-// Which input of a product of images holds one factor a channel, [N, C, 1, 1]: the gate of squeeze and excitation (Hu
-// et al., 2018). -1: none.
-int gate_input(const StepRequest& request) {
-  const graph::Shape& output = request.output().shape;
-  if (output.size() != 4) return -1;
-  const graph::Shape gate{output[0], output[1], 1, 1};
-  for (int i = 1; i >= 0; --i) {
-    const auto at = static_cast<std::size_t>(i);
-    if (request.input(at).shape == gate && request.input(1 - at).shape == output) return i;
-  }
-  return -1;
-}
-
-std::string reject_ungated(const StepRequest& request) {
-  return gate_input(request) >= 0 ? "" : "no operand holds one factor for each channel of each image";
-}
-
-Step make_gate(const StepRequest& request) {
-  const auto gate = static_cast<std::size_t>(gate_input(request));
-  const graph::Shape& shape = request.output().shape;
-  Step step = request.make_step(std::string("channel gate ") + std::string(name_of(request.kernels.instruction_set)));
-  if (request.may_overwrite(request.node.input(1 - gate))) step.overwrites = request.node.input(1 - gate);
-  step.bind = [channels = shape[1], images = shape[0], pixels = shape[2] * shape[3],
-               kernel = request.kernels.scale_shift,
-               zeros = std::vector<float>(static_cast<std::size_t>(shape[1]), 0.0f), threads = request.threads,
-               locate_images = request.locate(1 - gate), locate_gate = request.locate(gate),
-               output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    const float *const input = locate_images(binding), *const factors = locate_gate(binding);
-    float* const output = binding.address(output_id);
-    return {in_ranges(threads, images * pixels, [=](std::int64_t begin, std::int64_t end) {
-      while (begin < end) {  // image by image
-        const std::int64_t image = begin / pixels, stop = std::min(end, (image + 1) * pixels);
-        kernel(input + begin * channels, stop - begin, channels, factors + image * channels, zeros.data(),
-               -std::numeric_limits<float>::infinity(), output + begin * channels);
-        begin = stop;
-      }
-    })};
-  };
-  return step;
-}
-
 }  // namespace
 
 std::vector<Implementation> elementwise_implementations() {
   std::vector<Implementation> list{{graph::Op::relu, "clamp", accept, make_clamp},
                                    {graph::Op::clip, "clamp", accept, make_clamp},
                                    {graph::Op::softmax, "softmax", accept, make_softmax},
-                                   {graph::Op::quantize, "quantize", accept, make_quantize},
-                                   {graph::Op::multiply, "channel gate", reject_ungated, make_gate}};
+                                   {graph::Op::sigmoid, "sigmoid", accept, make_sigmoid},
+                                   {graph::Op::quantize, "quantize", accept, make_quantize}};
   for (const Combination& entry : combinations) list.push_back({entry.op, "loop", reject_unequal, make_combination});
   return list;
 }

@@ -1,4 +1,4 @@
-// What a pass could not fuse: sigmoid and arithmetic of two tensors, each one oneDNN primitive.
+// What a pass could not fuse: arithmetic of two tensors, of which one may be broadcast, as one oneDNN primitive.
 
 #include <array>
 
@@ -10,43 +10,6 @@ namespace {
 
 using dnnl::algorithm;
 using dnnl::memory;
-
-std::string accept(const StepRequest&) { return ""; }
-
-// A phase of one part, which any worker may take: each has a call of its own, with its own scratch memory.
-template <class AddArguments>
-Phase one_call(const Binding& binding, const dnnl::primitive& primitive, const AddArguments& add_arguments) {
-  std::vector<OnednnCall> calls;
-  for (int worker = 0; worker < binding.workers(); ++worker) {
-    calls.emplace_back(primitive, binding.streams[static_cast<std::size_t>(worker)]);
-    add_arguments(calls.back(), worker);
-  }
-  return {1, [calls = std::move(calls)](std::int64_t, int worker) { calls[static_cast<std::size_t>(worker)](); }};
-}
-
-// A primitive of one source of the output's own layout; it may work in place.
-template <class Primitive>
-Step unary_step(const StepRequest& request, const typename Primitive::primitive_desc& description) {
-  Step step = request.make_step(std::string("onednn ") + description.impl_info_str());
-  step.scratch_bytes = description.scratchpad_desc().get_size();
-  if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
-  step.bind = [description, primitive = Primitive(description), locate = request.locate(0),
-               output = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    return {one_call(binding, primitive, [&](OnednnCall& call, int worker) {
-      call.add(DNNL_ARG_SRC, description.src_desc(), locate(binding));
-      call.add(DNNL_ARG_DST, description.dst_desc(), binding.address(output));
-      call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch_of(worker));
-    })};
-  };
-  return step;
-}
-
-Step make_sigmoid(const StepRequest& request) {
-  const memory::desc layout = activation_desc(request.output().shape);
-  return unary_step<dnnl::eltwise_forward>(
-      request, {cpu_engine(), dnnl::prop_kind::forward_inference, algorithm::eltwise_logistic, layout, layout, 0, 0,
-                make_attributes()});
-}
 
 struct Arithmetic {
   graph::Op op;
@@ -101,12 +64,16 @@ Step make_arithmetic(const StepRequest& request) {
   step.bind = [=, primitive = dnnl::binary(description), locate_first = request.locate(whole),
                locate_second = request.locate(other),
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    return {one_call(binding, primitive, [&](OnednnCall& call, int worker) {
+    // One part, which any worker may take: each has a call of its own, with its own scratch memory.
+    std::vector<OnednnCall> calls;
+    for (int worker = 0; worker < binding.workers(); ++worker) {
+      OnednnCall& call = calls.emplace_back(primitive, binding.streams[static_cast<std::size_t>(worker)]);
       call.add(DNNL_ARG_SRC_0, first, locate_first(binding));
       call.add(DNNL_ARG_SRC_1, second, locate_second(binding));
       call.add(DNNL_ARG_DST, first, binding.address(output));
       call.add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc(), binding.scratch_of(worker));
-    })};
+    }
+    return {{1, [calls = std::move(calls)](std::int64_t, int worker) { calls[static_cast<std::size_t>(worker)](); }}};
   };
   return step;
 }
@@ -114,7 +81,7 @@ Step make_arithmetic(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> onednn_elementwise_implementations() {
-  std::vector<Implementation> list{{graph::Op::sigmoid, "onednn", accept, make_sigmoid}};
+  std::vector<Implementation> list;
   for (const Arithmetic& entry : arithmetic) list.push_back({entry.op, "onednn", reject_arithmetic, make_arithmetic});
   return list;
 }

@@ -107,6 +107,7 @@ std::vector<Implementation> elementwise_implementations();
 std::vector<Implementation> onednn_elementwise_implementations();
 std::vector<Implementation> batch_norm_implementations();
 std::vector<Implementation> group_norm_implementations();
+std::vector<Implementation> channel_gate_implementations();
 std::vector<Implementation> pooling_implementations();
 std::vector<Implementation> image_copy_implementations();
 std::vector<Implementation> copy_implementations();

@@ -59,9 +59,11 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   return winograd_cost(request, winograd, geometry_of(request), make_channel_blocks(request, reason));
 }
 
-// Tiles of 4x4 have 36 transformed weights where 2x2 has 16 and direct convolution 9. With few tiles reading them from
-// memory takes longer than the products that they save.
+// Images of few channels leave most lanes of the transforms empty. And tiles of 4x4 have 36 transformed weights where
+// 2x2 has 16 and direct convolution 9: with few tiles reading them from memory takes longer than the products that they
+// save.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
+  if (std::string reason = discourage_few_channels(request); !reason.empty()) return reason;
   constexpr std::int64_t fewest_tiles = 8;
   if (winograd.scheme.tile < 4) return "";
   const std::int64_t tiles = make_winograd_tiling(winograd.scheme, geometry_of(request)).tiles() /

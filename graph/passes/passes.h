@@ -17,6 +17,7 @@ Graph canonical_classifier(Graph graph);
 Graph fold_padding(Graph graph);
 Graph fold_batch_norm(Graph graph);
 Graph fuse_group_norm(Graph graph);
+Graph fuse_channel_gate(Graph graph);
 Graph fuse_residual_add(Graph graph);
 Graph fuse_relu(Graph graph);
 

@@ -260,6 +260,8 @@ Activation* activation_of(Node& node) {
       return &attributes_of<BatchNormAttributes>(node).activation;
     case Op::group_norm:
       return &attributes_of<GroupNormAttributes>(node).activation;
+    case Op::channel_gate:
+      return &attributes_of<ChannelGateAttributes>(node).activation;
     default:
       return nullptr;
   }

@@ -1,5 +1,7 @@
 // Bodies of the elementwise kernels, included once by each instruction set's file inside its anonymous namespace.
 
+using Vector = xsimd::batch<float>;
+
 void scale_shift(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale, const float* shift,
                  float minimum, float* output) noexcept {
   for (std::int64_t p = 0; p < pixels; ++p) {
@@ -10,6 +12,33 @@ void scale_shift(const float* input, std::int64_t pixels, std::int64_t channels,
       to[c] = value < minimum ? minimum : value;
     }
   }
+}
+
+void gate_channels(const float* input, std::int64_t pixels, std::int64_t channels, const float* gate,
+                   const float* residual, float minimum, float* output) noexcept {
+  const auto raised = [minimum](float value) noexcept { return value < minimum ? minimum : value; };
+  for (std::int64_t p = 0; p < pixels; ++p) {
+    const float* const from = input + p * channels;
+    float* const to = output + p * channels;
+    if (residual == nullptr) {
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = raised(from[c] * gate[c]);
+    } else {
+      const float* const sum = residual + p * channels;
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = raised(from[c] * gate[c] + sum[c]);
+    }
+  }
+}
+
+void sigmoid(const float* input, std::int64_t count, float* output) noexcept {
+  constexpr auto lanes = static_cast<std::int64_t>(Vector::size);
+  const auto of = [](Vector x) noexcept { return Vector(1.0f) / (Vector(1.0f) + xsimd::exp(-x)); };
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) of(Vector::load_unaligned(input + i)).store_unaligned(output + i);
+  if (i == count) return;
+  float rest[lanes] = {};
+  for (std::int64_t k = 0; k < count - i; ++k) rest[k] = input[i + k];
+  of(Vector::load_unaligned(rest)).store_unaligned(rest);
+  for (std::int64_t k = 0; k < count - i; ++k) output[i + k] = rest[k];
 }
 
 void channel_moments(const float* input, std::int64_t pixels, std::int64_t channels, const float* pivot, double* sums,

@@ -145,6 +145,10 @@ TEST_CASE("what does not fit is refused with both sides in the message") {
   refused(Op::convolution, {{{N, 3, 8, 8}}, {{8, 3, 3, 3}}, {{7}}}, {"[7]", "[8]"});
   refused(Op::convolution, {{{N, 3, 3, 3}}, {{8, 3, 3, 3}}, {{8}}, {{N, 8, 2, 1}}}, {"[N, 8, 2, 1]", "[N, 8, 1, 1]"});
   refused(Op::batch_norm, {{{N, 3}}, {{3}}, {{3}}, {{3}}, {{4}}}, {"[4]"});
+  refused(Op::channel_gate, {{{N, 3, 8, 8}}, {{N, 4, 1, 1}}}, {"[N, 3, 8, 8]", "[N, 4, 1, 1]"});
+  refused(Op::channel_gate, {{{N, 3, 8, 8}}, {{N, 3, 1, 8}}}, {"[N, 3, 1, 8]"});
+  refused(Op::channel_gate, {{{N, 3, 8, 8}}, {{N, 3, 1, 1}}, {{N, 3, 8, 7}}}, {"[N, 3, 8, 7]"});
+  refused(Op::channel_gate, {{{N, 3, 8, 8}}, {{N, 3}}}, {"[N, 3]", "4 dimensions"});
   refused(Op::add, {{{N, 3}}, {{N, 4}}}, {"[N, 3]", "[N, 4]"});
   refused(Op::gather, {{{N, 3}}, {{2}}}, {"indices of type float32"});
 }

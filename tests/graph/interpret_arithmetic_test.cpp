@@ -71,6 +71,19 @@ TEST_CASE("group_norm") {
   }
 }
 
+TEST_CASE("channel_gate") {
+  const Value x = floats({2, 2, 1, 3}, {1, 2, -3, 4, 5, 6, -1, 0.5f, 2, 8, -8, 0});
+  const Value gate = floats({2, 2, 1, 1}, {0.5f, 2, -1, 0.25f});
+  const Value residual = floats({2, 2, 1, 3}, {0, 1, 1, -9, -9, -9, 0, 0, 3, 0, 1, -1});
+  const auto gated = [&](Activation activation, const std::vector<const Value*>& inputs) {
+    return interpreted(node_of(Op::channel_gate, ChannelGateAttributes{activation}), inputs);
+  };
+  check_floats(gated(Activation::none, {&x, &gate}), {2, 2, 1, 3}, {0.5f, 1, -1.5f, 8, 10, 12, 1, -0.5f, -2, 2, -2, 0});
+  check_floats(gated(Activation::none, {&x, &gate, &residual}), {2, 2, 1, 3},
+               {0.5f, 2, -0.5f, -1, 1, 3, 1, -0.5f, 1, 2, -1, -1});
+  check_floats(gated(Activation::relu, {&x, &gate, &residual}), {2, 2, 1, 3}, {0.5f, 2, 0, 0, 1, 3, 1, 0, 1, 2, 0, 0});
+}
+
 TEST_CASE("quantize: halves to even, the zero point, the range") {
   const Value x = floats({9}, {-3, -0.26f, -0.25f, -0.24f, 0.25f, 0.75f, 0.3f, 40, 1e30f});
   const QuantizeAttributes grid{0.5, 3, 0, 20, true};

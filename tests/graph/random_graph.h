@@ -79,7 +79,7 @@ class GraphMaker {
                                  Op::unsqueeze,   Op::transpose,   Op::reduce_mean, Op::global_average_pool,
                                  Op::identity,    Op::clip,        Op::matmul,      Op::fully_connected,
                                  Op::concat,      Op::sigmoid,     Op::shape_of,    Op::group_norm,
-                                 Op::group_norm};
+                                 Op::group_norm,  Op::channel_gate};
     Node node;
     node.op = ops[below(std::size(ops))];
     node.name = "n";
@@ -132,6 +132,11 @@ class GraphMaker {
         for (int i = 0; i < 2; ++i) node.inputs.push_back(constant({channels}));
         break;
       }
+      case Op::channel_gate:
+        node.inputs.push_back(operand());
+        if (below(2) == 0) node.inputs.push_back(operand());
+        if (below(3) == 0) node.attributes = ChannelGateAttributes{Activation::relu};
+        break;
       case Op::add:
       case Op::subtract:
       case Op::multiply:

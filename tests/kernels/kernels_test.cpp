@@ -73,6 +73,8 @@ TEST_CASE("a table holds every kernel and the tier that was asked for") {
     CHECK(static_cast<bool>(table.average_pool_row));
     CHECK(static_cast<bool>(table.global_average));
     CHECK(static_cast<bool>(table.scale_shift));
+    CHECK(static_cast<bool>(table.gate_channels));
+    CHECK(static_cast<bool>(table.sigmoid));
     CHECK(static_cast<bool>(table.multiply_add_burst));
   }
   CHECK(make_kernel_table({}, InstructionSet::avx512).instruction_set == InstructionSet::sse2);
@@ -221,6 +223,73 @@ TEST_CASE("global average and scale_shift") {
       }
       CHECK(worst < 1e-5);
       CHECK(output[size(pixels * channels)] == untouched);
+    }
+  }
+}
+
+TEST_CASE("gate_channels with and without residual and minimum, in place too") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (unsigned seed : seeds(60)) {
+      INFO(repeat_command(seed));
+      std::mt19937 random(seed);
+      const std::int64_t pixels = pick(random, 0, 60), channels = pick(random, 1, 200);
+      auto image = random_floats(random, size(pixels * channels));
+      auto residual = random_floats(random, size(pixels * channels));
+      const auto gate = random_floats(random, size(channels));
+      const bool adds = pick(random, 0, 1) == 1, rectifies = pick(random, 0, 1) == 1;
+      std::vector<double> expected(image.size());
+      for (std::size_t i = 0; i < image.size(); ++i) {
+        const double value = static_cast<double>(image[i]) * gate[i % size(channels)] + (adds ? residual[i] : 0.0f);
+        expected[i] = rectifies ? std::max(value, 0.0) : value;
+      }
+      std::vector<float> apart(image.size(), untouched);
+      image.resize(image.size() + margin, untouched);
+      residual.resize(image.size(), untouched);
+      apart.resize(image.size(), untouched);
+      const int target = static_cast<int>(pick(random, 0, adds ? 2 : 1));
+      float* const output = target == 0 ? apart.data() : target == 1 ? image.data() : residual.data();
+      table.gate_channels(image.data(), pixels, channels, gate.data(), adds ? residual.data() : nullptr,
+                          rectifies ? 0 : -std::numeric_limits<float>::infinity(), output);
+      double worst = 0;
+      for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(output[i] - expected[i]));
+      CHECK(worst < 1e-6);
+      CHECK(output[expected.size()] == untouched);
+    }
+    const float nan = std::numeric_limits<float>::quiet_NaN(), one = 1;
+    float output = 0;
+    table.gate_channels(&nan, 1, 1, &one, &one, 0, &output);
+    CHECK(std::isnan(output));
+  }
+}
+
+TEST_CASE("sigmoid: over all of its range, to 4 units in the last place") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    std::vector<float> x{-infinity, infinity, -0.0f, 0.0f, 1e30f, -1e30f, 1e-40f, -1e-40f, 1e-20f};
+    for (float value = -87; value < 87; value += 0.0137f) x.push_back(value);
+    // Whatever stands beside it in a vector, and wherever a range begins, an element has one result.
+    for (std::size_t first : {0, 1, 5}) {
+      CAPTURE(first);
+      const std::size_t count = x.size() - first;
+      std::vector<float> y(count + margin, untouched);
+      table.sigmoid(x.data() + first, static_cast<std::int64_t>(count), y.data());
+      double worst = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        const double expected = 1 / (1 + std::exp(-static_cast<double>(x[first + i])));
+        const double unit = std::max(expected * 1.2e-7, 1e-38);
+        worst = std::max(worst, std::abs(y[i] - expected) / unit);
+      }
+      CHECK(worst < 4);
+      CHECK(y[count] == untouched);
+    }
+    for (std::int64_t count : {1, 3, 16, 17}) {
+      std::vector<float> y(size(count), std::numeric_limits<float>::quiet_NaN());
+      table.sigmoid(y.data(), count, y.data());
+      for (const float value : y) CHECK(std::isnan(value));
     }
   }
 }

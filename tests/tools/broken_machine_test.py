@@ -189,6 +189,9 @@ class NoMemory(BrokenMachine):
         outcomes = set()
         for megabytes in (*range(4, 80, 4), *range(80, 400, 20)):
             limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+            # Some libraries end the process while they are loaded, before the tool has begun.
+            if self.tool("--version", preexec_fn=limit).returncode != 0:
+                continue
             for name in ("run", "pack", "classify"):
                 arguments, _ = self.commands(".")[name]
                 process = self.tool(*arguments, "--threads", 2, preexec_fn=limit)

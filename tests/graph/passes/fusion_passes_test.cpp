@@ -330,6 +330,47 @@ TEST_CASE("remove_noops: arithmetic reads what an expand reads") {
              head + "node %3 \"\" float32 [] = multiply(%0, %1)\noutput %3\n");
 }
 
+const std::string gate_head = R"(
+input %0 "" float32 [N, 6, ?, ?]
+node %1 "" float32 [] = global_average_pool(%0)
+)";
+
+TEST_CASE("fuse_channel_gate: the gate on either side") {
+  for (const std::string operands : {"%0, %1", "%1, %0"}) {
+    CAPTURE(operands);
+    check_pass("fuse_channel_gate", gate_head + "node %2 \"\" float32 [] = multiply(" + operands + ")\noutput %2\n",
+               gate_head + "node %2 \"\" float32 [] = channel_gate(%0, %1)\noutput %2\n");
+  }
+}
+
+TEST_CASE("fuse_channel_gate leaves what is no factor for each channel of each image") {
+  for (const std::string nodes :
+       {"const %3 \"\" float32 [1, 6, 1, 1] digest 1\nnode %2 \"\" float32 [] = multiply(%0, %3)\n",
+        "node %3 \"\" float32 [] = slice(%1) starts=[0] ends=[1] axes=[1]\nnode %2 \"\" float32 [] = multiply(%0, "
+        "%3)\n",
+        "node %3 \"\" float32 [] = slice(%1) starts=[0] ends=[1] axes=[0]\nnode %2 \"\" float32 [] = multiply(%0, "
+        "%3)\n",
+        "node %2 \"\" float32 [] = add(%0, %1)\n", "node %2 \"\" float32 [] = multiply(%0, %0)\n"}) {
+    CAPTURE(nodes);
+    check_unchanged("fuse_channel_gate", gate_head + nodes + "output %2\n");
+  }
+}
+
+TEST_CASE("fuse_residual_add and fuse_relu: after a gate") {
+  const std::string head = R"(
+input %0 "" float32 [N, 6, 5, 4]
+input %9 "" float32 [N, 6, 5, 4]
+node %1 "" float32 [] = global_average_pool(%0)
+node %2 "" float32 [] = channel_gate(%0, %1)";
+  check_pass("fuse_residual_add", head + ")\nnode %3 \"\" float32 [] = add(%9, %2)\noutput %3\n",
+             head + ", %9)\noutput %2\n");
+  check_pass("fuse_relu", head + ", %9)\nnode %3 \"\" float32 [] = relu(%2)\noutput %3\n",
+             head + ", %9) activation=relu\noutput %2\n");
+  check_unchanged("fuse_residual_add", head + ") activation=relu\nnode %3 \"\" float32 [] = add(%9, %2)\noutput %3\n");
+  check_unchanged("fuse_residual_add", head + ", %9)\nnode %3 \"\" float32 [] = add(%9, %2)\noutput %3\n");
+  check_unchanged("fuse_residual_add", head + ")\nnode %3 \"\" float32 [] = add(%9, %2)\noutput %3\noutput %2\n");
+}
+
 TEST_CASE("fuse_residual_add: a shortcut that is made after the convolution") {
   check_pass("fuse_residual_add", residual_head + R"(
 node %3 "" float32 [] = convolution(%0, %1) padding=[1, 1, 1, 1]
