@@ -20,16 +20,16 @@ void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape&
                                      .padding_left = shape.padding,
                                      .dilation_height = 1,
                                      .dilation_width = 1};
-  const std::int64_t group_channels = shape.channels / shape.groups;
-  const std::int64_t block_weights = shape.kernel * shape.kernel * group_channels * grouped.lanes;
-  const auto input = zeros(shape.height * shape.width * shape.channels), bias = zeros(shape.channels),
-             weights = zeros(shape.channels / grouped.lanes * block_weights);
-  auto output = zeros(shape.output_height() * shape.output_width() * shape.channels);
+  const ChannelGroup channels{shape.channels / shape.groups, shape.output_channels / shape.groups};
+  const std::int64_t block_weights = shape.kernel * shape.kernel * channels.inputs * grouped.lanes;
+  const auto input = zeros(shape.height * shape.width * shape.channels), bias = zeros(shape.output_channels),
+             weights = zeros(shape.output_channels / grouped.lanes * block_weights);
+  auto output = zeros(shape.output_height() * shape.output_width() * shape.output_channels);
   repeat(state, [&] {
-    for (std::int64_t block = 0; block < shape.channels / grouped.lanes; ++block)
+    for (std::int64_t block = 0; block < shape.output_channels / grouped.lanes; ++block)
       for (std::int64_t y = 0; y < geometry.output_height; ++y)
-        grouped.convolve_row(input.data(), geometry, group_channels, block, y, weights.data() + block * block_weights,
-                             {output.data(), nullptr, bias.data(), true});
+        grouped.convolve_row(input.data(), geometry, channels, block, y, weights.data() + block * block_weights,
+                             {shape.output_channels, output.data(), nullptr, bias.data(), true});
   });
   count_convolutions(state, shape, tier);
 }

@@ -12,8 +12,8 @@ std::size_t own_weight_bytes(const StepRequest& request);
 // Of every implementation that multiplies each input under a window by each weight.
 Cost direct_cost(const StepRequest& request);
 
-// Why one that loads whole vectors of channels should leave images of fewer channels to oneDNN, whose kernels for them
-// broadcast each: its own take a quarter to two thirds of the time on the first layers of VGG, Inception and ResNet-D.
+// Why one that loads whole vectors of channels should leave images of fewer channels to kernels that broadcast each:
+// those take a quarter to two thirds of its time on the first layers of VGG, Inception and ResNet-D.
 std::string discourage_few_channels(const StepRequest& request);
 
 }  // namespace residua::engine

@@ -21,7 +21,8 @@ constexpr std::int64_t kernel = GroupedKernels::kernel, taps = kernel * kernel;
 
 struct Case {
   ConvolutionGeometry geometry;
-  std::int64_t group_channels;
+  ChannelGroup group;
+  std::int64_t outputs;  // of all groups
   bool relu, in_place;
   std::vector<float> input, weights, bias, residual;  // an empty residual: none
 
@@ -30,8 +31,8 @@ struct Case {
     out << geometry.height << " x " << geometry.width << ", stride " << geometry.stride_height << " x "
         << geometry.stride_width << ", padding " << geometry.padding_top << " x " << geometry.padding_left
         << ", output " << geometry.output_height << " x " << geometry.output_width << ", channels " << geometry.channels
-        << ", in groups of " << group_channels << ", relu " << relu << ", residual " << !residual.empty()
-        << ", in place " << in_place;
+        << " to " << outputs << ", in groups of " << group.inputs << " to " << group.outputs << ", relu " << relu
+        << ", residual " << !residual.empty() << ", in place " << in_place;
     return out.str();
   }
 };
@@ -41,8 +42,10 @@ Case random_case(std::int64_t lanes, std::mt19937& random) {
   Case c{};
   ConvolutionGeometry& g = c.geometry;
   const std::int64_t widths[] = {4, 8, lanes, 2 * lanes};
-  c.group_channels = widths[pick(random, 0, 3)];
-  g.channels = std::max(lanes, c.group_channels) * pick(random, 1, 3);
+  c.group.inputs = c.group.outputs = widths[pick(random, 0, 3)];
+  if (c.group.outputs % lanes == 0) c.group.inputs = pick(random, 1, 2 * lanes);
+  c.outputs = std::max(lanes, c.group.outputs) * pick(random, 1, 3);
+  g.channels = c.outputs / c.group.outputs * c.group.inputs;
   g.height = pick(random, 1, 9);
   g.width = pick(random, 1, 40);
   g.kernel_height = g.kernel_width = kernel;
@@ -56,9 +59,9 @@ Case random_case(std::int64_t lanes, std::mt19937& random) {
   c.relu = coin(random);
   const Fill kind = all_fills[pick(random, 0, std::size(all_fills) - 1)];
   c.input.resize(size(g.height * g.width * g.channels));
-  c.weights.resize(size(g.channels * c.group_channels * taps));
-  c.bias.resize(size(g.channels));
-  if (coin(random)) c.residual.resize(size(g.output_height * g.output_width * g.channels));
+  c.weights.resize(size(c.outputs * c.group.inputs * taps));
+  c.bias.resize(size(c.outputs));
+  if (coin(random)) c.residual.resize(size(g.output_height * g.output_width * c.outputs));
   c.in_place = !c.residual.empty() && coin(random);
   fill_with(kind, c.input, random);
   fill_with(Fill::uniform, c.weights, random);
@@ -73,8 +76,8 @@ struct Expected {
 
 Expected expected(const Case& c, std::int64_t y, std::int64_t x, std::int64_t k) {
   const ConvolutionGeometry& g = c.geometry;
-  const std::int64_t first = k / c.group_channels * c.group_channels;
-  const std::size_t at = size((y * g.output_width + x) * g.channels + k);
+  const std::int64_t first = k / c.group.outputs * c.group.inputs;
+  const std::size_t at = size((y * g.output_width + x) * c.outputs + k);
   Expected sum{static_cast<double>(c.bias[size(k)]), 0};
   if (!c.residual.empty()) sum.value += static_cast<double>(c.residual[at]);
   sum.scale = std::abs(static_cast<double>(c.bias[size(k)])) +
@@ -84,10 +87,9 @@ Expected expected(const Case& c, std::int64_t y, std::int64_t x, std::int64_t k)
       const std::int64_t row = y * g.stride_height - g.padding_top + ky;
       const std::int64_t column = x * g.stride_width - g.padding_left + kx;
       if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
-      for (std::int64_t i = 0; i < c.group_channels; ++i) {
-        const double product =
-            static_cast<double>(c.input[size((row * g.width + column) * g.channels + first + i)]) *
-            static_cast<double>(c.weights[size((k * c.group_channels + i) * taps + ky * kernel + kx)]);
+      for (std::int64_t i = 0; i < c.group.inputs; ++i) {
+        const double product = static_cast<double>(c.input[size((row * g.width + column) * g.channels + first + i)]) *
+                               static_cast<double>(c.weights[size((k * c.group.inputs + i) * taps + ky * kernel + kx)]);
         sum.value += product;
         sum.scale += std::abs(product);
       }
@@ -102,23 +104,23 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
   const auto copy = [&](GuardedBuffer& to, const std::vector<float>& from) {
     std::copy(from.begin(), from.end(), to.data());
   };
-  GuardedBuffer input(static_cast<std::int64_t>(c.input.size()), random), bias(g.channels, random),
+  GuardedBuffer input(static_cast<std::int64_t>(c.input.size()), random), bias(c.outputs, random),
       residual(static_cast<std::int64_t>(c.residual.size()), random),
-      output(g.output_height * g.output_width * g.channels, random);
+      output(g.output_height * g.output_width * c.outputs, random);
   copy(input, c.input);
   copy(bias, c.bias);
   copy(c.in_place ? output : residual, c.residual);
   input.freeze();
   bias.freeze();
   const float* const added = c.residual.empty() ? nullptr : c.in_place ? output.data() : residual.data();
-  for (std::int64_t block = 0; block < g.channels / kernels.lanes; ++block) {
-    GuardedBuffer packed(taps * c.group_channels * kernels.lanes, random);
-    kernels.pack_weights(c.weights.data(), c.group_channels, block, packed.data());
+  for (std::int64_t block = 0; block < c.outputs / kernels.lanes; ++block) {
+    GuardedBuffer packed(taps * c.group.inputs * kernels.lanes, random);
+    kernels.pack_weights(c.weights.data(), c.group.inputs, block, packed.data());
     CHECK(packed.margins_untouched());
     packed.freeze();
     for (std::int64_t y = 0; y < g.output_height; ++y)
-      kernels.convolve_row(input.data(), g, c.group_channels, block, y, packed.data(),
-                           {output.data(), added, bias.data(), c.relu});
+      kernels.convolve_row(input.data(), g, c.group, block, y, packed.data(),
+                           {c.outputs, output.data(), added, bias.data(), c.relu});
   }
   CHECK(output.margins_untouched());
   return {output.values().begin(), output.values().end()};
@@ -147,16 +149,16 @@ TEST_CASE("grouped convolution: within the rounding of its sums, in any shape") 
     const std::vector<float> output = run(kernels, c, random);
     const ConvolutionGeometry& g = c.geometry;
     // A rounding for each product, each sum, bias and residual; what lies below normal numbers is lost whole.
-    const double roundings = static_cast<double>(2 * taps * c.group_channels + 4);
+    const double roundings = static_cast<double>(2 * taps * c.group.inputs + 4);
     double worst = 0;  // in units of the bound
     for (std::int64_t y = 0; y < g.output_height; ++y)
       for (std::int64_t x = 0; x < g.output_width; ++x)
-        for (std::int64_t k = 0; k < g.channels; ++k) {
+        for (std::int64_t k = 0; k < c.outputs; ++k) {
           const Expected e = expected(c, y, x, k);
           const double bound = roundings * (e.scale * std::numeric_limits<float>::epsilon() / 2 +
                                             static_cast<double>(std::numeric_limits<float>::min()));
           const double error =
-              std::abs(static_cast<double>(output[size((y * g.output_width + x) * g.channels + k)]) - e.value) / bound;
+              std::abs(static_cast<double>(output[size((y * g.output_width + x) * c.outputs + k)]) - e.value) / bound;
           worst = error <= worst ? worst : error;  // a NaN stays
         }
     CHECK(worst <= 1);
@@ -185,9 +187,9 @@ TEST_CASE("grouped convolution: an output has the same bits wherever it stands i
                         c.input.begin() + (y + 1) * g.width * g.channels);
     const std::vector<float> rest = run(kernels, part, random);
     bool equal = true;
-    const std::int64_t row = part.geometry.output_width * g.channels;
+    const std::int64_t row = part.geometry.output_width * c.outputs;
     for (std::int64_t y = 0; y < g.output_height; ++y)
-      equal &= std::memcmp(rest.data() + y * row, whole.data() + (y * g.output_width + skipped) * g.channels,
+      equal &= std::memcmp(rest.data() + y * row, whole.data() + (y * g.output_width + skipped) * c.outputs,
                            size(row) * sizeof(float)) == 0;
     CHECK(equal);
   });
@@ -205,12 +207,12 @@ TEST_CASE("grouped convolution: NaN reaches the outputs of its group whose windo
     bool right = true;
     for (std::int64_t y = 0; y < g.output_height; ++y)
       for (std::int64_t x = 0; x < g.output_width; ++x)
-        for (std::int64_t k = 0; k < g.channels; ++k) {
+        for (std::int64_t k = 0; k < c.outputs; ++k) {
           const std::int64_t row = at / g.channels / g.width - (y * g.stride_height - g.padding_top);
           const std::int64_t column = at / g.channels % g.width - (x * g.stride_width - g.padding_left);
           const bool covers = row >= 0 && row < kernel && column >= 0 && column < kernel &&
-                              at % g.channels / c.group_channels == k / c.group_channels;
-          right &= std::isnan(output[size((y * g.output_width + x) * g.channels + k)]) == covers;
+                              at % g.channels / c.group.inputs == k / c.group.outputs;
+          right &= std::isnan(output[size((y * g.output_width + x) * c.outputs + k)]) == covers;
         }
     CHECK(right);
   });
