@@ -126,20 +126,13 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
   return {output.values().begin(), output.values().end()};
 }
 
-// Random cases on every tier, and how to repeat the one that fails.
 template <class Check>
 void for_each_case(unsigned count, const Check& check) {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (const unsigned seed : seeds(count)) {
-      std::mt19937 random(seed);
-      const Case c = random_case(table.grouped.lanes, random);
-      INFO(c.text());
-      INFO(repeat_command(seed));
-      check(table.grouped, c, random);
-    }
-  }
+  for_each_seed(count, [&check](const KernelTable& table, std::mt19937& random) {
+    const Case c = random_case(table.grouped.lanes, random);
+    INFO(c.text());
+    check(table.grouped, c, random);
+  });
 }
 
 }  // namespace

@@ -85,178 +85,155 @@ TEST_CASE("a table holds every kernel and the tier that was asked for") {
 }
 
 TEST_CASE("space to depth") {
-  for (const KernelTable& table : tables_of_this_cpu())
-    for (unsigned seed : seeds(60)) {
-      INFO(std::string(name_of(table.instruction_set)), ": ", repeat_command(seed));
-      std::mt19937 random(seed);
-      const std::int64_t channels = pick(random, 1, 4), height = pick(random, 1, 12), width = pick(random, 1, 12);
-      const std::int64_t top = pick(random, 0, 4), left = pick(random, 0, 4), output_width = pick(random, 1, 10);
-      const std::int64_t row = pick(random, 0, 9);
-      const auto image = random_floats(random, size(height * width * channels));
-      std::vector<float> output(size(output_width * 16) + margin, untouched);
-      table.space_to_depth_row(image.data(), height, width, channels, top, left, row, output_width, output.data());
-      bool equal = true;
-      for (std::int64_t x = 0; x < output_width; ++x)
-        for (std::int64_t i = 0; i < 16; ++i) {
-          const std::int64_t dx = i % 8 / channels, y = 2 * row + i / 8 - top, column = 2 * x + dx - left;
-          const bool exists = dx < 2 && y >= 0 && y < height && column >= 0 && column < width;
-          const float expected = exists ? image[size((y * width + column) * channels + i % 8 % channels)] : 0.0f;
-          equal &= output[size(x * 16 + i)] == expected;
-        }
-      CHECK(equal);
-      CHECK(output[size(output_width * 16)] == untouched);
-    }
+  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
+    const std::int64_t channels = pick(random, 1, 4), height = pick(random, 1, 12), width = pick(random, 1, 12);
+    const std::int64_t top = pick(random, 0, 4), left = pick(random, 0, 4), output_width = pick(random, 1, 10);
+    const std::int64_t row = pick(random, 0, 9);
+    const auto image = random_floats(random, size(height * width * channels));
+    std::vector<float> output(size(output_width * 16) + margin, untouched);
+    table.space_to_depth_row(image.data(), height, width, channels, top, left, row, output_width, output.data());
+    bool equal = true;
+    for (std::int64_t x = 0; x < output_width; ++x)
+      for (std::int64_t i = 0; i < 16; ++i) {
+        const std::int64_t dx = i % 8 / channels, y = 2 * row + i / 8 - top, column = 2 * x + dx - left;
+        const bool exists = dx < 2 && y >= 0 && y < height && column >= 0 && column < width;
+        const float expected = exists ? image[size((y * width + column) * channels + i % 8 % channels)] : 0.0f;
+        equal &= output[size(x * 16 + i)] == expected;
+      }
+    CHECK(equal);
+    CHECK(output[size(output_width * 16)] == untouched);
+  });
 }
 
 TEST_CASE("layout kernels") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (unsigned seed : seeds(60)) {
-      INFO(repeat_command(seed));
-      std::mt19937 random(seed);
-      const std::int64_t channels = seed % 2 ? 3 : pick(random, 1, 9), pixels = pick(random, 0, 200);
-      const std::int64_t plane = pixels + pick(random, 0, 5);
-      const auto planes = random_floats(random, size(plane * channels));
-      std::vector<float> output(size(pixels * channels) + margin, untouched);
-      table.interleave_planes(planes.data(), plane, channels, pixels, output.data());
-      bool equal = true;
-      for (std::int64_t i = 0; i < pixels; ++i)
-        for (std::int64_t c = 0; c < channels; ++c)
-          equal &= output[size(i * channels + c)] == planes[size(c * plane + i)];
-      CHECK(equal);
-      CHECK(output[size(pixels * channels)] == untouched);
+  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
+    const std::int64_t channels = coin(random) ? 3 : pick(random, 1, 9), pixels = pick(random, 0, 200);
+    const std::int64_t plane = pixels + pick(random, 0, 5);
+    const auto planes = random_floats(random, size(plane * channels));
+    std::vector<float> output(size(pixels * channels) + margin, untouched);
+    table.interleave_planes(planes.data(), plane, channels, pixels, output.data());
+    bool equal = true;
+    for (std::int64_t i = 0; i < pixels; ++i)
+      for (std::int64_t c = 0; c < channels; ++c)
+        equal &= output[size(i * channels + c)] == planes[size(c * plane + i)];
+    CHECK(equal);
+    CHECK(output[size(pixels * channels)] == untouched);
 
-      std::vector<std::uint8_t> bytes(size(3 * pixels));
-      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(pick(random, 0, 255));
-      const auto scale = random_floats(random, 3), shift = random_floats(random, 3);
-      std::vector<float> normalized(size(3 * pixels) + margin, untouched);
-      table.normalize_pixels(bytes.data(), pixels, scale.data(), shift.data(), normalized.data());
-      double worst = 0;
-      for (std::size_t i = 0; i < bytes.size(); ++i)
-        worst =
-            std::max(worst, std::abs(normalized[i] - (static_cast<double>(bytes[i]) * scale[i % 3] + shift[i % 3])));
-      CHECK(worst < 1e-4);
-      CHECK(normalized[bytes.size()] == untouched);
-    }
-  }
+    std::vector<std::uint8_t> bytes(size(3 * pixels));
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(pick(random, 0, 255));
+    const auto scale = random_floats(random, 3), shift = random_floats(random, 3);
+    std::vector<float> normalized(size(3 * pixels) + margin, untouched);
+    table.normalize_pixels(bytes.data(), pixels, scale.data(), shift.data(), normalized.data());
+    double worst = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      worst = std::max(worst, std::abs(normalized[i] - (static_cast<double>(bytes[i]) * scale[i % 3] + shift[i % 3])));
+    CHECK(worst < 1e-4);
+    CHECK(normalized[bytes.size()] == untouched);
+  });
 }
 
 TEST_CASE("pooling kernels") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (unsigned seed : seeds(200)) {
-      INFO(repeat_command(seed));
-      std::mt19937 random(seed);
-      const PoolGeometry g = random_geometry(random);
-      auto image = random_floats(random, size(g.height * g.width * g.channels));
-      if (seed % 3 == 0)
-        for (int i = 0; i < 5; ++i)
-          image[size(pick(random, 0, g.height * g.width * g.channels - 1))] = std::numeric_limits<float>::quiet_NaN();
-      if (seed % 7 == 0) std::fill(image.begin(), image.end(), -std::numeric_limits<float>::infinity());
-      const std::size_t row = size(g.output_width * g.channels);
-      std::vector<float> largest(row + margin, untouched), mean(row + margin, untouched);
-      double worst = 0;
-      bool largest_equal = true;
-      for (std::int64_t y = 0; y < g.output_height; ++y) {
-        table.max_pool_row(image.data(), g, y, largest.data());
-        table.average_pool_row(image.data(), g, y, mean.data());
-        for (std::int64_t x = 0; x < g.output_width; ++x)
-          for (std::int64_t c = 0; c < g.channels; ++c) {
-            float best = -std::numeric_limits<float>::infinity();
-            double sum = 0;
-            std::int64_t inside = 0;
-            const std::int64_t covered = walk_window(image, g, y, x, c, [&](float value) {
-              best = std::isnan(best) || best > value ? best : value;
-              sum += value;
-              ++inside;
-            });
-            const float found = largest[size(x * g.channels + c)];
-            largest_equal &= found == best || (std::isnan(found) && std::isnan(best));
-            const double expected = sum / static_cast<double>(g.count_include_pad ? covered : inside);
-            const double average = mean[size(x * g.channels + c)];
-            if (std::isfinite(expected))
-              worst = std::max(worst, std::abs(average - expected));
-            else
-              CHECK((std::isnan(expected) ? std::isnan(average) : average == expected));
-          }
-      }
-      CHECK(largest_equal);
-      CHECK(worst < 1e-5);
-      CHECK(largest[row] == untouched);
-      CHECK(mean[row] == untouched);
+  for_each_seed(200, [](const KernelTable& table, std::mt19937& random) {
+    const PoolGeometry g = random_geometry(random);
+    auto image = random_floats(random, size(g.height * g.width * g.channels));
+    if (pick(random, 0, 2) == 0)
+      for (int i = 0; i < 5; ++i)
+        image[size(pick(random, 0, g.height * g.width * g.channels - 1))] = std::numeric_limits<float>::quiet_NaN();
+    if (pick(random, 0, 6) == 0) std::fill(image.begin(), image.end(), -std::numeric_limits<float>::infinity());
+    const std::size_t row = size(g.output_width * g.channels);
+    std::vector<float> largest(row + margin, untouched), mean(row + margin, untouched);
+    double worst = 0;
+    bool largest_equal = true;
+    for (std::int64_t y = 0; y < g.output_height; ++y) {
+      table.max_pool_row(image.data(), g, y, largest.data());
+      table.average_pool_row(image.data(), g, y, mean.data());
+      for (std::int64_t x = 0; x < g.output_width; ++x)
+        for (std::int64_t c = 0; c < g.channels; ++c) {
+          float best = -std::numeric_limits<float>::infinity();
+          double sum = 0;
+          std::int64_t inside = 0;
+          const std::int64_t covered = walk_window(image, g, y, x, c, [&](float value) {
+            best = std::isnan(best) || best > value ? best : value;
+            sum += value;
+            ++inside;
+          });
+          const float found = largest[size(x * g.channels + c)];
+          largest_equal &= found == best || (std::isnan(found) && std::isnan(best));
+          const double expected = sum / static_cast<double>(g.count_include_pad ? covered : inside);
+          const double average = mean[size(x * g.channels + c)];
+          if (std::isfinite(expected))
+            worst = std::max(worst, std::abs(average - expected));
+          else
+            CHECK((std::isnan(expected) ? std::isnan(average) : average == expected));
+        }
     }
-  }
+    CHECK(largest_equal);
+    CHECK(worst < 1e-5);
+    CHECK(largest[row] == untouched);
+    CHECK(mean[row] == untouched);
+  });
 }
 
 TEST_CASE("global average and scale_shift") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (unsigned seed : seeds(60)) {
-      INFO(repeat_command(seed));
-      std::mt19937 random(seed);
-      const std::int64_t pixels = pick(random, 1, 60), channels = pick(random, 1, 200);
-      const std::int64_t stride = channels + pick(random, 0, 20);
-      const auto image = random_floats(random, size(pixels * stride));
-      std::vector<float> mean(size(channels) + margin, untouched);
-      table.global_average(image.data(), pixels, stride, channels, mean.data());
-      double worst = 0;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        double sum = 0;
-        for (std::int64_t p = 0; p < pixels; ++p) sum += image[size(p * stride + c)];
-        worst = std::max(worst, std::abs(mean[size(c)] - sum / static_cast<double>(pixels)));
-      }
-      CHECK(worst < 1e-5);
-      CHECK(mean[size(channels)] == untouched);
-
-      const auto scale = random_floats(random, size(channels)), shift = random_floats(random, size(channels));
-      std::vector<float> output(size(pixels * channels) + margin, untouched);
-      const float minimum = pick(random, 0, 1) == 0 ? 0 : -std::numeric_limits<float>::infinity();
-      table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), minimum, output.data());
-      worst = 0;
-      for (std::int64_t i = 0; i < pixels * channels; ++i) {
-        const double expected =
-            static_cast<double>(image[size(i)]) * scale[size(i % channels)] + shift[size(i % channels)];
-        worst = std::max(worst, std::abs(output[size(i)] - std::max(expected, static_cast<double>(minimum))));
-      }
-      CHECK(worst < 1e-5);
-      CHECK(output[size(pixels * channels)] == untouched);
+  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
+    const std::int64_t pixels = pick(random, 1, 60), channels = pick(random, 1, 200);
+    const std::int64_t stride = channels + pick(random, 0, 20);
+    const auto image = random_floats(random, size(pixels * stride));
+    std::vector<float> mean(size(channels) + margin, untouched);
+    table.global_average(image.data(), pixels, stride, channels, mean.data());
+    double worst = 0;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      double sum = 0;
+      for (std::int64_t p = 0; p < pixels; ++p) sum += image[size(p * stride + c)];
+      worst = std::max(worst, std::abs(mean[size(c)] - sum / static_cast<double>(pixels)));
     }
-  }
+    CHECK(worst < 1e-5);
+    CHECK(mean[size(channels)] == untouched);
+
+    const auto scale = random_floats(random, size(channels)), shift = random_floats(random, size(channels));
+    std::vector<float> output(size(pixels * channels) + margin, untouched);
+    const float minimum = pick(random, 0, 1) == 0 ? 0 : -std::numeric_limits<float>::infinity();
+    table.scale_shift(image.data(), pixels, channels, scale.data(), shift.data(), minimum, output.data());
+    worst = 0;
+    for (std::int64_t i = 0; i < pixels * channels; ++i) {
+      const double expected =
+          static_cast<double>(image[size(i)]) * scale[size(i % channels)] + shift[size(i % channels)];
+      worst = std::max(worst, std::abs(output[size(i)] - std::max(expected, static_cast<double>(minimum))));
+    }
+    CHECK(worst < 1e-5);
+    CHECK(output[size(pixels * channels)] == untouched);
+  });
 }
 
 TEST_CASE("gate_channels with and without residual and minimum, in place too") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (unsigned seed : seeds(60)) {
-      INFO(repeat_command(seed));
-      std::mt19937 random(seed);
-      const std::int64_t pixels = pick(random, 0, 60), channels = pick(random, 1, 200);
-      auto image = random_floats(random, size(pixels * channels));
-      auto residual = random_floats(random, size(pixels * channels));
-      const auto gate = random_floats(random, size(channels));
-      const bool adds = pick(random, 0, 1) == 1, rectifies = pick(random, 0, 1) == 1;
-      std::vector<double> expected(image.size());
-      for (std::size_t i = 0; i < image.size(); ++i) {
-        const double value = static_cast<double>(image[i]) * gate[i % size(channels)] + (adds ? residual[i] : 0.0f);
-        expected[i] = rectifies ? std::max(value, 0.0) : value;
-      }
-      std::vector<float> apart(image.size(), untouched);
-      image.resize(image.size() + margin, untouched);
-      residual.resize(image.size(), untouched);
-      apart.resize(image.size(), untouched);
-      const int target = static_cast<int>(pick(random, 0, adds ? 2 : 1));
-      float* const output = target == 0 ? apart.data() : target == 1 ? image.data() : residual.data();
-      table.gate_channels(image.data(), pixels, channels, gate.data(), adds ? residual.data() : nullptr,
-                          rectifies ? 0 : -std::numeric_limits<float>::infinity(), output);
-      double worst = 0;
-      for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(output[i] - expected[i]));
-      CHECK(worst < 1e-6);
-      CHECK(output[expected.size()] == untouched);
+  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
+    const std::int64_t pixels = pick(random, 0, 60), channels = pick(random, 1, 200);
+    auto image = random_floats(random, size(pixels * channels));
+    auto residual = random_floats(random, size(pixels * channels));
+    const auto gate = random_floats(random, size(channels));
+    const bool adds = pick(random, 0, 1) == 1, rectifies = pick(random, 0, 1) == 1;
+    std::vector<double> expected(image.size());
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      const double value = static_cast<double>(image[i]) * gate[i % size(channels)] + (adds ? residual[i] : 0.0f);
+      expected[i] = rectifies ? std::max(value, 0.0) : value;
     }
+    std::vector<float> apart(image.size(), untouched);
+    image.resize(image.size() + margin, untouched);
+    residual.resize(image.size(), untouched);
+    apart.resize(image.size(), untouched);
+    const int target = static_cast<int>(pick(random, 0, adds ? 2 : 1));
+    float* const output = target == 0 ? apart.data() : target == 1 ? image.data() : residual.data();
+    table.gate_channels(image.data(), pixels, channels, gate.data(), adds ? residual.data() : nullptr,
+                        rectifies ? 0 : -std::numeric_limits<float>::infinity(), output);
+    double worst = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(output[i] - expected[i]));
+    CHECK(worst < 1e-6);
+    CHECK(output[expected.size()] == untouched);
+  });
+}
+
+TEST_CASE("gate_channels keeps NaN") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
     const float nan = std::numeric_limits<float>::quiet_NaN(), one = 1;
     float output = 0;
     table.gate_channels(&nan, 1, 1, &one, &one, 0, &output);
@@ -295,31 +272,25 @@ TEST_CASE("sigmoid: over all of its range, to 4 units in the last place") {
 }
 
 TEST_CASE("channel_moments adds to what is there") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
-    for (unsigned seed : seeds(40)) {
-      INFO(repeat_command(seed));
-      std::mt19937 random(seed);
-      const std::int64_t pixels = pick(random, 1, 70), channels = pick(random, 1, 150);
-      const auto image = random_floats(random, size(pixels * channels)), pivot = random_floats(random, size(channels));
-      std::vector<double> sums(size(channels) + margin, 1.0), squares(size(channels) + margin, 2.0);
-      table.channel_moments(image.data(), pixels, channels, pivot.data(), sums.data(), squares.data());
-      double worst = 0;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        double sum = 1, square = 2;
-        for (std::int64_t p = 0; p < pixels; ++p) {
-          const double difference = static_cast<double>(image[size(p * channels + c)]) - pivot[size(c)];
-          sum += difference;
-          square += difference * difference;
-        }
-        worst = std::max({worst, std::abs(sums[size(c)] - sum), std::abs(squares[size(c)] - square)});
+  for_each_seed(40, [](const KernelTable& table, std::mt19937& random) {
+    const std::int64_t pixels = pick(random, 1, 70), channels = pick(random, 1, 150);
+    const auto image = random_floats(random, size(pixels * channels)), pivot = random_floats(random, size(channels));
+    std::vector<double> sums(size(channels) + margin, 1.0), squares(size(channels) + margin, 2.0);
+    table.channel_moments(image.data(), pixels, channels, pivot.data(), sums.data(), squares.data());
+    double worst = 0;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      double sum = 1, square = 2;
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        const double difference = static_cast<double>(image[size(p * channels + c)]) - pivot[size(c)];
+        sum += difference;
+        square += difference * difference;
       }
-      CHECK(worst < 1e-4);
-      CHECK(sums[size(channels)] == 1.0);
-      CHECK(squares[size(channels)] == 2.0);
+      worst = std::max({worst, std::abs(sums[size(c)] - sum), std::abs(squares[size(c)] - square)});
     }
-  }
+    CHECK(worst < 1e-4);
+    CHECK(sums[size(channels)] == 1.0);
+    CHECK(squares[size(channels)] == 2.0);
+  });
 }
 
 TEST_CASE("quantize rounds halves to even, stays in range and keeps NaN") {

@@ -35,6 +35,20 @@ inline std::string repeat_command(unsigned seed) {
          doctest::getContextOptions()->currentTest->m_name + "'";
 }
 
+// check(table, random) on every tier with every seed; what fails says on which and how to repeat it.
+template <class Check>
+void for_each_seed(unsigned count, const Check& check) {
+  for (const residua::kernels::KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (const unsigned seed : seeds(count)) {
+      INFO(repeat_command(seed));
+      std::mt19937 random(seed);
+      check(table, random);
+    }
+  }
+}
+
 inline std::int64_t pick(std::mt19937& random, std::int64_t low, std::int64_t high) {
   return std::uniform_int_distribution<std::int64_t>(low, high)(random);
 }
