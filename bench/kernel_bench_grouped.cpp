@@ -39,8 +39,8 @@ void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape&
 void register_grouped_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks) {
   for (const NamedShapes& network : networks)
     for (const ConvolutionShape& shape : network.shapes)
-      if (shape.groups > 1 && shape.kernel == GroupedKernels::kernel && shape.channels == shape.output_channels &&
-          shape.channels % tier.kernels.grouped.lanes == 0)
+      if ((shape.groups > 1 || shape.channels < tier.kernels.grouped.lanes) && shape.kernel == GroupedKernels::kernel &&
+          shape.output_channels % tier.kernels.grouped.lanes == 0)
         benchmark::RegisterBenchmark(("grouped/" + network.name + "/" + shape.name + "/" + tier.name).c_str(),
                                      [tier, shape](benchmark::State& state) { run(state, tier, shape); });
 }

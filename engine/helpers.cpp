@@ -249,7 +249,16 @@ bool openmp_has_memory() {
 }
 
 void Helpers::help() {
-  if (!openmp_has_memory()) return;  // the other threads do its part
+  // Until then the other threads do its part. It does not end: the rest takes every helper for a living thread.
+  while (!openmp_has_memory()) {
+    std::uint32_t seen = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ending_) return;
+      seen = calls_changed_.load(std::memory_order_relaxed);
+    }
+    calls_changed_.wait(seen, std::memory_order_acquire);
+  }
   const OurFloatMode mode;
   const OneOpenmpThread one_thread;
   HelperGroup* group = nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "engine/format_numbers.h"
@@ -53,6 +54,17 @@ bool is_convolution_of_known_shape(const graph::Graph& graph, const graph::Node&
          graph::is_static(graph.tensor(node.inputs[0]).shape) && graph::is_static(graph.tensor(node.output).shape);
 }
 
+// Whether selection never comes to a form, on no number of images: one that adds nothing ranks before it.
+bool is_behind_another(const StepRequest& request, const Implementation& form) {
+  for (const Implementation& implementation : candidates(request.node.op)) {
+    if (std::string_view(implementation.name) == form.name) return false;
+    const bool chosen = implementation.cost && implementation.reject(request).empty() &&
+                        (!implementation.discourage || implementation.discourage(request).empty());
+    if (chosen && implementation.cost(request).added_weight_bytes == 0) return true;
+  }
+  return false;
+}
+
 // The offers of one node.
 void make_offers(const StepRequest& request, Ladder& ladder) {
   ladder.own_bytes = ladder.held = own_weight_bytes(request);
@@ -60,7 +72,7 @@ void make_offers(const StepRequest& request, Ladder& ladder) {
   for (const Implementation& implementation : candidates(request.node.op)) {
     if (!implementation.cost || !implementation.reject(request).empty()) continue;
     const Cost cost = implementation.cost(request);
-    if (cost.added_weight_bytes == 0) continue;
+    if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation)) continue;
     // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it.
     const bool instead = !implementation.discourage || implementation.discourage(request).empty();
     ladder.offers.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
@@ -145,9 +157,13 @@ WeightAllotment::WeightAllotment(const graph::Graph& one_image, const kernels::K
 }
 
 std::string WeightAllotment::reject(const StepRequest& request, const Implementation& implementation) const {
-  if (everything_fits_ || !implementation.cost) return "";
+  if (!implementation.cost) return "";
   const Cost cost = implementation.cost(request);
   if (cost.added_weight_bytes == 0) return "";
+  if (is_behind_another(request, implementation))
+    return "under a memory limit it is offered no " + megabytes(cost.added_weight_bytes) +
+           ": one that adds nothing comes first by rank";
+  if (everything_fits_) return "";
   const auto forms = forms_.find(key_of(request.input(1)));
   if (forms != forms_.end() && forms->second.contains(implementation.name)) return "";
   return "the memory limit stands in the way: it would add " + megabytes(cost.added_weight_bytes) + " of the " +

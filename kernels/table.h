@@ -72,15 +72,16 @@ struct KernelTable {
   // stays. output may be input.
   void (*scale_shift)(const float* input, std::int64_t pixels, std::int64_t channels, const float* scale,
                       const float* shift, float minimum, float* output) noexcept;
-  // output[i * channels + c] = input[i * channels + c] * gate[c] + residual[i * channels + c], or `minimum` where that is
-  // less; NaN stays. No residual: nullptr. output may be input or residual.
+  // output[i * channels + c] = input[i * channels + c] * gate[c] + residual[i * channels + c], or `minimum` where that
+  // is less; NaN stays. No residual: nullptr. output may be input or residual.
   void (*gate_channels)(const float* input, std::int64_t pixels, std::int64_t channels, const float* gate,
                         const float* residual, float minimum, float* output) noexcept;
   // Adds to sums[c] and squares[c] those of input[i * channels + c] - pivot[c] over i < pixels. A pivot near the mean
   // keeps the variance, squares / n - (sums / n)^2, from being a small difference of large numbers.
   void (*channel_moments)(const float* input, std::int64_t pixels, std::int64_t channels, const float* pivot,
                           double* sums, double* squares) noexcept;
-  // output[i] = 1 / (1 + exp(-input[i])), to 4 units in the last place; NaN stays. output may be input.
+  // output[i] = 1 / (1 + exp(-input[i])), to 4 units in the last place where that is a normal
+  // number; NaN stays. output may be input.
   void (*sigmoid)(const float* input, std::int64_t count, float* output) noexcept;
   // output may be input; NaN stays.
   void (*quantize)(const float* input, std::int64_t count, const QuantizationGrid& grid, float* output) noexcept;

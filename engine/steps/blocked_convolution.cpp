@@ -209,6 +209,12 @@ ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reaso
   return channels;
 }
 
+std::string against_few_channels(const StepRequest& request) {
+  const std::int64_t channels = request.input(0).shape[1], lanes = request.kernels.products.lanes;
+  if (channels >= lanes) return "";
+  return std::to_string(channels) + " channels are fewer than the " + std::to_string(lanes) + " lanes of a vector";
+}
+
 std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<const float> weights, std::int64_t taps,
                                     std::int64_t block) {
   const std::int64_t group_inputs = channels.inputs / channels.groups;
@@ -238,8 +244,7 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   work->bias.resize(static_cast<std::size_t>(channels.count() * channels.width), 0.0f);
 
   Step step = request.make_step(convolution.implementation);
-  const bool has_residual = request.has_input(residual_input);
-  if (has_residual && request.may_overwrite(request.node.input(residual_input)))
+  if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);
   const auto bytes = [](std::int64_t count) {
     return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
@@ -253,12 +258,10 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   work->convolution = std::move(convolution);
 
   const auto locate_input = request.locate(0);
-  const auto locate_residual =
-      has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
+  const auto locate_residual = request.locate(residual_input);
   step.bind = [=, shared_work = std::shared_ptr<const Work>(work),
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
-    ConvolutionTensors tensors{locate_input(binding), locate_residual ? locate_residual(binding) : nullptr,
-                               binding.address(output)};
+    ConvolutionTensors tensors{locate_input(binding), locate_residual(binding), binding.address(output)};
     std::vector<Phase> phases;
     if (shared_work->convolution.prepare) {
       float* const prepared = floats(binding.shared_scratch);

@@ -15,20 +15,18 @@ std::string accept(const StepRequest&) { return ""; }
 Step make(const StepRequest& request) {
   const graph::Shape& shape = request.output().shape;
   Step step = request.make_step("channel gate " + std::string(name_of(request.kernels.instruction_set)));
-  const bool has_residual = request.has_input(residual_input);
   for (const std::size_t input : {std::size_t{0}, residual_input})
     if (step.overwrites == graph::no_tensor && request.has_input(input) &&
         request.may_overwrite(request.node.input(input)))
       step.overwrites = request.node.input(input);
-  const auto locate_residual =
-      has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
   step.bind = [=, channels = shape[1], images = shape[0], pixels = shape[2] * shape[3],
                kernel = request.kernels.gate_channels, threads = request.threads,
                minimum = least_value(graph::attributes_of<graph::ChannelGateAttributes>(request.node).activation),
                locate_input = request.locate(0), locate_gate = request.locate(gate_input),
+               locate_residual = request.locate(residual_input),
                output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {
     const float *const input = locate_input(binding), *const gate = locate_gate(binding);
-    const float* const residual = locate_residual ? locate_residual(binding) : nullptr;
+    const float* const residual = locate_residual(binding);
     float* const output = binding.address(output_id);
     return {in_ranges(threads, images * pixels, [=](std::int64_t begin, std::int64_t end) {
       while (begin < end) {  // image by image

@@ -13,10 +13,4 @@ Cost direct_cost(const StepRequest& request) {
           .weight_bytes = own_weight_bytes(request)};
 }
 
-std::string discourage_few_channels(const StepRequest& request) {
-  const std::int64_t channels = request.input(0).shape[1], lanes = request.kernels.products.lanes;
-  if (channels >= lanes) return "";
-  return std::to_string(channels) + " channels are fewer than the " + std::to_string(lanes) + " lanes of a vector";
-}
-
 }  // namespace residua::engine

@@ -97,7 +97,7 @@ Step make_fully_connected(const StepRequest& request) {
 }  // namespace
 
 std::vector<Implementation> direct_convolution_implementations() {
-  return {{graph::Op::convolution, "direct", reject, make_convolution, direct_cost, discourage_few_channels},
+  return {{graph::Op::convolution, "direct", reject, make_convolution, direct_cost, against_few_channels},
           {graph::Op::fully_connected, "direct", reject, make_fully_connected}};
 }
 

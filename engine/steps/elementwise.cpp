@@ -1,7 +1,6 @@
 // Element by element, where a pass could not fuse it: ReLU, clip and softmax (oneDNN's make numbers of NaN), sigmoid,
 // quantising, and arithmetic of two tensors (oneDNN's, on one of its threads, is one part for one of ours).
 
-#include <algorithm>
 #include <array>
 #include <functional>
 #include <limits>

@@ -51,7 +51,8 @@ struct Work {
   GroupedKernels kernels;
   kernels::ConvolutionGeometry geometry;
   ChannelGroup channels;
-  std::int64_t outputs, blocks, block_weights;  // of all groups
+  std::int64_t outputs, blocks;  // of all groups
+  std::int64_t block_weights;    // floats of one block
   // A part is some rows of one block of channels of one image: a block's weights stay in the level 1 cache, and so do
   // the rows that the next output row reads again.
   std::int64_t row_groups;
@@ -101,16 +102,14 @@ Step make(const StepRequest& request) {
                                               std::max<std::int64_t>(work->geometry.output_height, 1));
 
   Step step = request.make_step("grouped " + std::string(name_of(request.kernels.instruction_set)));
-  const bool has_residual = request.has_input(residual_input);
-  if (has_residual && request.may_overwrite(request.node.input(residual_input)))
+  if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);
   const auto locate_input = request.locate(0);
-  const auto locate_residual =
-      has_residual ? request.locate(residual_input) : std::function<const float*(const Binding&)>();
+  const auto locate_residual = request.locate(residual_input);
   step.bind = [=, shared_work = std::shared_ptr<const Work>(work), parts = columns * work->row_groups,
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     const float* const input = locate_input(binding);
-    const float* const residual = locate_residual ? locate_residual(binding) : nullptr;
+    const float* const residual = locate_residual(binding);
     return {{parts, [=, to = binding.address(output)](std::int64_t part, int) {
                shared_work->run(part, input, residual, to);
              }}};

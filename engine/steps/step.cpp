@@ -9,6 +9,7 @@ namespace residua::engine {
 
 std::function<const float*(const Binding&)> StepRequest::locate(std::size_t index) const {
   const graph::TensorId id = node.input(index);
+  if (id == graph::no_tensor) return [](const Binding&) -> const float* { return nullptr; };
   const graph::Tensor& tensor = graph.tensor(id);
   if (!tensor.is_constant()) return [id](const Binding& binding) -> const float* { return binding.address(id); };
   auto data = pack_for_onednn(packed, tensor, row_major_desc(tensor.shape), activation_desc(tensor.shape));

@@ -63,7 +63,8 @@ struct StepRequest {
   bool has_input(std::size_t index) const { return node.input(index) != graph::no_tensor; }
   const graph::Tensor& output() const { return graph.tensor(node.output); }
 
-  // Where input `index` lies once bound: in the arena, or, for a constant, packed in the activation layout.
+  // Where input `index` lies once bound: in the arena, or, for a constant, packed in the activation layout. nullptr for
+  // one that is left out.
   std::function<const float*(const Binding&)> locate(std::size_t index) const;
   // A step that has the node's name, op, output and the given implementation.
   Step make_step(std::string implementation) const;

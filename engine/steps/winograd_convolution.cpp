@@ -24,8 +24,8 @@ std::string reject(const StepRequest& request, const WinogradKernels& winograd) 
   const int stride = winograd.scheme.stride;
   if (node.strides[0] != stride || node.strides[1] != stride) return "the stride is not " + std::to_string(stride);
   if (node.dilations[0] != 1 || node.dilations[1] != 1) return "the kernel is dilated";
-  std::string reason;
-  static_cast<void>(make_channel_blocks(request, reason));
+  std::string reason = against_few_channels(request);
+  if (reason.empty()) static_cast<void>(make_channel_blocks(request, reason));
   return reason;
 }
 
@@ -59,11 +59,9 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   return winograd_cost(request, winograd, geometry_of(request), make_channel_blocks(request, reason));
 }
 
-// Images of few channels leave most lanes of the transforms empty. And tiles of 4x4 have 36 transformed weights where
-// 2x2 has 16 and direct convolution 9: with few tiles reading them from memory takes longer than the products that they
-// save.
+// Tiles of 4x4 have 36 transformed weights where 2x2 has 16 and direct convolution 9. With few tiles reading them from
+// memory takes longer than the products that they save.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
-  if (std::string reason = discourage_few_channels(request); !reason.empty()) return reason;
   constexpr std::int64_t fewest_tiles = 8;
   if (winograd.scheme.tile < 4) return "";
   const std::int64_t tiles = make_winograd_tiling(winograd.scheme, geometry_of(request)).tiles() /

@@ -8,6 +8,7 @@ namespace {
 // Constants are the business of fold_batch_norm. Equal symbols are equal sizes; of what is not known (?) nobody knows.
 bool gates(const Rewriter& rewriter, TensorId gate, TensorId x) {
   if (rewriter.is_constant(gate) || rewriter.is_constant(x)) return false;
+  if (!is_floating_point(rewriter.tensor(x).type)) return false;
   const Shape &factors = rewriter.shape(gate), &images = rewriter.shape(x);
   return is_pixel(factors) && images.size() == 4 && factors[0] == images[0] && factors[0] != unknown_dimension &&
          factors[1] == images[1];

@@ -1,4 +1,4 @@
-// relu after a convolution or a norm is that one's activation.
+// relu after a convolution, a norm or a channel_gate is that one's activation.
 #include "graph/passes/passes.h"
 #include "graph/passes/rewrite.h"
 

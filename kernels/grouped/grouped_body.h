@@ -85,7 +85,8 @@ template <int group, int stride, int count, class Present>
   for (int o = 0; o < count; ++o) sums[o].store_unaligned(output + o * lanes);
 }
 
-// The runs that images are made of, whole or but for one column of padding on either side, have code of their own.
+// The two longest runs, whole or but for one column of padding on either side, have code of their own: most outputs are
+// in such.
 template <int group, int stride, int count>
 void sum_outputs(const InputRows& in, const Columns& columns, std::int64_t inputs, const float* weights,
                  float* output) noexcept {

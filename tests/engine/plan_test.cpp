@@ -203,6 +203,19 @@ TEST_CASE("every op, on its way of running and against the interpreter") {
        network({"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %2 \"b\" float32 [] = relu(%0)",
                 "node %3 \"y\" float32 [] = channel_gate(%2, %1) activation=relu"}),
        "channel gate"},
+      {"a gate on what it was made of",
+       network(
+           {"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %3 \"y\" float32 [] = channel_gate(%1, %1)"}),
+       "channel gate"},
+      {"a gate whose residual is x",
+       network({"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %2 \"b\" float32 [] = sigmoid(%0)",
+                "node %3 \"y\" float32 [] = channel_gate(%2, %1, %2)"}),
+       "channel gate"},
+      {"a gate into its residual",
+       network({"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %2 \"b\" float32 [] = sigmoid(%0)",
+                "node %3 \"c\" float32 [] = relu(%0)", "node %4 \"d\" float32 [] = channel_gate(%2, %1, %3)",
+                "node %5 \"y\" float32 [] = add(%4, %2)"}),
+       "loop"},
       {"a gate, a residual and relu",
        network({"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %2 \"b\" float32 [] = sigmoid(%0)",
                 "node %3 \"y\" float32 [] = channel_gate(%0, %1, %2) activation=relu"}),
@@ -278,6 +291,24 @@ TEST_CASE("a convolution adds in place only where nobody needs the residual") {
   CHECK(overwrites(network({weight, "node %2 \"a\" float32 [] = relu(%0)", "node %3 \"b\" float32 [] = sigmoid(%2)",
                             "node %4 \"y\" float32 [] = convolution(%3, %1, _, %2)"})) != graph::no_tensor);
   CHECK(overwrites(network({weight, "node %4 \"y\" float32 [] = convolution(%0, %1, _, %0)"})) == graph::no_tensor);
+}
+
+TEST_CASE("a gate works in place on x or on its residual, whichever is needed no more") {
+  PackedWeights packed;
+  const auto overwrites = [&](const std::string& operands, const char* last) {
+    const std::string gate = "node %4 \"d\" float32 [] = channel_gate(" + operands + ")";
+    const graph::Graph g =
+        network({"node %1 \"a\" float32 [] = global_average_pool(%0)", "node %2 \"b\" float32 [] = sigmoid(%0)",
+                 "node %3 \"c\" float32 [] = relu(%0)", gate.c_str(), last});
+    const auto plan = plan_of(g, {.batch = 1, .height = 9, .width = 7, .threads = 1}, packed);
+    for (const Step& step : plan->steps)
+      if (step.op == graph::Op::channel_gate) return step.overwrites;
+    return graph::TensorId{-2};
+  };
+  CHECK(overwrites("%2, %1, %3", "node %5 \"y\" float32 [] = add(%4, %4)") == 2);
+  CHECK(overwrites("%2, %1, %3", "node %5 \"y\" float32 [] = add(%4, %2)") == 3);
+  CHECK(overwrites("%2, %1, %3", "node %5 \"y\" float32 [] = concat(%4, %2, %3)") == graph::no_tensor);
+  CHECK(overwrites("%2, %1", "node %5 \"y\" float32 [] = add(%4, %3)") == 2);
 }
 
 TEST_CASE("resnet50: small arena, shared weights, the same answer for every plan") {

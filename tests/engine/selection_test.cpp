@@ -19,16 +19,18 @@ namespace graph = residua::graph;
 
 namespace {
 
+graph::Graph optimized_network(const std::string& architecture) {
+  const auto configuration = *graph::find_architecture(architecture);
+  auto built = graph::build_resnet(configuration, graph::random_weights(configuration, 1));
+  REQUIRE_MESSAGE(built.ok(), built.error().message);
+  auto result = graph::optimize(std::move(*built));
+  REQUIRE_MESSAGE(result.ok(), result.error().message);
+  return std::move(result).value();
+}
+
 // resnet18: its weights are 46.7 MB, its 3x3 convolutions with stride 1 have 37.9 of them.
 const graph::Graph& resnet18() {
-  static const graph::Graph optimized = [] {
-    const auto configuration = *graph::find_architecture("resnet18");
-    auto built = graph::build_resnet(configuration, graph::random_weights(configuration, 1));
-    REQUIRE_MESSAGE(built.ok(), built.error().message);
-    auto result = graph::optimize(std::move(*built));
-    REQUIRE_MESSAGE(result.ok(), result.error().message);
-    return std::move(result).value();
-  }();
+  static const graph::Graph optimized = optimized_network("resnet18");
   return optimized;
 }
 
@@ -133,6 +135,26 @@ TEST_CASE("the limit goes to where a byte saves most, and says where it stands i
     const ProgramKey key{.batch = batch, .threads = 2};
     CHECK(implementations(*program_of(key, packed, {.allotment = &all})) == implementations(*program_of(key, packed)));
   }
+}
+
+TEST_CASE("a limit is spent on forms that run: kernels for groups need none") {
+  const graph::Graph network = optimized_network("resnext50_32x4d");
+  const auto image = graph::with_input_shape(network, {1, 3, 224, 224});
+  REQUIRE(image.ok());
+  const WeightAllotment allotment(*image, kernel_table(), std::size_t{1} << 30);
+  for (const std::int64_t batch : {1, 8}) {
+    PackedWeights packed;
+    const auto program =
+        make_program(network, {.batch = batch, .threads = 2}, kernel_table(), packed, {.allotment = &allotment});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    CHECK(contains(reason(**program, "layer4.1.conv2", "winograd 2x2"), "adds nothing comes first by rank"));
+    const std::vector<std::string> names = implementations(**program);
+    CHECK(count(names, "grouped") == 16);
+    // Its 3x3 all have groups: what is transformed are the stem and 1x1.
+    CHECK(count(names, "winograd") <= 1);
+  }
+  // 7/4 of all 25 million weights at most, less what has no form.
+  CHECK(allotment.added_bytes() < std::size_t{25'000'000} * 4 * 7 / 4);
 }
 
 TEST_CASE("under a limit threads change nothing") {

@@ -86,7 +86,7 @@ class GraphMaker {
     node.attributes = info_of(node.op).default_attributes;
     const TensorId x = operand();
     if (!is_floating_point(graph_.tensor(x).type)) return;
-    const std::size_t tensors = graph_.tensors.size();
+    const std::size_t tensors = graph_.tensors.size(), nodes = graph_.nodes.size();
     node.inputs = {x};
     fill(node, graph_.tensor(x).shape);
     const Result<TensorType> type = infer(graph_, node);
@@ -95,6 +95,7 @@ class GraphMaker {
     for (const Dimension dimension : type ? type->shape : Shape{}) size *= is_static(dimension) ? dimension : 8;
     if (!type || size == 0 || size > 4000) {
       graph_.tensors.resize(tensors);
+      graph_.nodes.resize(nodes);
       return;
     }
     node.output = graph_.add({"t", type->type, type->shape, {}});
@@ -133,7 +134,7 @@ class GraphMaker {
         break;
       }
       case Op::channel_gate:
-        node.inputs.push_back(operand());
+        node.inputs.push_back(below(2) == 0 ? operand() : pooled(node.inputs[0]));
         if (below(2) == 0) node.inputs.push_back(operand());
         if (below(3) == 0) node.attributes = ChannelGateAttributes{Activation::relu};
         break;
@@ -155,6 +156,16 @@ class GraphMaker {
       default:
         fill_layout(node, x);
     }
+  }
+
+  // One value a channel where x holds images, else x.
+  TensorId pooled(TensorId x) {
+    Node node{Op::global_average_pool, "p", {x}, no_tensor, NoAttributes{}};
+    const Result<TensorType> type = infer(graph_, node);
+    if (!type) return x;
+    node.output = graph_.add({"t", type->type, type->shape, {}});
+    graph_.nodes.push_back(node);
+    return node.output;
   }
 
   void fill_convolution(Node& node, Dimension channels) {

@@ -26,6 +26,7 @@ import oracle
 import report
 
 LIMIT = 1e-4
+LEAST_SPEED = 0.95
 BATCHES = (1, 3)
 
 
@@ -220,6 +221,13 @@ def cells(row):
             of("milliseconds", "{:.1f}"), of("onnxruntime", "{:.2f}"), of("openvino", "{:.2f}")]
 
 
+def slower_text(rows):
+    """Which rows miss what is asked of every network: 0.95 of the faster engine's speed. A line, or none where no speed was measured."""
+    measured = {row["title"]: min(row["onnxruntime"], row["openvino"]) for row in rows if "milliseconds" in row}
+    slower = [f"{title} ({ratio:.2f})" for title, ratio in measured.items() if ratio < LEAST_SPEED]
+    return [f"Slower than {LEAST_SPEED} x the faster of the two: {', '.join(slower) or 'none'}.", ""] if measured else []
+
+
 def table_text(rows, command):
     head = ["network", "TorchScript", "dynamo", "nodes before", "after", "ms", "ONNX Runtime", "OpenVINO"]
     import onnxruntime
@@ -232,6 +240,7 @@ def table_text(rows, command):
         "speed was measured: milliseconds of Residua at batch 1, and the other engines' time over Residua's, median over rounds in",
         "turns (above 1: Residua is faster).", "",
         *report.table(head, [cells(row) for row in rows]), "",
+        *slower_text(rows),
         *(f"{row['title']}, {exporter}: {why}" for row in rows for exporter, why in row.get("notes", {}).items()),
         f"Measured {datetime.date.today()} by `{command}`. {versions}. `-`: not measured, or PyTorch does not export it.", ""])
 

@@ -350,7 +350,10 @@ TEST_CASE("fuse_channel_gate leaves what is no factor for each channel of each i
         "%3)\n",
         "node %3 \"\" float32 [] = slice(%1) starts=[0] ends=[1] axes=[0]\nnode %2 \"\" float32 [] = multiply(%0, "
         "%3)\n",
-        "node %2 \"\" float32 [] = add(%0, %1)\n", "node %2 \"\" float32 [] = multiply(%0, %0)\n"}) {
+        "node %2 \"\" float32 [] = add(%0, %1)\n",
+        "node %3 \"\" int64 [] = cast(%0) to=int64\nnode %4 \"\" int64 [] = cast(%1) to=int64\n"
+        "node %2 \"\" int64 [] = multiply(%3, %4)\n",
+        "node %2 \"\" float32 [] = multiply(%0, %0)\n"}) {
     CAPTURE(nodes);
     check_unchanged("fuse_channel_gate", gate_head + nodes + "output %2\n");
   }
