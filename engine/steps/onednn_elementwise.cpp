@@ -66,6 +66,7 @@ Step make_arithmetic(const StepRequest& request) {
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     // One part, which any worker may take: each has a call of its own, with its own scratch memory.
     std::vector<OnednnCall> calls;
+    calls.reserve(static_cast<std::size_t>(binding.workers()));
     for (int worker = 0; worker < binding.workers(); ++worker) {
       OnednnCall& call = calls.emplace_back(primitive, binding.streams[static_cast<std::size_t>(worker)]);
       call.add(DNNL_ARG_SRC_0, first, locate_first(binding));
