@@ -83,6 +83,7 @@ Step make_arithmetic(const StepRequest& request) {
 
 std::vector<Implementation> onednn_elementwise_implementations() {
   std::vector<Implementation> list;
+  list.reserve(arithmetic.size());
   for (const Arithmetic& entry : arithmetic) list.push_back({entry.op, "onednn", reject_arithmetic, make_arithmetic});
   return list;
 }
