@@ -19,7 +19,7 @@ Step make(const StepRequest& request) {
     if (step.overwrites == graph::no_tensor && request.has_input(input) &&
         request.may_overwrite(request.node.input(input)))
       step.overwrites = request.node.input(input);
-  step.bind = [=, channels = shape[1], images = shape[0], pixels = shape[2] * shape[3],
+  step.bind = [channels = shape[1], images = shape[0], pixels = shape[2] * shape[3],
                kernel = request.kernels.gate_channels, threads = request.threads,
                minimum = least_value(graph::attributes_of<graph::ChannelGateAttributes>(request.node).activation),
                locate_input = request.locate(0), locate_gate = request.locate(gate_input),
