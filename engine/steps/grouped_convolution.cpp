@@ -39,7 +39,8 @@ std::string reject(const StepRequest& request) {
 }
 
 // Wide groups leave matrix products no zeros to multiply by, and Winograd's algorithm does less. Measured on ResNeXt:
-// up to here these kernels take half to nine tenths of the others' time on one image, and about as long as they on many.
+// up to here these kernels take half to nine tenths of the others' time on one image, and about as long as they on
+// many.
 std::string discourage(const StepRequest& request) {
   constexpr std::int64_t most_inputs = 64;
   const std::int64_t inputs = channels_of(request).inputs;
