@@ -56,8 +56,10 @@ void run_stem(benchmark::State& state, const BenchTier& tier, const ConvolutionS
 void register_winograd_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks) {
   const std::pair<const char*, const WinogradKernels*> kinds[] = {
       {"winograd_4x4", &tier.kernels.winograd_4x4},
+      {"winograd_4x4_compact", &tier.kernels.winograd_4x4_compact},
       {"winograd_2x2", &tier.kernels.winograd_2x2},
       {"winograd_4x4", &tier.kernels.winograd_4x4_stride_2},
+      {"winograd_4x4_compact", &tier.kernels.winograd_4x4_stride_2_compact},
       {"winograd_2x2", &tier.kernels.winograd_2x2_stride_2}};
   for (const auto& [kind, winograd] : kinds)
     for (const NamedShapes& network : networks)

@@ -65,16 +65,23 @@ bool is_behind_another(const StepRequest& request, const Implementation& form) {
   return false;
 }
 
+bool is_discouraged(StepRequest request, const Implementation& implementation, std::int64_t images) {
+  request.run_batch = images;
+  return implementation.discourage && !implementation.discourage(request).empty();
+}
+
 // The offers of one node.
 void make_offers(const StepRequest& request, Ladder& ladder) {
+  constexpr std::int64_t many = 1'000'000;
   ladder.own_bytes = ladder.held = own_weight_bytes(request);
   ladder.multiplications = direct_cost(request).multiplications;
   for (const Implementation& implementation : candidates(request.node.op)) {
     if (!implementation.cost || !implementation.reject(request).empty()) continue;
     const Cost cost = implementation.cost(request);
     if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation)) continue;
-    // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it.
-    const bool instead = !implementation.discourage || implementation.discourage(request).empty();
+    // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it. One
+    // that they always discourage is there for the sake of memory.
+    const bool instead = !is_discouraged(request, implementation, 1) || is_discouraged(request, implementation, many);
     ladder.offers.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
   }
   std::sort(ladder.offers.begin(), ladder.offers.end(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/caches.h"
 #include "engine/steps/convolution_cost.h"
 
 namespace residua::engine {
@@ -17,7 +18,8 @@ namespace {
 std::string name_of(const WinogradScheme& scheme) {
   if (scheme.taps != 3) return "winograd stem";
   const std::string tile = std::to_string(scheme.tile);
-  return "winograd " + tile + "x" + tile + (scheme.stride == 1 ? "" : " stride " + std::to_string(scheme.stride));
+  return "winograd " + tile + "x" + tile + (scheme.stride == 1 ? "" : " stride " + std::to_string(scheme.stride)) +
+         (scheme.compact ? " compact" : "");
 }
 
 // Of a panel.
@@ -33,7 +35,7 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
                        float* sums) {
   const std::int64_t lanes = products.lanes, width = vectors * lanes, positions = tiling.scheme.positions;
   const std::int64_t slice = products.slice_chunks > 0 ? std::min<std::int64_t>(products.slice_chunks, chunks) : chunks;
-  const int last = tiling.scheme.weight_positions - 1, at = tiling.scheme.at[position].weights;
+  const int last = tiling.scheme.weight_positions() - 1, at = tiling.scheme.at[position].weights;
   const float* slice_weights = weights + at * chunks * lanes * width;
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
@@ -50,6 +52,47 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
       block_sums += positions * block.count * width;
     }
     slice_weights += floats;
+  }
+}
+
+// The products of all positions with compact weights. The positions of a row all read its terms, the first time from
+// memory and then, a slice of the depth at a time, from the level 1 cache. So that memory never rests, each asks for
+// one line of what comes next at every depth.
+void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling,
+                      std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
+                      float* sums) {
+  constexpr std::int64_t line = 64 / sizeof(float);
+  const WinogradScheme& scheme = tiling.scheme;
+  const std::int64_t width = vectors * products.lanes, step = kernels::ProductTerms::terms * width;
+  const auto level1 = static_cast<std::int64_t>(caches().level1 / sizeof(float));
+  const std::int64_t most_chunks = std::max<std::int64_t>(level1 * 3 / 4 / (step * products.lanes), 1);
+  const auto row_of = [&](int position) { return scheme.at[position].weights / scheme.weight_side; };
+  const float* const end = weights + scheme.kept_weights() * chunks * products.lanes * width;
+  for (int first = 0, last = 0; first < scheme.positions; first = last) {
+    while (last < scheme.positions && row_of(last) == row_of(first)) ++last;
+    for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
+      const std::int64_t count = std::min(most_chunks, chunks - chunk);
+      const float* const next = weights + count * products.lanes * step;
+      for (int position = first; position < last; ++position) {
+        const int column = scheme.at[position].weights % scheme.weight_side;
+        // Of positions that share their weights the first asks.
+        const bool is_first = position == first || scheme.at[position - 1].weights != scheme.at[position].weights;
+        const float* upcoming = is_first && next < end && column * line < step ? next + column * line : nullptr;
+        float* block_sums = sums;
+        for (const RowBlock& block : blocks) {
+          const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
+          if (rows > 0) {
+            products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
+                                     weights, count, chunk > 0, upcoming},
+                                    scheme.terms[column], rows, vectors,
+                                    block_sums + (position * block.count + row) * width);
+            upcoming = nullptr;
+          }
+          block_sums += scheme.positions * block.count * width;
+        }
+      }
+      weights = next;
+    }
   }
 }
 
@@ -73,7 +116,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.row_floats = scheme.positions * depth;
   convolution.row_sums = scheme.positions * width;
   convolution.row_products = scheme.positions * depth * width;
-  convolution.block_weights = scheme.weight_positions * depth * width;
+  convolution.block_weights = scheme.kept_weights() * depth * width;
   convolution.channels = channels;
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     const std::vector<float> values = block_weights(weights, block);
@@ -87,7 +130,11 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            std::int64_t channel_block, const float* weights, const float* bias, float* sums) {
     const int positions = tiling.scheme.positions;
-    for (int p = 0; p < positions; ++p) multiply_position(products, tiling, p, blocks, weights, chunks, vectors, sums);
+    if (tiling.scheme.compact)
+      multiply_compact(products, tiling, blocks, weights, chunks, vectors, sums);
+    else
+      for (int p = 0; p < positions; ++p)
+        multiply_position(products, tiling, p, blocks, weights, chunks, vectors, sums);
     // The target's bias starts at channel 0.
     const kernels::WinogradTarget target{tensors.output, tensors.residual, bias - channel_block * width, relu};
     for (const RowBlock& block : blocks) {
@@ -102,7 +149,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
 Cost winograd_cost(const StepRequest& request, const WinogradKernels& winograd, const WinogradGeometry& g,
                    const ChannelBlocks& channels) {
   const WinogradTiling tiling = make_winograd_tiling(winograd.scheme, g);
-  const auto bytes = static_cast<std::size_t>(channels.count() * channels.width * winograd.scheme.weight_positions *
+  const auto bytes = static_cast<std::size_t>(channels.count() * channels.width * winograd.scheme.kept_weights() *
                                               depth_of(request, channels)) *
                      sizeof(float);
   const std::int64_t products_per_image = count_products(tiling) / g.images;

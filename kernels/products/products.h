@@ -37,6 +37,15 @@ struct ProductSlice {
   const float* upcoming = nullptr;  // as many weights as the slice's, wanted next from memory: the cache is told
 };
 
+// Weights of a slice that are kept as terms, [chunks * lanes][terms][width]: those of each depth are the sum of two,
+//
+//   term[first] + factor * term[second]
+struct ProductTerms {
+  static constexpr int terms = 3;
+  std::uint8_t first, second;
+  float factor;
+};
+
 // The kernels of one tier with the sizes that panels and weights must be packed for.
 struct ProductKernels {
   int rows;     // the most rows of a panel
@@ -47,6 +56,9 @@ struct ProductKernels {
 
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
   void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
+  // Likewise, with weights that are kept as terms. Of what is upcoming the cache is told one line a depth.
+  void (*multiply_terms)(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors,
+                         float* sums) noexcept;
   // Writes convolution outputs, all of `target.channels`.
   void (*convolve)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
                    const ProductTarget& target) noexcept;

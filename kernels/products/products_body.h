@@ -5,11 +5,41 @@ using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
 
+// Weights as they are multiplied: [depth][vectors * lanes].
+template <int vectors>
+struct WholeWeights {
+  static constexpr int step = vectors * lanes;  // floats from one depth to the next
+  const float* weights;
+
+  Vector load(int at) const noexcept { return Vector::load_unaligned(weights + at); }
+  void advance() noexcept { weights += lanes * step; }
+};
+
+// Weights kept as terms.
+template <int vectors>
+struct WeightTerms {
+  static constexpr int step = ProductTerms::terms * vectors * lanes;
+  const float *first, *second;
+  Vector factor;
+
+  WeightTerms(const float* weights, const ProductTerms& terms) noexcept
+      : first(weights + terms.first * vectors * lanes),
+        second(weights + terms.second * vectors * lanes),
+        factor(terms.factor) {}
+  Vector load(int at) const noexcept {
+    return xsimd::fma(factor, Vector::load_unaligned(second + at), Vector::load_unaligned(first + at));
+  }
+  void advance() noexcept {
+    first += lanes * step;
+    second += lanes * step;
+  }
+};
+
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
 // weights is loaded once a depth and serves all rows; each factor is broadcast once and serves all vectors: 28 fused
 // multiply-adds for 16 loads with AVX-512.
-template <int rows, int vectors, bool looks_ahead = false>
-[[gnu::always_inline]] inline void accumulate(const float* panel, const float* weights, std::int64_t chunks,
+template <int rows, int vectors, bool looks_ahead = false, class Weights>
+[[gnu::always_inline]] inline void accumulate(const float* panel, Weights weights, std::int64_t chunks,
                                               Vector (&sums)[rows][vectors],
                                               [[maybe_unused]] const float* upcoming = nullptr) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -17,9 +47,9 @@ template <int rows, int vectors, bool looks_ahead = false>
     for (int lane = 0; lane < lanes; ++lane) {
       Vector weight[vectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) weight[v] = Vector::load_unaligned(weights + (lane * vectors + v) * lanes);
+      for (int v = 0; v < vectors; ++v) weight[v] = weights.load(lane * Weights::step + v * lanes);
       // Into the level 2 cache: the first level's few miss buffers are for loads.
-      if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * vectors * lanes, 0, 2);
+      if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) {
         const Vector factor(panel[r * lanes + lane]);
@@ -28,8 +58,8 @@ template <int rows, int vectors, bool looks_ahead = false>
       }
     }
     panel += rows * lanes;
-    weights += lanes * vectors * lanes;
-    if constexpr (looks_ahead) upcoming += lanes * vectors * lanes;
+    weights.advance();
+    if constexpr (looks_ahead) upcoming += lanes * Weights::step;
   }
 }
 
@@ -41,8 +71,9 @@ template <int rows, int vectors>
     for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
 }
 
-template <int rows, int vectors>
-void multiply_rows(const ProductSlice& slice, float* output) noexcept {
+// `may_look_ahead`: false saves the code for it.
+template <int rows, int vectors, bool may_look_ahead, class Weights>
+void multiply_rows(const ProductSlice& slice, const Weights& weights, float* output) noexcept {
   Vector sums[rows][vectors];
   if (slice.adds) {
 #pragma GCC unroll 16
@@ -52,10 +83,10 @@ void multiply_rows(const ProductSlice& slice, float* output) noexcept {
   } else {
     clear(sums);
   }
-  if (slice_chunks != 0 && slice.upcoming != nullptr)
-    accumulate<rows, vectors, slice_chunks != 0>(slice.panel, slice.weights, slice.chunks, sums, slice.upcoming);
+  if (may_look_ahead && slice.upcoming != nullptr)
+    accumulate<rows, vectors, may_look_ahead>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
   else
-    accumulate(slice.panel, slice.weights, slice.chunks, sums);
+    accumulate(slice.panel, weights, slice.chunks, sums);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -78,7 +109,7 @@ void convolve_rows(const float* panel, const float* weights, std::int64_t chunks
                    const ProductTarget& target) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
-  accumulate(panel, weights, chunks, sums);
+  accumulate(panel, WholeWeights<vectors>{weights}, chunks, sums);
   if (target.channels < vectors * lanes) {
     float values[rows * vectors * lanes];
 #pragma GCC unroll 16
@@ -127,9 +158,18 @@ template <int candidate, class Run>
 void multiply(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept {
   with_rows<most_rows>(rows, [&]<int count>() noexcept {
     if (vectors == 2)
-      multiply_rows<count, 2>(slice, sums);
+      multiply_rows<count, 2, slice_chunks != 0>(slice, WholeWeights<2>{slice.weights}, sums);
     else
-      multiply_rows<count, 1>(slice, sums);
+      multiply_rows<count, 1, slice_chunks != 0>(slice, WholeWeights<1>{slice.weights}, sums);
+  });
+}
+
+void multiply_terms(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors, float* sums) noexcept {
+  with_rows<most_rows>(rows, [&]<int count>() noexcept {
+    if (vectors == 2)
+      multiply_rows<count, 2, true>(slice, WeightTerms<2>(slice.weights, terms), sums);
+    else
+      multiply_rows<count, 1, true>(slice, WeightTerms<1>(slice.weights, terms), sums);
   });
 }
 
@@ -143,4 +183,5 @@ void convolve(const float* panel, const float* weights, std::int64_t chunks, int
   });
 }
 
-constexpr ProductKernels product_kernels{most_rows, lanes, most_vectors, slice_chunks, multiply, convolve};
+constexpr ProductKernels product_kernels{most_rows, lanes,          most_vectors, slice_chunks,
+                                         multiply,  multiply_terms, convolve};

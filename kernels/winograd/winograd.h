@@ -25,6 +25,13 @@
 // A stem, 7x7 with stride 2 on few channels, is a 4x4 convolution with stride 1 on an image whose pixels hold 2x2 of
 // the input's (KernelTable::space_to_depth_row). F(3x3, 4x4) has the points of F(4x4, 3x3).
 //
+// Compact weights: points come in pairs x and -x, whose weights share an even and an odd part, and what is left, 0 and
+// infinity, is made of the even parts. So three terms, as many as there are taps, give the six weights of a row by one
+// multiply-add each, on the way to the products. 18 floats for 9 are read where whole ones take 36: that pays where few
+// tiles meet weights that no cache holds.
+//
+//   g [3][3] --G--> [6][3] --T--> [6] rows of 3 terms, kept     weights of a position = term + factor * term
+//
 // Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
 // and as many positions fewer: those of a subset of the points, whose weights are the same.
 //
@@ -33,6 +40,8 @@
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/products/products.h"
 
 namespace residua::kernels {
 
@@ -79,12 +88,18 @@ struct WinogradPosition {
 
 // The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
 struct WinogradScheme {
-  int tile;              // m: outputs on a side of a tile
-  int stride, taps;      // of the convolution: its kernel is taps x taps
-  int positions;         // of a whole tile
-  int weight_positions;  // different transformed weights
+  int tile;          // m: outputs on a side of a tile
+  int stride, taps;  // of the convolution: its kernel is taps x taps
+  int positions;     // of a whole tile
+  int weight_side;   // different transformed weights in a dimension
+  bool compact;      // whether a row of them is kept as terms
   WinogradPosition at[WinogradBlock::most_positions];
   std::uint16_t needed[4];  // [n - 1]: bit i is set where n outputs in a dimension need point i
+  ProductTerms terms[6];    // of each column of weights, where they are compact
+
+  // For a pair of channels: in all, and as they are kept.
+  int weight_positions() const { return weight_side * weight_side; }
+  int kept_weights() const { return compact ? weight_side * ProductTerms::terms : weight_positions(); }
 };
 
 // How a scheme's tiles cover the outputs of some images. Tiles are numbered by size, so that those that need a position
@@ -136,7 +151,8 @@ struct WinogradKernels {
 
   // Transforms the weights of output channels [first, first + width) as far as they exist, in double:
   // packed[(w * depth + c) * width + k] for w < weight_positions, zeros for c >= channels and for channels beyond
-  // output_channels. `weights`: [output_channels][channels][taps][taps].
+  // output_channels. Compact ones: packed[((row * depth + c) * terms + term) * width + k]. `weights`:
+  // [output_channels][channels][taps][taps].
   void (*transform_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
                             std::int64_t first, std::int64_t width, std::int64_t depth, float* packed) noexcept;
 };

@@ -2,10 +2,17 @@
 // winograd_schemes.h.
 
 template <class Scheme>
+constexpr bool is_compact = requires {
+  Scheme::terms;
+};
+
+template <class Scheme>
 constexpr WinogradScheme make_scheme() {
   constexpr int side = span<Scheme>(Scheme::tile);
   constexpr int weight_side = Scheme::weight_side;
-  WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side * weight_side, {}, {}};
+  WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side, is_compact<Scheme>, {}, {}, {}};
+  if constexpr (is_compact<Scheme>)
+    for (int u = 0; u < weight_side; ++u) scheme.terms[u] = Scheme::terms[u];
   for (int v = 0; v < weight_side; ++v)
     for (int u = 0; u < weight_side; ++u)
       for (int y = 0; y < side; ++y)
@@ -287,17 +294,28 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
 
 // ---- Weights ----
 
+// What is kept of a row of weights: rows of G, or terms.
+template <class Scheme>
+constexpr const auto& kept_in_a_row() noexcept {
+  if constexpr (is_compact<Scheme>)
+    return Scheme::kept;
+  else
+    return Scheme::weights;
+}
+
 // Some output channels at a time, so that the inner loops are over neighbours.
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
   constexpr int side = Scheme::weight_side, taps = Scheme::taps;
+  constexpr const auto& across = kept_in_a_row<Scheme>();
+  constexpr int columns = static_cast<int>(sizeof across / sizeof across[0]);
   constexpr int group = 8;  // doubles of an AVX-512 vector
-  // result = row `point` of G, times `taps` vectors.
-  const auto evaluate = [](int point, const double(&g)[taps][group], double(&result)[group]) noexcept {
-    for (int k = 0; k < group; ++k) result[k] = Scheme::weights[point][0] * g[0][k];
+  // result = a row of G, times `taps` vectors.
+  const auto evaluate = [](const double(&of)[taps], const double(&g)[taps][group], double(&result)[group]) noexcept {
+    for (int k = 0; k < group; ++k) result[k] = of[0] * g[0][k];
     for (int i = 1; i < taps; ++i)
-      for (int k = 0; k < group; ++k) result[k] += Scheme::weights[point][i] * g[i][k];
+      for (int k = 0; k < group; ++k) result[k] += of[i] * g[i][k];
   };
   for (std::int64_t c = 0; c < depth; ++c)
     for (std::int64_t k0 = 0; k0 < width; k0 += group) {
@@ -310,14 +328,14 @@ void transform_weights(const float* weights, std::int64_t channels, std::int64_t
                 static_cast<double>(weights[((first + k0 + k) * channels + c) * (taps * taps) + i]);
       for (int y = 0; y < side; ++y) {
         double row[taps][group];  // G g
-        for (int j = 0; j < taps; ++j) evaluate(y, g[j], row[j]);
-        for (int x = 0; x < side; ++x) {
+        for (int j = 0; j < taps; ++j) evaluate(Scheme::weights[y], g[j], row[j]);
+        for (int x = 0; x < columns; ++x) {
           double sums[group];
-          evaluate(x, row, sums);
+          evaluate(across[x], row, sums);
           float result[group];
           for (int k = 0; k < group; ++k) result[k] = static_cast<float>(sums[k]);
-          std::memcpy(packed + ((y * side + x) * depth + c) * width + k0, result,
-                      static_cast<std::size_t>(count) * sizeof(float));
+          const std::int64_t at = is_compact<Scheme> ? (y * depth + c) * columns + x : (y * columns + x) * depth + c;
+          std::memcpy(packed + at * width + k0, result, static_cast<std::size_t>(count) * sizeof(float));
         }
       }
     }

@@ -51,7 +51,7 @@ WinogradSizes sizes_of(const WinogradLayer& layer) {
   const std::int64_t rows = layer.blocking.panels * layer.blocking.rows, positions = layer.winograd.scheme.positions;
   const std::int64_t panel_stride = rows * units.depth + layer.blocking.gap;
   const std::int64_t sum_stride = rows * units.width + layer.blocking.gap;
-  return {.packed = units.blocks * layer.winograd.scheme.weight_positions * units.depth * units.width,
+  return {.packed = units.blocks * layer.winograd.scheme.kept_weights() * units.depth * units.width,
           .panels = positions * panel_stride,
           .sums = positions * sum_stride,
           .panel_position_stride = panel_stride,
@@ -61,9 +61,9 @@ WinogradSizes sizes_of(const WinogradLayer& layer) {
 void pack_winograd_weights(const WinogradLayer& layer, const float* weights, float* packed) {
   const Units units = units_of(layer);
   for (std::int64_t block = 0; block < units.blocks; ++block)
-    layer.winograd.transform_weights(
-        weights, layer.geometry.channels, layer.geometry.output_channels, block * units.width, units.width, units.depth,
-        packed + block * layer.winograd.scheme.weight_positions * units.depth * units.width);
+    layer.winograd.transform_weights(weights, layer.geometry.channels, layer.geometry.output_channels,
+                                     block * units.width, units.width, units.depth,
+                                     packed + block * layer.winograd.scheme.kept_weights() * units.depth * units.width);
 }
 
 void run_winograd_layer(const WinogradLayer& layer, const float* input, const float* packed, float* panels, float* sums,
@@ -90,15 +90,21 @@ void run_winograd_layer(const WinogradLayer& layer, const float* input, const fl
     }
     for (std::int64_t channel_block = 0; channel_block < units.blocks; ++channel_block) {
       for (int p = 0; p < scheme.positions; ++p) {
+        const int at = scheme.at[p].weights, side = scheme.weight_side;
         const float* weights =
-            packed + (channel_block * scheme.weight_positions + scheme.at[p].weights) * units.depth * units.width;
+            packed + (channel_block * scheme.kept_weights() + (scheme.compact ? at / side * ProductTerms::terms : at)) *
+                         units.depth * units.width;
         for (std::size_t i = 0; i < blocks.size(); ++i) {
           const auto [first_row, count] = blocks[i].rows_of[p];
-          const auto at = static_cast<std::int64_t>(i);
-          if (count > 0)
-            layer.products.multiply({panels + p * sizes.panel_position_stride + at * panel_size, weights, units.chunks},
-                                    count, blocking.vectors,
-                                    sums + p * sizes.sum_position_stride + at * sum_size + first_row * units.width);
+          const auto block = static_cast<std::int64_t>(i);
+          if (count == 0) continue;
+          const ProductSlice slice{panels + p * sizes.panel_position_stride + block * panel_size, weights,
+                                   units.chunks};
+          float* const block_sums = sums + p * sizes.sum_position_stride + block * sum_size + first_row * units.width;
+          if (scheme.compact)
+            layer.products.multiply_terms(slice, scheme.terms[at % side], count, blocking.vectors, block_sums);
+          else
+            layer.products.multiply(slice, count, blocking.vectors, block_sums);
         }
       }
       for (std::size_t i = 0; i < blocks.size(); ++i)

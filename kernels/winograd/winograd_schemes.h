@@ -19,10 +19,11 @@ struct F4 {
   // 0, a, -a, b, -b, infinity. Two outputs take b, with which less cancels than with a.
   static constexpr int points[tile][6] = {{0, 3, 4}, {0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
   static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
-  // Row i: powers of point i over the product of its distances to the other finite points.
+  // Row i: powers of point i over the product of its distances to the other finite points; that of 0 times -1/2, so
+  // that it is a sum of the even parts below (`output` takes -2 of it, exactly).
   static constexpr int weight_side = 6;
   static constexpr double weights[weight_side][3] = {
-      {1, 0, 0},
+      {-0.5, 0, 0},
       {-2.0 / 3, -0.47140452079103168293, -1.0 / 3},
       {-2.0 / 3, 0.47140452079103168293, -1.0 / 3},
       {1.0 / 6, 0.23570226039551584147, 1.0 / 3},
@@ -57,16 +58,24 @@ struct F4 {
     if constexpr (outputs >= 3) {
       const Vector sum_a = m[1] + m[2], difference_a = m[1] - m[2];
       const Vector sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-      y[0] = m[0] + (sum_a + sum_b);
+      y[0] = xsimd::fnma(Vector(2.0f), m[0], sum_a + sum_b);
       y[1] = xsimd::fma(Vector(b), difference_b, Vector(a) * difference_a);
       y[2] = xsimd::fma(Vector(2.0f), sum_b, Vector(0.5f) * sum_a);
       if constexpr (outputs == 4)
         y[3] = xsimd::fma(Vector(2 * b), difference_b, xsimd::fma(Vector(a / 2), difference_a, m[5]));
     } else {
-      y[0] = m[0] + (m[1] + m[2]);
+      y[0] = xsimd::fnma(Vector(2.0f), m[0], m[1] + m[2]);
       if constexpr (outputs == 2) y[1] = xsimd::fma(Vector(b), m[1] - m[2], m[3]);
     }
   }
+};
+
+// F4 with compact weights. Terms: the even parts of a and of b, the odd part of b, which is -1/2 of a's.
+struct F4Compact : F4 {
+  static constexpr double kept[ProductTerms::terms][3] = {
+      {-2.0 / 3, 0, -1.0 / 3}, {1.0 / 6, 0, 1.0 / 3}, {0, 0.23570226039551584147, 0}};
+  static constexpr ProductTerms terms[weight_side] = {{0, 1, 1}, {0, 2, -2}, {0, 2, 2},
+                                                      {1, 2, 1}, {1, 2, -1}, {0, 1, 4}};
 };
 
 // F(3x3, 4x4): the points of F4, and so its inputs.
@@ -154,15 +163,15 @@ struct F4Stride2 {
   static constexpr int weights_of_point[9] = {0, 1, 2, 3, 4, 5, 5, 5, 5};
   static constexpr int weight_side = 6;
   static constexpr double weights[weight_side][3] = {
-      {-0.5, 0, -0.25}, {0.5, 0, -0.25}, {1.0 / 6, 0, 0.25}, {-1.0 / 6, 0, 0.25}, {0, 0, 1}, {0, 1, 0},
+      {0.5, 0, 0.25}, {-0.5, 0, 0.25}, {1.0 / 6, 0, 0.25}, {-1.0 / 6, 0, 0.25}, {0, 0, 1}, {0, 1, 0},
   };
 
   template <int outputs>
   [[gnu::always_inline]] static void input(const Vector (&d)[2 * outputs + 1], Vector (&t)[2 * outputs + 1]) noexcept {
     constexpr int even_points = outputs + 1;
     if constexpr (outputs >= 3) {
-      const Vector odd_p = xsimd::fnma(Vector(2.25f), d[2], d[6]);   // in d0, d2, ...: d'3 - 9/4 d'1
-      const Vector even_p = xsimd::fnma(Vector(2.25f), d[0], d[4]);  // d'2 - 9/4 d'0
+      const Vector odd_p = xsimd::fms(Vector(2.25f), d[2], d[6]);   // in d0, d2, ...: 9/4 d'1 - d'3
+      const Vector even_p = xsimd::fms(Vector(2.25f), d[0], d[4]);  // 9/4 d'0 - d'2
       const Vector odd_q = xsimd::fnma(Vector(0.25f), d[2], d[6]);
       const Vector even_q = xsimd::fnma(Vector(0.25f), d[0], d[4]);
       t[0] = xsimd::fma(Vector(0.5f), even_p, odd_p);
@@ -171,8 +180,8 @@ struct F4Stride2 {
       t[3] = xsimd::fnma(Vector(1.5f), even_q, odd_q);
       if constexpr (outputs == 4) t[4] = xsimd::fma(Vector(0.5625f), d[0], xsimd::fnma(Vector(2.5f), d[4], d[8]));
     } else {
-      t[0] = xsimd::fnma(Vector(2.0f), d[2], -d[0]);
-      t[1] = xsimd::fnma(Vector(2.0f), d[2], d[0]);
+      t[0] = xsimd::fma(Vector(2.0f), d[2], d[0]);
+      t[1] = xsimd::fms(Vector(2.0f), d[2], d[0]);
       if constexpr (outputs == 2) t[2] = xsimd::fnma(Vector(0.25f), d[0], d[4]);
     }
 #pragma GCC unroll 4
@@ -196,4 +205,12 @@ struct F4Stride2 {
 #pragma GCC unroll 4
     for (int i = 0; i < outputs; ++i) y[i] += m[even_points + i];
   }
+};
+
+// F4Stride2 with compact weights. Terms: the parts of the even taps, which all its even weights are sums of, and the
+// middle tap, which stands alone.
+struct F4Stride2Compact : F4Stride2 {
+  static constexpr double kept[ProductTerms::terms][3] = {{0, 0, 0.25}, {1.0 / 6, 0, 0}, {0, 1, 0}};
+  static constexpr ProductTerms terms[weight_side] = {{0, 1, 3},  {0, 1, -3}, {0, 1, 1},
+                                                      {0, 1, -1}, {0, 0, 3},  {2, 2, 0}};
 };

@@ -12,6 +12,7 @@
 #include "graph/architectures/resnet.h"
 #include "graph/infer.h"
 #include "graph/pipeline.h"
+#include "tests/kernels/random_case.h"
 #include "tests/temporary_folder.h"
 
 using namespace residua::engine;
@@ -137,6 +138,34 @@ TEST_CASE("the limit goes to where a byte saves most, and says where it stands i
   }
 }
 
+TEST_CASE(
+    "compact weights: where whole ones come from memory for few tiles and many rows share them, or to save memory") {
+  for (const residua::kernels::KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    const auto planned = [&](std::int64_t batch, const WeightAllotment* allotment) {
+      PackedWeights packed;
+      auto program = make_program(resnet18(), {.batch = batch, .threads = 2}, table, packed, {.allotment = allotment});
+      REQUIRE_MESSAGE(program.ok(), program.error().message);
+      if (allotment) CHECK(packed.bytes() <= 48'000'000 + allotment->added_bytes());
+      return *program;
+    };
+    const std::string layer = "layer3.1.conv2", whole = "winograd 4x4", compact = "winograd 4x4 compact";
+    const auto one = planned(1, nullptr), many = planned(64, nullptr);
+    const bool shares = table.products.rows >= 8;
+    CHECK((count(implementations(*one), compact) > 0) == shares);
+    if (shares)
+      CHECK(contains(reason(*one, layer, whole), "compact weights are half as much to read"));
+    else
+      CHECK(contains(reason(*one, layer, compact), "rows of sums are too few to make each weight for"));
+    CHECK(!reason(*many, layer, compact).empty());
+    CHECK(reason(*many, layer, whole).empty());
+
+    const WeightAllotment allotment(one_image(), table, 30'000'000);
+    CHECK(count(implementations(*planned(1, &allotment)), compact) > 0);
+  }
+}
+
 TEST_CASE("a limit is spent on forms that run: kernels for groups need none") {
   const graph::Graph network = optimized_network("resnext50_32x4d");
   const auto image = graph::with_input_shape(network, {1, 3, 224, 224});
@@ -197,7 +226,9 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
                             .kernels = kernel_table(),
                             .packed = packed,
                             .may_overwrite = [](graph::TensorId) { return false; }};
-  slow_winograd.add(signature_of(request), {{"winograd 4x4", 3}, {"winograd 2x2", 2}, {"direct", 1}, {"onednn", 0.99}});
+  slow_winograd.add(
+      signature_of(request),
+      {{"winograd 4x4", 3}, {"winograd 4x4 compact", 3}, {"winograd 2x2", 2}, {"direct", 1}, {"onednn", 0.99}});
   slow_winograd.save();
   Tuner other{TuningCache(folder.path())};
   const auto chosen = program_of(key, packed, {.tuner = &other});

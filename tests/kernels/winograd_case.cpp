@@ -74,13 +74,15 @@ WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
 std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind) {
   std::vector<WinogradKernelSet> sets;
   for (const KernelTable& table : tables_of_this_cpu())
-    for (const WinogradKernels* winograd : {&table.winograd_4x4, &table.winograd_2x2, &table.winograd_4x4_stride_2,
-                                            &table.winograd_2x2_stride_2, &table.winograd_stem}) {
+    for (const WinogradKernels* winograd :
+         {&table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_2x2, &table.winograd_4x4_stride_2,
+          &table.winograd_4x4_stride_2_compact, &table.winograd_2x2_stride_2, &table.winograd_stem}) {
       const WinogradScheme& scheme = winograd->scheme;
       if (scheme.stride != kind.stride || scheme.taps != kind.taps) continue;
       const std::string tile = std::to_string(scheme.tile);
       sets.push_back(
-          {std::string(name_of(table.instruction_set)) + " " + tile + "x" + tile, table.products, *winograd});
+          {std::string(name_of(table.instruction_set)) + " " + tile + "x" + tile + (scheme.compact ? " compact" : ""),
+           table.products, *winograd});
     }
   return sets;
 }

@@ -23,6 +23,7 @@ import torchvision
 from torch import nn
 
 import oracle
+import machine  # of bench/peers, which oracle puts on the path
 import report
 
 LIMIT = 1e-4
@@ -232,6 +233,10 @@ def table_text(rows, command):
     head = ["network", "TorchScript", "dynamo", "nodes before", "after", "ms", "ONNX Runtime", "OpenVINO"]
     import onnxruntime
     versions = f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}, ONNX Runtime {onnxruntime.__version__}"
+    if any("milliseconds" in row for row in rows):
+        import openvino
+        versions += f", OpenVINO {openvino.__version__}"
+        command += f" on {machine.title(machine.describe(len(os.sched_getaffinity(0))))}"
     return "\n".join([
         "# The family, network by network", "",
         "Each network with random weights, exported to ONNX by both of PyTorch's exporters, compared with ONNX Runtime at batches",
@@ -242,7 +247,7 @@ def table_text(rows, command):
         *report.table(head, [cells(row) for row in rows]), "",
         *slower_text(rows),
         *(f"{row['title']}, {exporter}: {why}" for row in rows for exporter, why in row.get("notes", {}).items()),
-        f"Measured {datetime.date.today()} by `{command}`. {versions}. `-`: not measured, or PyTorch does not export it.", ""])
+        f"Measured {datetime.date.today()} by {command}. {versions}. `-`: not measured, or PyTorch does not export it.", ""])
 
 
 def main():
@@ -300,7 +305,7 @@ def main():
             results.compare(check_quantized, row["title"], "TorchScript")
             rows.append(row)
     if options.table:
-        words = " ".join(word for word in ("tests/oracle/run.sh networks", f"-- --speed {options.speed}" if options.speed else "") if word)
+        words = "`tests/oracle/run.sh networks" + (f" -- --speed {options.speed}" if options.speed else "") + "`"
         report.write_whole(options.table, table_text(rows, words))
     return results.exit_code()
 
