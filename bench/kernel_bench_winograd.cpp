@@ -58,9 +58,11 @@ void register_winograd_benchmarks(const BenchTier& tier, const std::vector<Named
       {"winograd_4x4", &tier.kernels.winograd_4x4},
       {"winograd_4x4_compact", &tier.kernels.winograd_4x4_compact},
       {"winograd_2x2", &tier.kernels.winograd_2x2},
+      {"winograd_2x2_compact", &tier.kernels.winograd_2x2_compact},
       {"winograd_4x4", &tier.kernels.winograd_4x4_stride_2},
       {"winograd_4x4_compact", &tier.kernels.winograd_4x4_stride_2_compact},
-      {"winograd_2x2", &tier.kernels.winograd_2x2_stride_2}};
+      {"winograd_2x2", &tier.kernels.winograd_2x2_stride_2},
+      {"winograd_2x2_compact", &tier.kernels.winograd_2x2_stride_2_compact}};
   for (const auto& [kind, winograd] : kinds)
     for (const NamedShapes& network : networks)
       for (const ConvolutionShape& shape : network.shapes)

@@ -70,9 +70,15 @@ bool is_discouraged(StepRequest request, const Implementation& implementation, s
   return implementation.discourage && !implementation.discourage(request).empty();
 }
 
+bool is_always_discouraged(const StepRequest& request, const Implementation& implementation) {
+  constexpr std::int64_t many = std::int64_t{1} << 20;
+  for (std::int64_t images = 1; images <= many; images *= 2)
+    if (!is_discouraged(request, implementation, images)) return false;
+  return true;
+}
+
 // The offers of one node.
 void make_offers(const StepRequest& request, Ladder& ladder) {
-  constexpr std::int64_t many = 1'000'000;
   ladder.own_bytes = ladder.held = own_weight_bytes(request);
   ladder.multiplications = direct_cost(request).multiplications;
   for (const Implementation& implementation : candidates(request.node.op)) {
@@ -81,7 +87,7 @@ void make_offers(const StepRequest& request, Ladder& ladder) {
     if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation)) continue;
     // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it. One
     // that they always discourage is there for the sake of memory.
-    const bool instead = !is_discouraged(request, implementation, 1) || is_discouraged(request, implementation, many);
+    const bool instead = !is_discouraged(request, implementation, 1) || is_always_discouraged(request, implementation);
     ladder.offers.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
   }
   std::sort(ladder.offers.begin(), ladder.offers.end(),

@@ -92,8 +92,9 @@ struct KernelTable {
   ConvolutionKernels convolution;
   GroupedKernels grouped;
   StrassenKernels strassen;
-  WinogradKernels winograd_4x4, winograd_4x4_compact, winograd_2x2;  // stride 1
-  WinogradKernels winograd_4x4_stride_2, winograd_4x4_stride_2_compact, winograd_2x2_stride_2;
+  WinogradKernels winograd_4x4, winograd_4x4_compact, winograd_2x2, winograd_2x2_compact;  // stride 1
+  WinogradKernels winograd_4x4_stride_2, winograd_4x4_stride_2_compact;
+  WinogradKernels winograd_2x2_stride_2, winograd_2x2_stride_2_compact;
   WinogradKernels winograd_stem;  // tiles of 3x3, kernels of 4x4
 
   // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so

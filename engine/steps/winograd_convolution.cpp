@@ -54,8 +54,12 @@ Step make(const StepRequest& request, const WinogradKernels& winograd) {
                                                      }));
 }
 
-// Of transformed weights for tiles of 4x4: 36 for every 9.
-std::size_t whole_bytes(const StepRequest& request) { return float_count(request.input(1).shape) * 4 * sizeof(float); }
+// Of transformed weights that are not compact.
+std::size_t whole_bytes(const StepRequest& request, const WinogradKernels& winograd) {
+  const kernels::WinogradScheme& scheme = winograd.scheme;
+  return float_count(request.input(1).shape) / static_cast<std::size_t>(scheme.taps * scheme.taps) *
+         static_cast<std::size_t>(scheme.weight_positions()) * sizeof(float);
+}
 
 // Tiles of the whole run.
 std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& winograd) {
@@ -65,12 +69,13 @@ std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& wino
 
 // Why compact weights are slower than whole ones; "" where reading those takes longer than making weights does: they
 // come from memory for few tiles, and enough rows of sums share the multiply-add that makes one.
-std::string against_compact(const StepRequest& request, std::int64_t tiles) {
+std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr int fewest_rows = 8;
   constexpr std::int64_t most_tiles = 96;
   if (request.kernels.products.rows < fewest_rows)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
-  if (whole_bytes(request) <= caches().level2) return "whole weights stay in the level 2 cache";
+  if (whole_bytes(request, winograd) <= caches().level2) return "whole weights stay in the level 2 cache";
+  const std::int64_t tiles = count_tiles(request, winograd);
   if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles whole weights are read seldom enough";
   return "";
 }
@@ -79,7 +84,7 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   std::string reason;
   Cost cost = winograd_cost(request, winograd, geometry_of(request), make_channel_blocks(request, reason));
   // While memory is waited for, making weights costs nothing.
-  if (winograd.scheme.compact && !against_compact(request, count_tiles(request, winograd)).empty())
+  if (winograd.scheme.compact && !against_compact(request, winograd).empty())
     cost.multiplications *= 1 + 1.0 / request.kernels.products.rows;
   return cost;
 }
@@ -88,14 +93,13 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 // memory takes longer than the products that they save.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr std::int64_t fewest_tiles = 8;
-  if (winograd.scheme.tile < 4) return "";
   const std::int64_t tiles = count_tiles(request, winograd);
-  const std::size_t bytes = whole_bytes(request);
-  if (tiles < fewest_tiles && bytes > caches().level2)
+  const std::size_t bytes = whole_bytes(request, winograd);
+  if (winograd.scheme.tile == 4 && tiles < fewest_tiles && bytes > caches().level2)
     return std::to_string(tiles) + " tiles are too few for " + std::to_string(bytes >> 20) + " MiB of weights";
-  std::string reason = against_compact(request, tiles);
+  std::string reason = against_compact(request, winograd);
   if (winograd.scheme.compact) return reason;
-  return reason.empty() ? "compact weights are half as much to read" : "";
+  return reason.empty() ? "compact weights are less to read" : "";
 }
 
 // One of the kernel table's schemes.
@@ -116,9 +120,11 @@ std::vector<Implementation> winograd_convolution_implementations() {
   using kernels::KernelTable;
   return {implementation<&KernelTable::winograd_4x4_compact>("winograd 4x4 compact"),
           implementation<&KernelTable::winograd_4x4>("winograd 4x4"),
+          implementation<&KernelTable::winograd_2x2_compact>("winograd 2x2 compact"),
           implementation<&KernelTable::winograd_2x2>("winograd 2x2"),
           implementation<&KernelTable::winograd_4x4_stride_2_compact>("winograd 4x4 stride 2 compact"),
           implementation<&KernelTable::winograd_4x4_stride_2>("winograd 4x4 stride 2"),
+          implementation<&KernelTable::winograd_2x2_stride_2_compact>("winograd 2x2 stride 2 compact"),
           implementation<&KernelTable::winograd_2x2_stride_2>("winograd 2x2 stride 2")};
 }
 

@@ -56,8 +56,8 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
 }
 
 // The products of all positions with compact weights. The positions of a row all read its terms, the first time from
-// memory and then, a slice of the depth at a time, from the level 1 cache. So that memory never rests, each asks for
-// one line of what comes next at every depth.
+// memory and then, a slice of the depth at a time, from the level 1 cache. So that memory never rests, each of the
+// first products asks for one line of what comes next at every depth.
 void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling,
                       std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
                       float* sums) {
@@ -73,20 +73,19 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
     for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
       const std::int64_t count = std::min(most_chunks, chunks - chunk);
       const float* const next = weights + count * products.lanes * step;
+      std::int64_t asked = 0;  // floats of each depth
       for (int position = first; position < last; ++position) {
         const int column = scheme.at[position].weights % scheme.weight_side;
-        // Of positions that share their weights the first asks.
-        const bool is_first = position == first || scheme.at[position - 1].weights != scheme.at[position].weights;
-        const float* upcoming = is_first && next < end && column * line < step ? next + column * line : nullptr;
         float* block_sums = sums;
         for (const RowBlock& block : blocks) {
           const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
           if (rows > 0) {
+            const float* const upcoming = next < end && asked < step ? next + asked : nullptr;
+            asked += line;
             products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
                                      weights, count, chunk > 0, upcoming},
                                     scheme.terms[column], rows, vectors,
                                     block_sums + (position * block.count + row) * width);
-            upcoming = nullptr;
           }
           block_sums += scheme.positions * block.count * width;
         }

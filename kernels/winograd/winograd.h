@@ -25,12 +25,12 @@
 // A stem, 7x7 with stride 2 on few channels, is a 4x4 convolution with stride 1 on an image whose pixels hold 2x2 of
 // the input's (KernelTable::space_to_depth_row). F(3x3, 4x4) has the points of F(4x4, 3x3).
 //
-// Compact weights: points come in pairs x and -x, whose weights share an even and an odd part, and what is left, 0 and
-// infinity, is made of the even parts. So three terms, as many as there are taps, give the six weights of a row by one
-// multiply-add each, on the way to the products. 18 floats for 9 are read where whole ones take 36: that pays where few
-// tiles meet weights that no cache holds.
+// Compact weights: points come in pairs x and -x, whose weights share an even and an odd part, and the weights of 0 and
+// infinity are made of even parts too. So three terms, as many as there are taps, give the weights of a row by one
+// multiply-add each, on the way to the products. F(4x4) reads 18 floats for 9 where whole weights are 36, F(2x2) 12 for
+// 16: that pays where few tiles meet weights that no cache holds.
 //
-//   g [3][3] --G--> [6][3] --T--> [6] rows of 3 terms, kept     weights of a position = term + factor * term
+//   g [3][3] --G--> [6][3] --T--> 6 rows of 3 terms, kept     weights of a position = term + factor * term
 //
 // Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
 // and as many positions fewer: those of a subset of the points, whose weights are the same.

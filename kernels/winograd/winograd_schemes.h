@@ -132,6 +132,12 @@ struct F2 {
   }
 };
 
+// F2 with compact weights. Terms: the even and the odd part of 1 and -1, and half the difference of the outer taps.
+struct F2Compact : F2 {
+  static constexpr double kept[ProductTerms::terms][3] = {{0.5, 0, 0.5}, {0, 0.5, 0}, {0.5, 0, -0.5}};
+  static constexpr ProductTerms terms[weight_side] = {{0, 2, 1}, {0, 1, 1}, {0, 1, -1}, {0, 2, -1}};
+};
+
 // Stride 2: points of the even inputs, then the odd inputs, which share the weight in the middle.
 struct F2Stride2 {
   static constexpr int tile = 2, stride = 2, taps = 3;
@@ -153,6 +159,12 @@ struct F2Stride2 {
     y[0] = (m[0] + m[1]) + m[outputs + 1];
     if constexpr (outputs == 2) y[1] = (m[0] - m[1]) + (m[2] + m[4]);
   }
+};
+
+// F2Stride2 with compact weights. Terms: half of each outer tap, and the middle one, which stands alone.
+struct F2Stride2Compact : F2Stride2 {
+  static constexpr double kept[ProductTerms::terms][3] = {{0, 0, 0.5}, {0.5, 0, 0}, {0, 1, 0}};
+  static constexpr ProductTerms terms[weight_side] = {{0, 1, 1}, {0, 1, -1}, {0, 0, 1}, {2, 2, 0}};
 };
 
 struct F4Stride2 {

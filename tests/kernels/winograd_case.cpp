@@ -75,8 +75,9 @@ std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind) {
   std::vector<WinogradKernelSet> sets;
   for (const KernelTable& table : tables_of_this_cpu())
     for (const WinogradKernels* winograd :
-         {&table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_2x2, &table.winograd_4x4_stride_2,
-          &table.winograd_4x4_stride_2_compact, &table.winograd_2x2_stride_2, &table.winograd_stem}) {
+         {&table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_2x2, &table.winograd_2x2_compact,
+          &table.winograd_4x4_stride_2, &table.winograd_4x4_stride_2_compact, &table.winograd_2x2_stride_2,
+          &table.winograd_2x2_stride_2_compact, &table.winograd_stem}) {
       const WinogradScheme& scheme = winograd->scheme;
       if (scheme.stride != kind.stride || scheme.taps != kind.taps) continue;
       const std::string tile = std::to_string(scheme.tile);
