@@ -62,6 +62,15 @@ void pack(const Case& c, GuardedBuffer& panel, GuardedBuffer& weights) {
   weights.freeze();
 }
 
+// Calls run(chunk, count) for slices of the depth that follow each other.
+template <class Run>
+void in_random_slices(std::int64_t chunks, std::mt19937& random, const Run& run) {
+  for (std::int64_t chunk = 0, count = 0; chunk < chunks; chunk += count) {
+    count = pick(random, 1, chunks - chunk);
+    run(chunk, count);
+  }
+}
+
 // What the kernel was given beside panel and weights, and what it made of it.
 struct Result {
   std::vector<float> bias, residual, output;  // the latter two with `stride`
@@ -171,13 +180,12 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
 
       // In slices of the depth, each asking for the weights of the next.
       GuardedBuffer sliced(c.rows * width, random);
-      for (std::int64_t chunk = 0, count = 0; chunk < c.chunks; chunk += count) {
-        count = std::uniform_int_distribution<std::int64_t>(1, c.chunks - chunk)(random);
+      in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
         const float* const from = weights.data() + chunk * c.lanes * width;
         kernels.multiply(
             {panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, from + count * c.lanes * width}, c.rows,
             c.vectors, sliced.data());
-      }
+      });
       CHECK(sliced.margins_untouched());
       equal &= std::memcmp(sliced.data(), together.data(), size(c.rows * width) * sizeof(float)) == 0;
       CHECK(equal);
@@ -224,13 +232,12 @@ TEST_CASE("products: weights kept as terms give the bits of the weights that the
       terms.freeze();
       weights.freeze();
       kernels.multiply({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors, given.data());
-      for (std::int64_t chunk = 0, count = 0; chunk < c.chunks; chunk += count) {
-        count = pick(random, 1, c.chunks - chunk);
+      in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
         const float* const from = terms.data() + chunk * c.lanes * step;
-        kernels.multiply_terms({panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0,
-                                coin(random) ? from + count * c.lanes * step : nullptr},
-                               how, c.rows, c.vectors, made.data());
-      }
+        const float* const upcoming = coin(random) ? from + count * c.lanes * step : nullptr;
+        kernels.multiply_terms({panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, upcoming}, how, c.rows,
+                               c.vectors, made.data());
+      });
       CHECK(made.margins_untouched());
       CHECK(std::memcmp(made.data(), given.data(), size(c.rows * width) * sizeof(float)) == 0);
     }
