@@ -35,8 +35,9 @@ struct Candidate {
   bool is_reference() const { return implementation.op == graph::Op::identity; }  // the interpreter
 };
 
-std::vector<Candidate> judge(const StepRequest& request, const SelectionOptions& options) {
+std::vector<Candidate> judge(StepRequest request, const SelectionOptions& options) {
   const WeightAllotment* const allotment = options.allotment;
+  request.saves_memory = allotment && allotment->keeps_back();
   std::vector<Candidate> list;
   for (const Implementation& implementation : candidates(request.node.op)) {
     Candidate candidate{implementation, implementation.reject(request), ""};

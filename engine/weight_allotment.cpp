@@ -65,31 +65,26 @@ bool is_behind_another(const StepRequest& request, const Implementation& form) {
   return false;
 }
 
-bool is_discouraged(StepRequest request, const Implementation& implementation, std::int64_t images) {
-  request.run_batch = images;
-  return implementation.discourage && !implementation.discourage(request).empty();
-}
-
-bool is_always_discouraged(const StepRequest& request, const Implementation& implementation) {
-  constexpr std::int64_t many = std::int64_t{1} << 20;
-  for (std::int64_t images = 1; images <= many; images *= 2)
-    if (!is_discouraged(request, implementation, images)) return false;
-  return true;
-}
-
-// The offers of one node.
-void make_offers(const StepRequest& request, Ladder& ladder) {
-  ladder.own_bytes = ladder.held = own_weight_bytes(request);
-  ladder.multiplications = direct_cost(request).multiplications;
+// The forms that selection may come to for a node's weight, in the order of implementations.
+std::vector<Offer> forms_of(const StepRequest& request) {
+  std::vector<Offer> forms;
   for (const Implementation& implementation : candidates(request.node.op)) {
     if (!implementation.cost || !implementation.reject(request).empty()) continue;
     const Cost cost = implementation.cost(request);
     if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation)) continue;
-    // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it. One
-    // that they always discourage is there for the sake of memory.
-    const bool instead = !is_discouraged(request, implementation, 1) || is_always_discouraged(request, implementation);
-    ladder.offers.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
+    // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it.
+    const bool instead = !implementation.discourage || implementation.discourage(request).empty();
+    forms.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
   }
+  return forms;
+}
+
+// The offers of one node.
+Ladder make_ladder(const StepRequest& request) {
+  Ladder ladder;
+  ladder.own_bytes = ladder.held = own_weight_bytes(request);
+  ladder.multiplications = direct_cost(request).multiplications;
+  ladder.offers = forms_of(request);
   std::sort(ladder.offers.begin(), ladder.offers.end(),
             [](const Offer& a, const Offer& b) { return a.bytes < b.bytes; });
   double least = ladder.multiplications;
@@ -98,6 +93,7 @@ void make_offers(const StepRequest& request, Ladder& ladder) {
     least = std::min(least, offer.multiplications);
     return !saves;
   });
+  return ladder;
 }
 
 bool same_forms(const Ladder& a, const Ladder& b) {
@@ -124,19 +120,24 @@ void join(Ladder& ladder, const Ladder& other) {
 WeightAllotment::WeightAllotment(const graph::Graph& one_image, const kernels::KernelTable& kernels, std::size_t limit)
     : limit_(limit) {
   PackedWeights packed;  // nothing is packed here
+  std::size_t everything = 0;
+  std::map<Key, std::set<std::string>> counted;
   std::vector<std::pair<Key, Ladder>> ladders;
   for (const graph::Node& node : one_image.nodes) {
     if (!is_convolution_of_known_shape(one_image, node)) continue;
-    const StepRequest request{.graph = one_image,
-                              .node = node,
-                              .threads = 1,
-                              .run_batch = 1,
-                              .kernels = kernels,
-                              .packed = packed,
-                              .may_overwrite = [](graph::TensorId) { return false; }};
-    Ladder ladder;
-    make_offers(request, ladder);
+    StepRequest request{.graph = one_image,
+                        .node = node,
+                        .threads = 1,
+                        .run_batch = 1,
+                        .kernels = kernels,
+                        .packed = packed,
+                        .may_overwrite = [](graph::TensorId) { return false; }};
     const Key key = key_of(request.input(1));
+    for (const Offer& form : forms_of(request))
+      if (counted[key].insert(form.form).second) everything += form.bytes;
+
+    request.saves_memory = true;
+    Ladder ladder = make_ladder(request);
     const auto known =
         std::find_if(ladders.begin(), ladders.end(), [&](const auto& entry) { return entry.first == key; });
     if (known == ladders.end())
@@ -144,10 +145,6 @@ WeightAllotment::WeightAllotment(const graph::Graph& one_image, const kernels::K
     else
       join(known->second, ladder);
   }
-
-  std::size_t everything = 0;
-  for (const auto& [key, ladder] : ladders)
-    for (const Offer& offer : ladder.offers) everything += offer.bytes;
   everything_fits_ = everything <= limit;
   if (everything_fits_) {
     added_ = everything;

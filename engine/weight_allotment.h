@@ -1,6 +1,6 @@
 // A limit on memory: which weights may be kept in which transformed forms, decided once for all plans of a model.
 //
-// Winograd's transformed weights are 16/9 or 36/9 of the weights' own size, Strassen's 7/4. Under a limit the forms are
+// Winograd's transformed weights are 12/9 to 36/9 of the weights' own size, Strassen's 7/4. Under a limit the forms are
 // given out to the weights that save the most multiplications for each byte they add. That looks at the network at its
 // own image size and at nothing else: were it decided plan by plan, what the second plan may use would depend on the
 // first, and so would the bits of its outputs.
@@ -26,6 +26,8 @@ class WeightAllotment {
   std::string reject(const StepRequest& request, const Implementation& implementation) const;
   // Whether that is the one form the node's weights were given: then no rule on shapes may choose another.
   bool is_only_form(const StepRequest& request, const Implementation& implementation) const;
+  // Whether the limit keeps anything from any weight.
+  bool keeps_back() const { return !everything_fits_; }
   // Bytes that the forms given out add, all in use.
   std::size_t added_bytes() const { return added_; }
 

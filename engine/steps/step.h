@@ -58,6 +58,8 @@ struct StepRequest {
   PackedWeights& packed;
   // Whether this node is the last to read that input, so that the output may take its memory.
   std::function<bool(graph::TensorId)> may_overwrite;
+  // Memory for transformed weights is short: of two forms that differ in size alone only the smaller one is taken.
+  bool saves_memory = false;
 
   const graph::Tensor& input(std::size_t index) const { return graph.tensor(node.input(index)); }
   bool has_input(std::size_t index) const { return node.input(index) != graph::no_tensor; }

@@ -24,6 +24,7 @@ std::string reject(const StepRequest& request, const WinogradKernels& winograd) 
   const int stride = winograd.scheme.stride;
   if (node.strides[0] != stride || node.strides[1] != stride) return "the stride is not " + std::to_string(stride);
   if (node.dilations[0] != 1 || node.dilations[1] != 1) return "the kernel is dilated";
+  if (request.saves_memory && !winograd.scheme.compact) return "under a memory limit weights are compact";
   std::string reason = against_few_channels(request);
   if (reason.empty()) static_cast<void>(make_channel_blocks(request, reason));
   return reason;
@@ -68,7 +69,7 @@ std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& wino
 }
 
 // Why compact weights are slower than whole ones; "" where reading those takes longer than making weights does: they
-// come from memory for few tiles, and enough rows of sums share the multiply-add that makes one.
+// come from memory for few tiles, and blocks of rows are large enough to share the multiply-add that makes one.
 std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr int fewest_rows = 8;
   constexpr std::int64_t most_tiles = 96;
@@ -89,14 +90,14 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   return cost;
 }
 
-// Tiles of 4x4 have 36 transformed weights where 2x2 has 16 and direct convolution 9. With few tiles reading them from
-// memory takes longer than the products that they save.
+// Tiles of 4x4 have 36 transformed weights, or compact 18, where 2x2 has 16, or 12, and direct convolution 9. With few
+// tiles reading them from memory takes longer than the products that they save.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr std::int64_t fewest_tiles = 8;
   const std::int64_t tiles = count_tiles(request, winograd);
-  const std::size_t bytes = whole_bytes(request, winograd);
-  if (winograd.scheme.tile == 4 && tiles < fewest_tiles && bytes > caches().level2)
-    return std::to_string(tiles) + " tiles are too few for " + std::to_string(bytes >> 20) + " MiB of weights";
+  if (winograd.scheme.tile == 4 && tiles < fewest_tiles && whole_bytes(request, winograd) > caches().level2)
+    return std::to_string(tiles) + " tiles are too few for so many weights";
+  if (request.saves_memory) return "";
   std::string reason = against_compact(request, winograd);
   if (winograd.scheme.compact) return reason;
   return reason.empty() ? "compact weights are less to read" : "";

@@ -111,6 +111,8 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       {3, 5, 4, 4, 7, 3, 3, 1, 1, 1, none, true, true, false},
       {1, 16, 1, 1, 16, 3, 3, 1, 1, 1, one, true, false, true},
       {1, 160, 7, 7, 512, 3, 3, 1, 1, 1, one, true, true, true},
+      {1, 264, 7, 6, 12, 3, 3, 1, 1, 1, one, true, false, false},
+      {1, 264, 9, 7, 36, 3, 3, 2, 1, 1, one, true, false, true},
       {2, 48, 11, 10, 40, 3, 3, 2, 1, 1, one, true, false, true},
       {1, 24, 12, 12, 20, 3, 3, 1, 2, 1, {2, 2, 2, 2}, true, true, false},
       {2, 256, 14, 14, 96, 1, 1, 1, 1, 1, none, true, true, true},

@@ -128,7 +128,7 @@ TEST_CASE("the limit goes to where a byte saves most, and says where it stands i
   const auto partly = program_of({}, packed, {.allotment = &some});
   const auto names = implementations(*partly);
   CHECK(count(names, "winograd") > 0);
-  CHECK(reason(*partly, "layer1.0.conv1", "winograd 4x4").empty());  // has most pixels, so it has it
+  CHECK(reason(*partly, "layer1.0.conv1", "winograd 4x4 compact").empty());  // has most pixels, so it has it
   CHECK(contains(reason(*partly, "layer4.1.conv2", "winograd 2x2"), "memory limit"));
 
   const WeightAllotment all(one_image(), kernel_table(), std::size_t{1} << 30);
@@ -163,6 +163,31 @@ TEST_CASE(
 
     const WeightAllotment allotment(one_image(), table, 30'000'000);
     CHECK(count(implementations(*planned(1, &allotment)), compact) > 0);
+  }
+}
+
+TEST_CASE(
+    "under any limit, on any tier: it holds for all batches together, and what one image has the others have too") {
+  constexpr std::size_t own = 46'700'000;
+  for (const residua::kernels::KernelTable& table : tables_of_this_cpu()) {
+    const std::string tier(name_of(table.instruction_set));
+    CAPTURE(tier);
+    for (const std::size_t megabytes : {20, 50, 80, 100, 200, 250, 400}) {
+      CAPTURE(megabytes);
+      const WeightAllotment allotment(one_image(), table, megabytes * 1'000'000);
+      PackedWeights sizes(PackedWeights::Purpose::only_sizes);
+      std::vector<std::shared_ptr<const Program>> programs;  // held, so that their weights count
+      for (const std::int64_t batch : {1, 2, 8, 32, 64}) {
+        auto program =
+            make_program(resnet18(), {.batch = batch, .threads = 2}, table, sizes, {.allotment = &allotment});
+        REQUIRE_MESSAGE(program.ok(), program.error().message);
+        programs.push_back(*program);
+        CHECK(count(implementations(*programs.back()), "winograd") >=
+              count(implementations(*programs.front()), "winograd"));
+      }
+      CHECK(sizes.bytes() <= own + allotment.added_bytes() + own / 50);
+      CHECK(allotment.added_bytes() <= megabytes * 1'000'000);
+    }
   }
 }
 

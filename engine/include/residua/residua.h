@@ -172,7 +172,7 @@ typedef struct residua_load_options {
   int32_t cache;
   const char* cache_folder; /* NULL: residua in $XDG_CACHE_HOME, else in ~/.cache */
   /* Bytes that transformed weights may add to the weights' own size, in all runs of the model together. Winograd's
-   * algorithm keeps 3x3 weights at 16/9 or 36/9 of their size; under a limit the layers have it that save the most
+   * algorithm keeps 3x3 weights at 12/9 to 36/9 of their size; under a limit the layers have it that save the most
    * multiplications for each byte. 0: no limit. */
   size_t memory_limit;
   residua_progress_callback progress; /* NULL: none. "read", "optimize" */
