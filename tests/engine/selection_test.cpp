@@ -172,7 +172,7 @@ TEST_CASE(
   for (const residua::kernels::KernelTable& table : tables_of_this_cpu()) {
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
-    for (const std::size_t megabytes : {20, 50, 80, 100, 200, 250, 400}) {
+    for (const std::size_t megabytes : {20U, 50U, 80U, 100U, 200U, 250U, 400U}) {
       CAPTURE(megabytes);
       const WeightAllotment allotment(one_image(), table, megabytes * 1'000'000);
       PackedWeights sizes(PackedWeights::Purpose::only_sizes);
