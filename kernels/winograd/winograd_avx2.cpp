@@ -14,13 +14,13 @@ namespace {
 
 void fill_winograd_avx2(KernelTable& table) noexcept {
   table.winograd_4x4 = winograd_kernels<F4>;
-  table.winograd_4x4_compact = winograd_kernels<F4Compact>;
+  table.winograd_4x4_compact = winograd_kernels<F4Compact, F4>;
   table.winograd_2x2 = winograd_kernels<F2>;
-  table.winograd_2x2_compact = winograd_kernels<F2Compact>;
+  table.winograd_2x2_compact = winograd_kernels<F2Compact, F2>;
   table.winograd_4x4_stride_2 = winograd_kernels<F4Stride2>;
-  table.winograd_4x4_stride_2_compact = winograd_kernels<F4Stride2Compact>;
+  table.winograd_4x4_stride_2_compact = winograd_kernels<F4Stride2Compact, F4Stride2>;
   table.winograd_2x2_stride_2 = winograd_kernels<F2Stride2>;
-  table.winograd_2x2_stride_2_compact = winograd_kernels<F2Stride2Compact>;
+  table.winograd_2x2_stride_2_compact = winograd_kernels<F2Stride2Compact, F2Stride2>;
   table.winograd_stem = winograd_kernels<F3Taps4>;
 }
 

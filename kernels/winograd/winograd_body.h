@@ -341,6 +341,7 @@ void transform_weights(const float* weights, std::int64_t channels, std::int64_t
     }
 }
 
-template <class Scheme>
-constexpr WinogradKernels winograd_kernels{make_scheme<Scheme>(), transform_input<Scheme>, transform_output<Scheme>,
-                                           transform_weights<Scheme>};
+// A scheme with compact weights has the transforms of the one with whole weights.
+template <class Scheme, class Transforms = Scheme>
+constexpr WinogradKernels winograd_kernels{make_scheme<Scheme>(), transform_input<Transforms>,
+                                           transform_output<Transforms>, transform_weights<Scheme>};
