@@ -169,7 +169,8 @@ struct F2Stride2Compact : F2Stride2 {
 
 struct F4Stride2 {
   static constexpr int tile = 4, stride = 2, taps = 3;
-  // 1/2, -1/2, 3/2, -3/2, infinity; four odd ones.
+  // 1/2, -1/2, 3/2, -3/2, infinity; four odd ones. Inputs and weights of the first two are negated, so that the weights
+  // are sums of the same two terms as those of 3/2.
   static constexpr int points[tile][9] = {
       {0, 1, 5}, {0, 1, 4, 5, 6}, {0, 1, 2, 3, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8}};
   static constexpr int weights_of_point[9] = {0, 1, 2, 3, 4, 5, 5, 5, 5};

@@ -205,43 +205,37 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
 }
 
 TEST_CASE("products: weights kept as terms give the bits of the weights that they make") {
-  for (const KernelTable& table : tables_of_this_cpu()) {
-    const std::string tier(name_of(table.instruction_set));
-    CAPTURE(tier);
+  for_each_seed(100, [](const KernelTable& table, std::mt19937& random) {
     const ProductKernels& kernels = table.products;
-    for (unsigned seed : seeds(100)) {
-      std::mt19937 random(seed);
-      const Case c = random_case(kernels, random);
-      // Powers of two, whose products are exact: fused or not, a weight has the same bits.
-      constexpr float factors[] = {1, -1, 0.5f, -2, 4};
-      const auto any_term = [&] { return static_cast<std::uint8_t>(pick(random, 0, ProductTerms::terms - 1)); };
-      const ProductTerms how{any_term(), any_term(), factors[pick(random, 0, 4)]};
-      INFO(c.text());
-      INFO("term ", int{how.first}, " + ", how.factor, " * term ", int{how.second});
-      INFO(repeat_command(seed));
-      const std::int64_t width = c.vectors * c.lanes, depth = c.chunks * c.lanes, step = ProductTerms::terms * width;
-      GuardedBuffer panel(c.rows * depth, random), terms(depth * step, random), weights(depth * width, random),
-          made(c.rows * width, random), given(c.rows * width, random);
-      pack_panel(c.factors.data(), c.depth, c.depth, c.rows, c.lanes, panel.data());
-      fill_with(c.weight_fill, terms.values(), random);
-      for (std::int64_t d = 0; d < depth; ++d)
-        for (std::int64_t k = 0; k < width; ++k)
-          weights.data()[d * width + k] = how.factor * terms.data()[d * step + how.second * width + k] +
-                                          terms.data()[d * step + how.first * width + k];
-      panel.freeze();
-      terms.freeze();
-      weights.freeze();
-      kernels.multiply({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors, given.data());
-      in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
-        const float* const from = terms.data() + chunk * c.lanes * step;
-        const float* const upcoming = coin(random) ? from + count * c.lanes * step : nullptr;
-        kernels.multiply_terms({panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, upcoming}, how, c.rows,
-                               c.vectors, made.data());
-      });
-      CHECK(made.margins_untouched());
-      CHECK(std::memcmp(made.data(), given.data(), size(c.rows * width) * sizeof(float)) == 0);
-    }
-  }
+    const Case c = random_case(kernels, random);
+    // Powers of two, whose products are exact: fused or not, a weight has the same bits.
+    constexpr float factors[] = {1, -1, 0.5f, -2, 4};
+    const auto any_term = [&] { return static_cast<std::uint8_t>(pick(random, 0, ProductTerms::terms - 1)); };
+    const ProductTerms how{any_term(), any_term(), factors[pick(random, 0, 4)]};
+    INFO(c.text());
+    INFO("term ", int{how.first}, " + ", how.factor, " * term ", int{how.second});
+    const std::int64_t width = c.vectors * c.lanes, depth = c.chunks * c.lanes, step = ProductTerms::terms * width;
+    GuardedBuffer panel(c.rows * depth, random), terms(depth * step, random), weights(depth * width, random),
+        made(c.rows * width, random), given(c.rows * width, random);
+    pack_panel(c.factors.data(), c.depth, c.depth, c.rows, c.lanes, panel.data());
+    fill_with(c.weight_fill, terms.values(), random);
+    for (std::int64_t d = 0; d < depth; ++d)
+      for (std::int64_t k = 0; k < width; ++k)
+        weights.data()[d * width + k] = how.factor * terms.data()[d * step + how.second * width + k] +
+                                        terms.data()[d * step + how.first * width + k];
+    panel.freeze();
+    terms.freeze();
+    weights.freeze();
+    kernels.multiply({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors, given.data());
+    in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
+      const float* const from = terms.data() + chunk * c.lanes * step;
+      const float* const upcoming = coin(random) ? from + count * c.lanes * step : nullptr;
+      kernels.multiply_terms({panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, upcoming}, how, c.rows,
+                             c.vectors, made.data());
+    });
+    CHECK(made.margins_untouched());
+    CHECK(std::memcmp(made.data(), given.data(), size(c.rows * width) * sizeof(float)) == 0);
+  });
 }
 
 TEST_CASE("products: NaN and infinity come out where they went in and nowhere else") {
