@@ -94,7 +94,7 @@ bool Team::take(int worker, std::int64_t& part) {
   // workers_ belongs to the ticket's run, or to a later one: then that run is over, so is the ticket, and the exchange
   // fails.
   while (front_of(ticket) < back_of(ticket) && worker < workers_.load(std::memory_order_relaxed)) {
-    const bool front = worker % 2 == 0;
+    const bool front = takes_from_front(worker);
     if (ticket_.compare_exchange_weak(ticket, front ? ticket + one_from_front : ticket - one_from_back,
                                       std::memory_order_acq_rel, std::memory_order_acquire)) {
       part = static_cast<std::int64_t>(front ? front_of(ticket) : back_of(ticket) - 1);

@@ -16,8 +16,7 @@ namespace residua::engine {
 //   | phase number (32 bits) | back (16) | front (16) |
 //
 // Parts front .. back-1 are free. Taking one is a compare-and-swap on the whole word, so that a thread which was held
-// up with an old ticket in its hand takes nothing. Even workers take from the front, odd ones from the back:
-// neighbouring parts, which share cache lines and input rows, stay on one core from phase to phase.
+// up with an old ticket in its hand takes nothing.
 //
 // Whoever does a phase's last part opens the next. A thread that has taken no part is waited for by nobody, so a helper
 // may look at the ticket at any time: a team outlives its helpers. Who helps, and as which worker, is for

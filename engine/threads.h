@@ -18,6 +18,16 @@ struct Phase {
   std::function<void(std::int64_t part, int worker)> run;
 };
 
+// Even workers take a phase's parts from the front, odd ones from the back: neighbouring parts, which share cache lines
+// and input rows, stay on one core from phase to phase.
+constexpr bool takes_from_front(int worker) { return worker % 2 == 0; }
+
+// The part that a worker takes after `part` where no other takes it first: so for one or two workers, but for the
+// last. May be none of the phase's.
+constexpr std::int64_t part_after(std::int64_t part, int worker) {
+  return takes_from_front(worker) ? part + 1 : part - 1;
+}
+
 // Runs the phases in order on the calling thread, which is worker 0, and on up to threads - 1 of the process's helpers.
 // The CPUs are shared with other calls (engine/helpers.h): this one may wait for its turn, and does more of its parts
 // by itself where others need the helpers. The first exception of a part ends the run and is thrown again here. Between

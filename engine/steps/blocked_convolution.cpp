@@ -6,6 +6,7 @@
 #include "engine/arena.h"
 #include "engine/caches.h"
 #include "engine/layout.h"
+#include "engine/threads.h"
 
 namespace residua::engine {
 namespace {
@@ -57,7 +58,11 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
     moved = from_cache * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
   } else if (!stays_in_cache(convolution)) {
     // Threads that read the same weights at about the same time read them from the shared cache.
-    moved = from_memory * weights / threads + from_cache * weights * (turns - 1.0 / threads);
+    // Of the next turn too, while the shared cache still holds them: a core's part of it, which is about twice its own
+    // cache. The rest is for other cores, and on a rented machine for other people.
+    const bool stay = weights * sizeof(float) <= 2 * static_cast<double>(caches().level2);
+    moved = from_memory * weights / threads + from_cache * weights * (1 - 1.0 / threads) +
+            (stay ? from_cache : from_memory) * weights * (turns - 1);
   }
   return products + moved + a_part * turns;
 }
@@ -109,6 +114,7 @@ struct Work {
   Blocking blocking;
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
+  bool asks_ahead;  // for weights that come from beyond the level 2 cache, while products go on
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
 
@@ -123,11 +129,17 @@ struct Work {
     for (std::int64_t i = first; i < end; ++i) blocks.push_back(block(i, panels + (i - first) * floats_of_block()));
     return blocks;
   }
+  // `next`: the channel block that the thread probably takes after this one, if there is one of this number.
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
-              float* sums) const {
+              std::int64_t next, float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
-    convolution.finish(tensors, blocks, channel_block, values + channel_block * convolution.block_weights,
-                       bias.data() + channel_block * convolution.channels.width, sums);
+    const bool upcoming = asks_ahead && next != channel_block && next >= 0 && next < convolution.channels.count();
+    convolution.finish(tensors, blocks,
+                       {.index = channel_block,
+                        .weights = values + channel_block * convolution.block_weights,
+                        .bias = bias.data() + channel_block * convolution.channels.width,
+                        .upcoming = upcoming ? values + next * convolution.block_weights : nullptr},
+                       sums);
   }
 };
 
@@ -157,7 +169,7 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
             for (std::int64_t channel_block = 0; channel_block < channels.count(); ++channel_block) {
               if (channel_block == 0 || channels.groups > 1)
                 for (const RowBlock& block : blocks) work->convolution.gather(tensors, block, channel_block);
-              work->finish(tensors, blocks, channel_block, sums);
+              work->finish(tensors, blocks, channel_block, channel_block + 1, sums);
             }
           }};
 }
@@ -173,9 +185,9 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
                        [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
                          const std::int64_t group = part % groups;
                          float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
-                         work->finish(tensors,
-                                      work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
-                                      part / groups, floats(binding.scratch_of(worker)));
+                         work->finish(
+                             tensors, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
+                             part / groups, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
                        }};
   return {gather, multiply};
 }
@@ -232,6 +244,9 @@ std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<con
 Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution) {
   const auto work = std::make_shared<Work>();
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
+  // Where weights serve few rows, nothing is faster than reading them.
+  constexpr std::int64_t fewest_rows = 8;
+  work->asks_ahead = !stays_in_cache(convolution) && convolution.rows >= fewest_rows;
   const ChannelBlocks& channels = convolution.channels;
   work->weights =
       request.packed.get(request.input(weight_input),

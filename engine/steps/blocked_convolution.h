@@ -61,6 +61,33 @@ struct RowBlock {
   float* panels;
 };
 
+// One block of output channels.
+struct ColumnBlock {
+  std::int64_t index;
+  const float* weights;
+  const float* bias;
+  const float* upcoming;  // the weights that this thread probably wants next, for the cache to be told; or nullptr
+};
+
+// Deals the cache lines of each depth of upcoming weights out to the products of `blocks` blocks of rows, evenly, since
+// a product asks for one line of a depth: memory brings them while the products run.
+class UpcomingLines {
+ public:
+  // `width`: floats of a depth.
+  UpcomingLines(const float* weights, std::int64_t width, std::size_t blocks)
+      : weights_(weights), lines_((width + line - 1) / line), blocks_(static_cast<std::int64_t>(blocks)) {}
+  // For the next block: where its lines start, or nullptr.
+  const float* next() {
+    const bool asks = weights_ != nullptr && asked_ < lines_ && block_++ * lines_ >= asked_ * blocks_;
+    return asks ? weights_ + line * asked_++ : nullptr;
+  }
+
+ private:
+  static constexpr std::int64_t line = 64 / sizeof(float);
+  const float* weights_;
+  std::int64_t lines_, blocks_, block_ = 0, asked_ = 0;
+};
+
 struct BlockedConvolution {
   std::string implementation;
   std::string layout;  // name of the packed weights
@@ -81,10 +108,8 @@ struct BlockedConvolution {
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
   // Fills the panels of one block of rows with the channels that `channel_block` reads.
   std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block)> gather;
-  // Multiplies blocks of rows by one block of channels and writes outputs. `bias` starts at the channel block.
-  std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, std::int64_t channel_block,
-                     const float* weights, const float* bias, float* sums)>
-      finish;
+  // Multiplies blocks of rows by one block of channels and writes outputs.
+  std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, const ColumnBlock&, float* sums)> finish;
 };
 
 // The step for the node's x, weights, bias and, where it has one, residual.

@@ -63,14 +63,16 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
                           channels.block_inputs, block.panels);
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
-                           std::int64_t channel_block, const float* weights, const float* bias, float*) {
-    const std::int64_t channel = channel_block * width;
+                           const ColumnBlock& column, float*) {
+    const std::int64_t channel = column.index * width;
+    UpcomingLines lines(column.upcoming, width, blocks.size());
     for (const RowBlock& block : blocks) {
       const std::int64_t at = block.first * outputs + channel;
-      products.convolve(block.panels, weights, chunks, block.count, vectors,
+      products.convolve({.panel = block.panels, .weights = column.weights, .chunks = chunks, .upcoming = lines.next()},
+                        block.count, vectors,
                         {.output = tensors.output + at,
                          .residual = tensors.residual ? tensors.residual + at : nullptr,
-                         .bias = bias,
+                         .bias = column.bias,
                          .stride = outputs,
                          .channels = std::min(width, outputs - channel),
                          .relu = relu});

@@ -78,18 +78,23 @@ Step make(const StepRequest& request) {
     strassen.gather_pairs(tensors.input, g, block.first, block.count, block.panels);
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
-                           std::int64_t channel_block, const float* weights, const float* bias, float* sums) {
-    const std::int64_t channel = channel_block * channels.width;
+                           const ColumnBlock& column, float* sums) {
+    const std::int64_t channel = column.index * channels.width;
     const kernels::PairTarget target{.output = tensors.output + channel,
                                      .residual = tensors.residual ? tensors.residual + channel : nullptr,
-                                     .bias = bias,
+                                     .bias = column.bias,
                                      .stride = channels.outputs,
                                      .relu = relu};
+    UpcomingLines lines(column.upcoming, half, blocks.size());
     // Block by block, so that the seven sums are combined in the level 1 cache.
     for (const RowBlock& block : blocks) {
+      const float* const upcoming = lines.next();
       for (std::int64_t p = 0; p < kernels::strassen_products; ++p)
-        products.multiply({block.panels + p * block.count * depth, weights + p * depth * half, chunks}, block.count,
-                          vectors, sums + p * block.count * half);
+        products.multiply({.panel = block.panels + p * block.count * depth,
+                           .weights = column.weights + p * depth * half,
+                           .chunks = chunks,
+                           .upcoming = upcoming ? upcoming + p * depth * half : nullptr},
+                          block.count, vectors, sums + p * block.count * half);
       strassen.combine(sums, g, block.first, block.count, vectors, target);
     }
   };

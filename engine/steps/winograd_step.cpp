@@ -127,18 +127,18 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
                              block.count * depth);
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
-                           std::int64_t channel_block, const float* weights, const float* bias, float* sums) {
+                           const ColumnBlock& column, float* sums) {
     const int positions = tiling.scheme.positions;
     if (tiling.scheme.compact)
-      multiply_compact(products, tiling, blocks, weights, chunks, vectors, sums);
+      multiply_compact(products, tiling, blocks, column.weights, chunks, vectors, sums);
     else
       for (int p = 0; p < positions; ++p)
-        multiply_position(products, tiling, p, blocks, weights, chunks, vectors, sums);
+        multiply_position(products, tiling, p, blocks, column.weights, chunks, vectors, sums);
     // The target's bias starts at channel 0.
-    const kernels::WinogradTarget target{tensors.output, tensors.residual, bias - channel_block * width, relu};
+    const kernels::WinogradTarget target{tensors.output, tensors.residual, column.bias - column.index * width, relu};
     for (const RowBlock& block : blocks) {
       winograd.transform_output(sums, block.count * width, g, block_of_tiles(tiling, block.first, block.count),
-                                channel_block * width, vectors, target);
+                                column.index * width, vectors, target);
       sums += positions * block.count * width;
     }
   };

@@ -32,9 +32,10 @@ struct ProductTarget {
 struct ProductSlice {
   const float* panel;
   const float* weights;
-  std::int64_t chunks;              // >= 1
-  bool adds = false;                // to the sums of the slices before, in place of zeros
-  const float* upcoming = nullptr;  // as many weights as the slice's, wanted next from memory: the cache is told
+  std::int64_t chunks;  // >= 1
+  bool adds = false;    // to the sums of the slices before, in place of zeros
+  // As many weights as the slice's, wanted soon from memory: the cache is told one line (64 bytes) a depth.
+  const float* upcoming = nullptr;
 };
 
 // Weights of a slice that are kept as terms, [chunks * lanes][terms][width]: those of each depth are the sum of two,
@@ -56,12 +57,11 @@ struct ProductKernels {
 
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
   void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
-  // Likewise, with weights that are kept as terms. Of what is upcoming the cache is told one line a depth.
+  // Likewise, with weights that are kept as terms.
   void (*multiply_terms)(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors,
                          float* sums) noexcept;
-  // Writes convolution outputs, all of `target.channels`.
-  void (*convolve)(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
-                   const ProductTarget& target) noexcept;
+  // Writes convolution outputs, all of `target.channels`. The slice is the whole depth, and adds to nothing.
+  void (*convolve)(const ProductSlice& slice, int rows, int vectors, const ProductTarget& target) noexcept;
 };
 
 }  // namespace residua::kernels

@@ -8,6 +8,7 @@ namespace residua::kernels {
 namespace {
 constexpr int most_rows = 6;      // 16 registers: 12 sums, 2 weights, a factor.
 constexpr int slice_chunks = 16;  // 8 KiB of weights: a quarter of a level 1 cache
+constexpr bool folds_broadcasts = false;
 #include "kernels/products/products_body.h"
 }  // namespace
 

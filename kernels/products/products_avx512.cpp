@@ -8,6 +8,7 @@ namespace residua::kernels {
 namespace {
 constexpr int most_rows = 14;    // 32 registers: 28 sums, 2 weights, a factor.
 constexpr int slice_chunks = 0;  // two vectors of weights serve 28 multiply-adds: streaming keeps up by itself
+constexpr bool folds_broadcasts = true;
 #include "kernels/products/products_body.h"
 }  // namespace
 

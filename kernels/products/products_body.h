@@ -36,13 +36,18 @@ struct WeightTerms {
 };
 
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
-// weights is loaded once a depth and serves all rows; each factor is broadcast once and serves all vectors: 28 fused
-// multiply-adds for 16 loads with AVX-512.
+// weights is loaded once a depth and serves all rows. Each factor is broadcast once and serves all vectors: with
+// AVX-512, 44 instructions with 16 loads for 28 multiply-adds. Multiply-adds could all broadcast for themselves, 30
+// instructions with 30 loads; half of the rows do, since a core that lends its other hardware thread to someone else
+// has neither the instructions nor the loads to spare.
 template <int rows, int vectors, bool looks_ahead = false, class Weights>
 [[gnu::always_inline]] inline void accumulate(const float* panel, Weights weights, std::int64_t chunks,
                                               Vector (&sums)[rows][vectors],
                                               [[maybe_unused]] const float* upcoming = nullptr) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    // The same address, but the compiler must not know: it would broadcast once for both.
+    [[maybe_unused]] const float* again = panel;
+    if constexpr (folds_broadcasts) asm("" : "+r"(again));
 #pragma GCC unroll 4
     for (int lane = 0; lane < lanes; ++lane) {
       Vector weight[vectors];
@@ -52,9 +57,11 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights>
       if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) {
-        const Vector factor(panel[r * lanes + lane]);
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) sums[r][v] = xsimd::fma(factor, weight[v], sums[r][v]);
+        for (int v = 0; v < vectors; ++v) {
+          const float* const factors = folds_broadcasts && r % 2 == 1 && v > 0 ? again : panel;
+          sums[r][v] = xsimd::fma(Vector(factors[r * lanes + lane]), weight[v], sums[r][v]);
+        }
       }
     }
     panel += rows * lanes;
@@ -71,8 +78,16 @@ template <int rows, int vectors>
     for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
 }
 
-// `may_look_ahead`: false saves the code for it.
-template <int rows, int vectors, bool may_look_ahead, class Weights>
+template <int rows, int vectors, class Weights>
+[[gnu::always_inline]] inline void accumulate_slice(const ProductSlice& slice, const Weights& weights,
+                                                    Vector (&sums)[rows][vectors]) noexcept {
+  if (slice.upcoming != nullptr)
+    accumulate<rows, vectors, true>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
+  else
+    accumulate(slice.panel, weights, slice.chunks, sums);
+}
+
+template <int rows, int vectors, class Weights>
 void multiply_rows(const ProductSlice& slice, const Weights& weights, float* output) noexcept {
   Vector sums[rows][vectors];
   if (slice.adds) {
@@ -83,10 +98,7 @@ void multiply_rows(const ProductSlice& slice, const Weights& weights, float* out
   } else {
     clear(sums);
   }
-  if (may_look_ahead && slice.upcoming != nullptr)
-    accumulate<rows, vectors, may_look_ahead>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
-  else
-    accumulate(slice.panel, weights, slice.chunks, sums);
+  accumulate_slice(slice, weights, sums);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -105,11 +117,10 @@ void finish_part(const float* sums, int rows, const ProductTarget& target) noexc
 }
 
 template <int rows, int vectors>
-void convolve_rows(const float* panel, const float* weights, std::int64_t chunks,
-                   const ProductTarget& target) noexcept {
+void convolve_rows(const ProductSlice& slice, const ProductTarget& target) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
-  accumulate(panel, WholeWeights<vectors>{weights}, chunks, sums);
+  accumulate_slice(slice, WholeWeights<vectors>{slice.weights}, sums);
   if (target.channels < vectors * lanes) {
     float values[rows * vectors * lanes];
 #pragma GCC unroll 16
@@ -158,28 +169,27 @@ template <int candidate, class Run>
 void multiply(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept {
   with_rows<most_rows>(rows, [&]<int count>() noexcept {
     if (vectors == 2)
-      multiply_rows<count, 2, slice_chunks != 0>(slice, WholeWeights<2>{slice.weights}, sums);
+      multiply_rows<count, 2>(slice, WholeWeights<2>{slice.weights}, sums);
     else
-      multiply_rows<count, 1, slice_chunks != 0>(slice, WholeWeights<1>{slice.weights}, sums);
+      multiply_rows<count, 1>(slice, WholeWeights<1>{slice.weights}, sums);
   });
 }
 
 void multiply_terms(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors, float* sums) noexcept {
   with_rows<most_rows>(rows, [&]<int count>() noexcept {
     if (vectors == 2)
-      multiply_rows<count, 2, true>(slice, WeightTerms<2>(slice.weights, terms), sums);
+      multiply_rows<count, 2>(slice, WeightTerms<2>(slice.weights, terms), sums);
     else
-      multiply_rows<count, 1, true>(slice, WeightTerms<1>(slice.weights, terms), sums);
+      multiply_rows<count, 1>(slice, WeightTerms<1>(slice.weights, terms), sums);
   });
 }
 
-void convolve(const float* panel, const float* weights, std::int64_t chunks, int rows, int vectors,
-              const ProductTarget& target) noexcept {
+void convolve(const ProductSlice& slice, int rows, int vectors, const ProductTarget& target) noexcept {
   with_rows<most_rows>(rows, [&]<int count>() noexcept {
     if (vectors == 2)
-      convolve_rows<count, 2>(panel, weights, chunks, target);
+      convolve_rows<count, 2>(slice, target);
     else
-      convolve_rows<count, 1>(panel, weights, chunks, target);
+      convolve_rows<count, 1>(slice, target);
   });
 }
 

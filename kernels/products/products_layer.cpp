@@ -83,7 +83,7 @@ void run_pointwise_layer(const PointwiseLayer& layer, const float* input, const 
                                    .stride = layer.output_channels,
                                    .channels = std::min(b.width, layer.output_channels - channel),
                                    .relu = true};
-        layer.products.convolve(panels + (pixel - first) * depth, packed + block * depth * b.width, b.chunks,
+        layer.products.convolve({panels + (pixel - first) * depth, packed + block * depth * b.width, b.chunks},
                                 static_cast<int>(rows_from(pixel)), layer.products.vectors, target);
       }
   }

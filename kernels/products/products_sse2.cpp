@@ -8,6 +8,7 @@ namespace residua::kernels {
 namespace {
 constexpr int most_rows = 6;  // 16 registers: 12 sums, 2 weights, a factor.
 constexpr int slice_chunks = 0;
+constexpr bool folds_broadcasts = false;
 #include "kernels/products/products_body.h"
 }  // namespace
 

@@ -121,6 +121,24 @@ TEST_CASE("every part runs once, after all parts of the phase before, on no more
     }
 }
 
+TEST_CASE("one or two workers take the part that is told to be their next") {
+  for (const int threads : {1, 2}) {
+    std::vector<std::vector<std::int64_t>> taken(2);
+    const Phase phase{500, [&](std::int64_t part, int worker) {
+                        taken[static_cast<std::size_t>(worker)].push_back(part);
+                        // So that the other one comes in time.
+                        const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(10);
+                        while (std::chrono::steady_clock::now() < until) continue;
+                      }};
+    run_phases({&phase, 1}, threads);
+    CHECK(taken[0].size() + taken[1].size() == 500);
+    for (const int worker : {0, 1}) {
+      const std::vector<std::int64_t>& parts = taken[static_cast<std::size_t>(worker)];
+      for (std::size_t i = 0; i + 1 < parts.size(); ++i) CHECK(parts[i + 1] == part_after(parts[i], worker));
+    }
+  }
+}
+
 TEST_CASE("the first exception of a part comes back, and the phases behind it do not run") {
   for (int threads : {1, 2, 5}) {
     std::atomic<int> later{0};

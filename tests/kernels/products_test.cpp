@@ -92,7 +92,7 @@ Result run_convolve(const Case& c, const ProductKernels& kernels, std::mt19937& 
   bias.freeze();
   residual.freeze();
   const float* added = !c.residual ? nullptr : c.in_place ? output.data() : residual.data();
-  kernels.convolve(panel.data(), weights.data(), c.chunks, c.rows, c.vectors,
+  kernels.convolve({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors,
                    {output.data(), added, bias.data(), c.stride, c.channels, c.relu});
   result.output.assign(output.values().begin(), output.values().end());
   result.margins_untouched = output.margins_untouched();
@@ -194,7 +194,8 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
       c.relu = c.residual = false;
       GuardedBuffer bias(width, random), output(c.rows * c.stride, random);
       std::fill(bias.values().begin(), bias.values().end(), -0.0f);
-      kernels.convolve(panel.data(), weights.data(), c.chunks, c.rows, c.vectors,
+      const float* const upcoming = coin(random) ? weights.data() : nullptr;
+      kernels.convolve({panel.data(), weights.data(), c.chunks, false, upcoming}, c.rows, c.vectors,
                        {output.data(), nullptr, bias.data(), c.stride, c.channels, false});
       for (std::int64_t r = 0; r < c.rows; ++r)
         equal &= std::memcmp(output.data() + r * c.stride, together.data() + r * width,
@@ -286,7 +287,7 @@ TEST_CASE("products: NaN in bias and residual passes the activation") {
         const std::vector<float> panel(size(lanes)), weights(size(lanes) * count);
         std::vector<float> bias(count, -1.0f), residual(count, -1.0f), output(count);
         (in_residual ? residual : bias)[0] = nan;
-        table.products.convolve(panel.data(), weights.data(), 1, 1, 2,
+        table.products.convolve({panel.data(), weights.data(), 1}, 1, 2,
                                 {output.data(), residual.data(), bias.data(), channels, channels, true});
         CHECK(std::isnan(output[0]));
         for (std::size_t k = 1; k < size(channels); ++k) CHECK(output[k] == 0);
