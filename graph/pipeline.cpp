@@ -9,7 +9,7 @@
 namespace residua::graph {
 namespace {
 
-constexpr std::array<Pass, 15> all_passes{{
+constexpr std::array<Pass, 16> all_passes{{
     {"remove_dead", "every node leads to an output, every tensor is used", remove_dead},
     {"fold_shape_arithmetic", "shapes, axes and counts that can be known are attributes", fold_shape_arithmetic},
     {"fold_constants", "no node computes from constants alone what a small constant can hold", fold_constants},
@@ -17,6 +17,7 @@ constexpr std::array<Pass, 15> all_passes{{
     {"canonical_input_layout", "images come in as NCHW", canonical_input_layout},
     {"canonical_reshape", "no chain of reshapes or transposes; [N, rest] is a flatten", canonical_reshape},
     {"merge_slices", "no chain of slices along different axes", merge_slices},
+    {"merge_channels", "channels of one tensor are scaled and shifted together, not one by one", merge_channels},
     {"canonical_pooling", "whatever averages whole images is a global_average_pool", canonical_pooling},
     {"canonical_classifier", "matrix products with constants are fully_connected, and read a pool directly",
      canonical_classifier},

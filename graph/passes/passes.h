@@ -10,6 +10,7 @@ Graph fold_shape_arithmetic(Graph graph);
 Graph fold_constants(Graph graph);
 Graph remove_noops(Graph graph);
 Graph merge_slices(Graph graph);
+Graph merge_channels(Graph graph);
 Graph canonical_reshape(Graph graph);
 Graph canonical_input_layout(Graph graph);
 Graph canonical_pooling(Graph graph);

@@ -248,6 +248,107 @@ output %2
 )");
 }
 
+// Channels 0, 1 and 2 of %0: %13 and %15 scaled and shifted, %11 as it is; and `rest`.
+std::string channels_apart(const std::string& rest) {
+  return R"(
+input %0 "" float32 [N, 3, 5, 6]
+const %1 "" int64 [] values [0]
+const %2 "" int64 [] values [1]
+const %3 "" int64 [] values [-1]
+const %4 "" float32 [] values [0.5]
+const %5 "" float32 [1, 1, 1] values [-0.25]
+node %6 "" float32 [] = gather(%0, %1) axis=1
+node %7 "" float32 [] = reshape(%6) shape=[0, 1, 5, 6]
+node %8 "" float32 [] = gather(%0, %2) axis=-3
+node %9 "" float32 [] = reshape(%8) shape=[0, 1, 5, 6]
+node %10 "" float32 [] = gather(%0, %3) axis=1
+node %11 "" float32 [] = reshape(%10) shape=[0, 1, 5, 6]
+node %12 "" float32 [] = multiply(%7, %4)
+node %13 "" float32 [] = add(%12, %5)
+node %14 "" float32 [] = add(%9, %4)
+node %15 "" float32 [] = divide(%14, %4)
+)" + rest;
+}
+
+TEST_CASE("merge_channels") {
+  check_pass("merge_channels", channels_apart(R"(
+node %16 "" float32 [] = concat(%13, %15, %11) axis=1
+output %16
+)"),
+             R"(
+input %0 "" float32 [N, 3, 5, 6]
+const %1 "" float32 [3] values [0.5, 2, 1]
+const %2 "" float32 [3] values [-0.25, 1, 0]
+const %3 "" float32 [3] values [0, 0, 0]
+const %4 "" float32 [3] values [1, 1, 1]
+node %5 "" float32 [] = batch_norm(%0, %1, %2, %3, %4) epsilon=0
+output %5
+)");
+}
+
+TEST_CASE("merge_channels keeps what is read elsewhere") {
+  const Graph original = graph_of(channels_apart(R"(
+node %16 "" float32 [] = concat(%13, %15, %11) axis=-3
+node %17 "" float32 [] = sigmoid(%13)
+output %16
+output %17
+output %7
+)"));
+  const Graph result = run_pass("merge_channels", original);
+  CHECK(count_of(result, Op::batch_norm) == 1);
+  CHECK(count_of(result, Op::gather) == 1);
+  check_equivalent(result, original);
+}
+
+TEST_CASE("merge_channels leaves other orders, parts, axes and sources") {
+  for (const std::string line : {
+           "concat(%13, %11, %15) axis=1",
+           "concat(%13, %15) axis=1",
+           "concat(%13, %15, %11, %11) axis=1",
+           "concat(%13, %13, %11) axis=1",
+           "concat(%13, %15, %11) axis=0",
+           "concat(%13, %15, %11) axis=2",
+       }) {
+    CAPTURE(line);
+    check_unchanged("merge_channels", channels_apart("node %16 \"\" float32 [] = " + line + "\noutput %16\n"));
+  }
+  // A step that is no scale and shift; a factor with a NaN; a channel of another tensor.
+  for (const std::string lines : {
+           "node %16 \"\" float32 [] = sigmoid(%11)\n",
+           "const %17 \"\" float32 [] values [nan]\nnode %16 \"\" float32 [] = multiply(%11, %17)\n",
+           "input %17 \"\" float32 [N, 1, 5, 6]\nnode %16 \"\" float32 [] = multiply(%17, %4)\n",
+           "node %17 \"\" float32 [] = sigmoid(%0)\nnode %18 \"\" float32 [] = gather(%17, %3) axis=1\n"
+           "node %16 \"\" float32 [] = reshape(%18) shape=[0, 1, 5, 6]\n",
+       }) {
+    CAPTURE(lines);
+    check_unchanged("merge_channels",
+                    channels_apart(lines + "node %19 \"\" float32 [] = concat(%13, %15, %16) axis=1\noutput %19\n"));
+  }
+  // The rows of an image are no channels; three of four channels are not all.
+  check_unchanged("merge_channels", R"(
+input %0 "" float32 [N, 2, 2, 6]
+const %1 "" int64 [] values [0]
+const %2 "" int64 [] values [1]
+node %3 "" float32 [] = gather(%0, %1) axis=2
+node %4 "" float32 [] = reshape(%3) shape=[0, 1, 2, 6]
+node %5 "" float32 [] = gather(%0, %2) axis=2
+node %6 "" float32 [] = reshape(%5) shape=[0, 1, 2, 6]
+node %7 "" float32 [] = concat(%4, %6) axis=1
+output %7
+)");
+  check_unchanged("merge_channels", R"(
+input %0 "" float32 [N, 3, 5, 6]
+const %1 "" int64 [] values [0]
+const %2 "" int64 [] values [1]
+node %3 "" float32 [] = gather(%0, %1) axis=1
+node %4 "" float32 [] = reshape(%3) shape=[0, 1, 5, 6]
+node %5 "" float32 [] = gather(%0, %2) axis=1
+node %6 "" float32 [] = reshape(%5) shape=[0, 1, 5, 6]
+node %7 "" float32 [] = concat(%4, %6) axis=1
+output %7
+)");
+}
+
 TEST_CASE("canonical_input_layout") {
   const std::string before = R"(
 input %0 "" float32 [N, ?, 5, 3]
