@@ -45,7 +45,7 @@ CpuFeatures detect_cpu() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  return {.avx2 = v3, .avx512 = v4};
+  return {.avx2 = v3, .avx512 = v4, .two_wide_units = v4 && __builtin_cpu_is("intel")};
 }
 
 InstructionSet best_instruction_set(const CpuFeatures& cpu, InstructionSet cap) {

@@ -21,6 +21,7 @@ KernelTable make_kernel_table(const CpuFeatures& cpu, InstructionSet cap) {
   };
   KernelTable table{};
   table.instruction_set = best_instruction_set(cpu, cap);
+  table.loads_bind_products = cpu.two_wide_units && table.instruction_set == InstructionSet::avx512;
   for (const Tier& tier : tiers) {
     if (tier.set > table.instruction_set) break;
     for (Fill fill : tier.fills) fill(table);

@@ -41,6 +41,8 @@ struct QuantizationGrid {
 
 struct KernelTable {
   InstructionSet instruction_set;
+  // Products wait for what they multiply, not for multiply-adds: fewer of those for more data are no bargain.
+  bool loads_bind_products;
 
   // Planes to pixels: output[i * channels + c] = planes[c * plane_stride + i] for i < pixels.
   void (*interleave_planes)(const float* planes, std::int64_t plane_stride, std::int64_t channels, std::int64_t pixels,

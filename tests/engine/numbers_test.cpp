@@ -38,7 +38,8 @@ struct Run {
 Run run(const graph::Graph& graph, const graph::Value& input, kernels::InstructionSet set, bool direct) {
   static_cast<void>(kernel_table());
   PackedWeights packed;
-  const auto kernels = kernels::make_kernel_table(kernels::detect_cpu(), set);
+  auto kernels = kernels::make_kernel_table(kernels::detect_cpu(), set);
+  kernels.loads_bind_products = false;  // so that all that transforms is chosen
   const PlanKey key{input.shape[0], input.shape[2], input.shape[3], 1, input.shape[0]};
   const auto plan = make_plan(graph, key, kernels, packed, {.direct = direct});
   REQUIRE_MESSAGE(plan.ok(), plan.error().message);

@@ -87,6 +87,21 @@ TEST_CASE("every candidate that does not run a node says why") {
   CHECK(contains(reason(*program, "layer2.0.conv1", "direct"), "slower by the shape rules: 57.8 M multiplications"));
 }
 
+TEST_CASE("where loads bind products, none take more data to save multiplications") {
+  for (const bool bind : {false, true}) {
+    auto kernels = kernel_table();
+    kernels.loads_bind_products = bind;
+    PackedWeights packed;
+    const auto program = make_program(resnet18(), {}, kernels, packed, {});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    const auto names = implementations(**program);
+    CHECK((count(names, "strassen") == 0) == bind);
+    CHECK((count(names, "winograd 4x4 stride 2") == 0) == bind);
+    CHECK(count(names, "winograd 2x2 stride 2") == (bind ? 3 : 1));
+    CHECK(contains(reason(**program, "layer3.0.downsample.0", "strassen"), "loads bind products") == bind);
+  }
+}
+
 TEST_CASE("a limit bounds what all programs together add, whatever was planned before") {
   constexpr std::size_t own = 46'700'000;
   const std::vector<ProgramKey> keys = {
