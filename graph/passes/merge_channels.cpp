@@ -1,5 +1,6 @@
 // Channels of one tensor that are taken out, scaled and shifted one by one, and put together again, as torchvision's
 // Inception does with its input: one batch_norm over all of them.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -18,7 +19,10 @@ struct Channel {
   ChannelAffine affine{{1.0}, {0.0}};
 };
 
-bool is_image(const Shape& x) { return x.size() == 4 && x[2] != unknown_dimension && x[3] != unknown_dimension; }
+bool is_image(const Tensor& x) {
+  const auto is_known = [](Dimension dimension) { return dimension != unknown_dimension; };
+  return x.type == ElementType::float32 && x.shape.size() == 4 && std::all_of(x.shape.begin(), x.shape.end(), is_known);
+}
 
 // The channel of an image tensor that a reshape of a gather is.
 std::optional<Channel> taken_channel(const Rewriter& rewriter, const Node& reshape) {
@@ -26,8 +30,8 @@ std::optional<Channel> taken_channel(const Rewriter& rewriter, const Node& resha
   if (!gather || !rewriter.is_constant(gather->inputs[1])) return std::nullopt;
   const Shape& x = rewriter.shape(gather->inputs[0]);
   const std::int64_t axis = attributes_of<AxisAttributes>(*gather).axis;
-  const bool is_channel = is_image(x) && is_static(x[1]) && (axis == 1 || axis == -3) &&
-                          rewriter.shape(gather->inputs[1]).empty() &&
+  const bool is_channel = is_image(rewriter.tensor(gather->inputs[0])) && is_static(x[1]) &&
+                          (axis == 1 || axis == -3) && rewriter.shape(gather->inputs[1]).empty() &&
                           rewriter.shape(reshape.output) == Shape{x[0], 1, x[2], x[3]};
   if (!is_channel) return std::nullopt;
   const std::int64_t index = read_integers(rewriter.tensor(gather->inputs[1])).front();
@@ -36,15 +40,19 @@ std::optional<Channel> taken_channel(const Rewriter& rewriter, const Node& resha
 
 // What `id` is; nullopt where it is anything else.
 std::optional<Channel> channel_of(const Rewriter& rewriter, TensorId id) {
+  // More than anybody writes; without an end, many operands of one long chain would take the product of both.
+  constexpr int most_steps = 8;
   ChannelAffine affine{{1.0}, {0.0}};
-  while (const Node* node = rewriter.producer(id)) {
+  for (int steps = 0; steps <= most_steps; ++steps) {
+    const Node* node = rewriter.producer(id);
+    if (!node) break;
     if (node->op == Op::reshape) {
       std::optional<Channel> channel = taken_channel(rewriter, *node);
       if (channel) channel->affine = affine;
       return channel;
     }
-    const Shape& x = rewriter.shape(id);
-    const auto step = is_image(x) && x[1] == 1 ? as_channel_affine(rewriter, *node) : std::nullopt;
+    const Tensor& x = rewriter.tensor(id);
+    const auto step = is_image(x) && x.shape[1] == 1 ? as_channel_affine(rewriter, *node) : std::nullopt;
     if (!step) return std::nullopt;
     affine = composed(step->affine, affine);
     id = node->inputs[step->operand];
@@ -75,7 +83,7 @@ std::optional<Channel> channels_of(const Rewriter& rewriter, const std::vector<T
 Graph merge_channels(Graph graph) {
   Rewriter rewriter(std::move(graph));
   rewriter.sweep([&](Node& node) {
-    if (node.op != Op::concat || !is_image(rewriter.shape(node.output))) return;
+    if (node.op != Op::concat || !is_image(rewriter.tensor(node.output))) return;
     const std::int64_t axis = attributes_of<AxisAttributes>(node).axis;
     if (axis != 1 && axis != -3) return;
     const std::optional<Channel> whole = channels_of(rewriter, node.inputs);
