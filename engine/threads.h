@@ -22,8 +22,8 @@ struct Phase {
 // and input rows, stay on one core from phase to phase.
 constexpr bool takes_from_front(int worker) { return worker % 2 == 0; }
 
-// The part that a worker takes after `part` where no other takes it first: so for one or two workers, but for the
-// last. May be none of the phase's.
+// The part that a worker probably takes after `part`: so for one or two workers, but for the last, and while a phase
+// has at most 65535 parts. May be none of the phase's.
 constexpr std::int64_t part_after(std::int64_t part, int worker) {
   return takes_from_front(worker) ? part + 1 : part - 1;
 }

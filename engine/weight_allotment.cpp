@@ -65,13 +65,25 @@ bool is_behind_another(const StepRequest& request, const Implementation& form) {
   return false;
 }
 
+// Whether the rules speak against a form for any number of images: by the CPU, say. Tiles and pixels count in the
+// rules, so that powers of two stand for the numbers between.
+bool never_pays(StepRequest request, const Implementation& form) {
+  constexpr std::int64_t most_images = 1024;
+  if (!form.discourage) return false;
+  for (request.run_batch = 1; request.run_batch <= most_images; request.run_batch *= 2)
+    if (form.discourage(request).empty()) return false;
+  return true;
+}
+
 // The forms that selection may come to for a node's weight, in the order of implementations.
 std::vector<Offer> forms_of(const StepRequest& request) {
   std::vector<Offer> forms;
   for (const Implementation& implementation : candidates(request.node.op)) {
     if (!implementation.cost || !implementation.reject(request).empty()) continue;
     const Cost cost = implementation.cost(request);
-    if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation)) continue;
+    if (cost.added_weight_bytes == 0 || is_behind_another(request, implementation) ||
+        never_pays(request, implementation))
+      continue;
     // What the shape rules discourage for one image may pay for many: such a form stands beside the one before it.
     const bool instead = !implementation.discourage || implementation.discourage(request).empty();
     forms.push_back({implementation.name, instead, cost.weight_bytes, cost.multiplications});
@@ -121,7 +133,6 @@ WeightAllotment::WeightAllotment(const graph::Graph& one_image, const kernels::K
     : limit_(limit) {
   PackedWeights packed;  // nothing is packed here
   std::size_t everything = 0;
-  std::map<Key, std::set<std::string>> counted;
   std::vector<std::pair<Key, Ladder>> ladders;
   for (const graph::Node& node : one_image.nodes) {
     if (!is_convolution_of_known_shape(one_image, node)) continue;
@@ -134,7 +145,7 @@ WeightAllotment::WeightAllotment(const graph::Graph& one_image, const kernels::K
                         .may_overwrite = [](graph::TensorId) { return false; }};
     const Key key = key_of(request.input(1));
     for (const Offer& form : forms_of(request))
-      if (counted[key].insert(form.form).second) everything += form.bytes;
+      if (forms_[key].insert(form.form).second) everything += form.bytes;
 
     request.saves_memory = true;
     Ladder ladder = make_ladder(request);
@@ -173,16 +184,19 @@ std::string WeightAllotment::reject(const StepRequest& request, const Implementa
   if (is_behind_another(request, implementation))
     return "under a memory limit it is offered no " + megabytes(cost.added_weight_bytes) +
            ": one that adds nothing comes first by rank";
-  if (everything_fits_) return "";
   const auto forms = forms_.find(key_of(request.input(1)));
   if (forms != forms_.end() && forms->second.contains(implementation.name)) return "";
+  if (everything_fits_)
+    return "under a memory limit it is offered no " + megabytes(cost.added_weight_bytes) +
+           ": the shape rules never choose it";
   return "the memory limit stands in the way: it would add " + megabytes(cost.added_weight_bytes) + " of the " +
          megabytes(limit_) + " that transformed weights may add, where others save more for each byte";
 }
 
 bool WeightAllotment::is_only_form(const StepRequest& request, const Implementation& implementation) const {
   const auto forms = forms_.find(key_of(request.input(1)));
-  return forms != forms_.end() && forms->second.size() == 1 && forms->second.contains(implementation.name);
+  return keeps_back() && forms != forms_.end() && forms->second.size() == 1 &&
+         forms->second.contains(implementation.name);
 }
 
 }  // namespace residua::engine

@@ -24,7 +24,7 @@ class WeightAllotment {
 
   // Why the limit keeps `implementation` from running this node, "" where it does not.
   std::string reject(const StepRequest& request, const Implementation& implementation) const;
-  // Whether that is the one form the node's weights were given: then no rule on shapes may choose another.
+  // Whether that is the one form that the limit left to the node's weights: no rule on shapes may choose another then.
   bool is_only_form(const StepRequest& request, const Implementation& implementation) const;
   // Whether the limit keeps anything from any weight.
   bool keeps_back() const { return !everything_fits_; }

@@ -51,18 +51,20 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   const double products =
       turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns));
   double moved = 0;
+  // What is read again comes from the shared cache as far as that keeps it: a core's part, about twice its own cache.
+  // The rest is for other cores, and on a rented machine for other people.
+  const auto again = [&](double floats) {
+    return floats * sizeof(float) <= 2 * static_cast<double>(caches().level2) ? from_cache : from_memory;
+  };
   if (blocking.shared) {
     const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
     const bool stay = panels * sizeof(float) <= static_cast<double>(caches().level2) / 2;
     // Written, and read for the first time by whoever takes the column.
-    moved = from_cache * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
+    moved = again(panels) * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
   } else if (!stays_in_cache(convolution)) {
     // Threads that read the same weights at about the same time read them from the shared cache.
-    // Of the next turn too, while the shared cache still holds them: a core's part of it, which is about twice its own
-    // cache. The rest is for other cores, and on a rented machine for other people.
-    const bool stay = weights * sizeof(float) <= 2 * static_cast<double>(caches().level2);
     moved = from_memory * weights / threads + from_cache * weights * (1 - 1.0 / threads) +
-            (stay ? from_cache : from_memory) * weights * (turns - 1);
+            again(weights) * weights * (turns - 1);
   }
   return products + moved + a_part * turns;
 }

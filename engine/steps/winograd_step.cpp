@@ -28,8 +28,8 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
   return (channels.block_inputs + lanes - 1) / lanes * lanes;
 }
 
-// The products of one position, of all blocks. A slice of its weights serves them all from the level 1 cache; the first
-// block asks for the next slice on the way.
+// The products of one position, of all blocks. Where slices pay, each serves all blocks from the level 1 cache, and the
+// first block asks for the next slice on the way.
 void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
                        std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
                        float* sums) {
@@ -40,7 +40,7 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
     // A block's weights end with the last position's.
-    const float* upcoming = at == last ? nullptr : slice_weights + floats;
+    const float* upcoming = products.slice_chunks == 0 || at == last ? nullptr : slice_weights + floats;
     float* block_sums = sums;
     for (const RowBlock& block : blocks) {
       const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);

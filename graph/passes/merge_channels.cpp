@@ -69,7 +69,7 @@ std::optional<Channel> channels_of(const Rewriter& rewriter, const std::vector<T
     if (whole.source != no_tensor && channel->source != whole.source) return std::nullopt;
     // Rounded to float below.
     for (const double value : {channel->affine.scale.front(), channel->affine.shift.front()})
-      if (std::fabs(value) > std::numeric_limits<float>::max()) return std::nullopt;
+      if (!(std::fabs(value) <= std::numeric_limits<float>::max())) return std::nullopt;
     whole.source = channel->source;
     whole.affine.scale.push_back(channel->affine.scale.front());
     whole.affine.shift.push_back(channel->affine.shift.front());

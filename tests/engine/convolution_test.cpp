@@ -1,6 +1,7 @@
 // Every way to run a convolution, at every instruction set of this CPU, against the interpreter.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <set>
@@ -9,6 +10,7 @@
 #include "engine/bound_plan.h"
 #include "engine/layout.h"
 #include "engine/select.h"
+#include "engine/steps/blocked_convolution.h"
 #include "graph/infer.h"
 #include "graph/interpret.h"
 
@@ -99,6 +101,29 @@ std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
 }
 
 }  // namespace
+
+TEST_CASE("upcoming weights: every line of a depth is asked for once, spread over the blocks of rows") {
+  const std::vector<float> weights(64);
+  for (const std::int64_t width : {8, 16, 32, 48})
+    for (const std::size_t blocks : {1U, 2U, 3U, 7U, 50U}) {
+      CAPTURE(width);
+      CAPTURE(blocks);
+      const auto lines = (static_cast<std::size_t>(width) + 15) / 16;
+      UpcomingLines upcoming(weights.data(), width, blocks);
+      std::size_t asked = 0, last = 0;
+      for (std::size_t block = 0; block < blocks; ++block) {
+        const float* const line = upcoming.next();
+        if (line == nullptr) continue;
+        CHECK(line == weights.data() + 16 * asked);
+        if (asked > 0) CHECK(block - last >= blocks / lines);
+        last = block;
+        ++asked;
+      }
+      CHECK(asked == std::min(lines, blocks));
+    }
+  UpcomingLines none(nullptr, 32, 2);
+  CHECK(none.next() == nullptr);
+}
 
 TEST_CASE("every implementation of convolution that takes a node agrees with the interpreter, on any threads") {
   const graph::Padding one{1, 1, 1, 1}, none{}, odd{1, 0, 0, 1};

@@ -35,11 +35,13 @@ struct Run {
   std::string implementations;
 };
 
-Run run(const graph::Graph& graph, const graph::Value& input, kernels::InstructionSet set, bool direct) {
+// `loads_bind`: in place of what this CPU says.
+Run run(const graph::Graph& graph, const graph::Value& input, kernels::InstructionSet set, bool direct,
+        std::optional<bool> loads_bind = {}) {
   static_cast<void>(kernel_table());
   PackedWeights packed;
   auto kernels = kernels::make_kernel_table(kernels::detect_cpu(), set);
-  kernels.loads_bind_products = false;  // so that all that transforms is chosen
+  kernels.loads_bind_products = loads_bind.value_or(kernels.loads_bind_products);
   const PlanKey key{input.shape[0], input.shape[2], input.shape[3], 1, input.shape[0]};
   const auto plan = make_plan(graph, key, kernels, packed, {.direct = direct});
   REQUIRE_MESSAGE(plan.ok(), plan.error().message);
@@ -223,7 +225,7 @@ TEST_CASE("numbers: by Strassen's algorithm, what must be NaN is NaN") {
   const graph::Value image = with(random_image({2, 256, 28, 28}, 5), nan, 5003);
   const std::vector<float> expected = expected_of(graph, image);
   for (const kernels::InstructionSet set : kernels::all_instruction_sets()) {
-    const Run found = run(graph, image, set, false);
+    const Run found = run(graph, image, set, false, false);
     CAPTURE(name_of(set));
     CHECK(found.implementations.find("strassen") != std::string::npos);
     std::size_t lost = 0;

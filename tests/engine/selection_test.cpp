@@ -226,6 +226,29 @@ TEST_CASE("a limit is spent on forms that run: kernels for groups need none") {
   CHECK(allotment.added_bytes() < std::size_t{25'000'000} * 4 * 7 / 4);
 }
 
+TEST_CASE("a limit is not spent on what the CPU speaks against, and does not bring it back") {
+  auto kernels = kernel_table();
+  kernels.loads_bind_products = true;
+  std::size_t all = 0;
+  for (const std::size_t megabytes : {20U, 60U, 120U, 1000U}) {
+    CAPTURE(megabytes);
+    const WeightAllotment allotment(one_image(), kernels, megabytes * 1'000'000);
+    for (const std::int64_t batch : {1, 8}) {
+      PackedWeights packed;
+      const auto program =
+          make_program(resnet18(), {.batch = batch, .threads = 2}, kernels, packed, {.allotment = &allotment});
+      REQUIRE_MESSAGE(program.ok(), program.error().message);
+      const auto names = implementations(**program);
+      CHECK(count(names, "strassen") == 0);
+      CHECK(count(names, "winograd 4x4 stride 2") == 0);
+      CHECK(count(names, "winograd") > 0);
+    }
+    all = allotment.added_bytes();
+  }
+  kernels.loads_bind_products = false;
+  CHECK(WeightAllotment(one_image(), kernels, 1'000'000'000).added_bytes() > all);
+}
+
 TEST_CASE("under a limit threads change nothing") {
   const WeightAllotment allotment(one_image(), kernel_table(), 20'000'000);
   PackedWeights packed;

@@ -324,7 +324,7 @@ TEST_CASE("merge_channels leaves other orders, parts, axes and sources") {
     check_unchanged("merge_channels",
                     channels_apart(lines + "node %19 \"\" float32 [] = concat(%13, %15, %16) axis=1\noutput %19\n"));
   }
-  // The rows of an image are no channels; two of three channels are not all; whole numbers have no norm.
+  // The rows of an image are no channels; two of three channels are not all; other types have no norm.
   check_unchanged("merge_channels", R"(
 input %0 "" float32 [N, 2, 2, 6]
 const %1 "" int64 [] values [0]
@@ -347,18 +347,22 @@ node %6 "" float32 [] = reshape(%5) shape=[0, 1, 5, 6]
 node %7 "" float32 [] = concat(%4, %6) axis=1
 output %7
 )");
-  check_unchanged("merge_channels", R"(
+  for (const std::string type : {"int64", "float16", "float64"}) {
+    CAPTURE(type);
+    check_unchanged("merge_channels", R"(
 input %0 "" float32 [N, 2, 5, 6]
-node %1 "" int64 [] = cast(%0) to=int64
+node %1 "" )" + type + R"( [] = cast(%0) to=)" +
+                                          type + R"(
 const %2 "" int64 [] values [0]
 const %3 "" int64 [] values [1]
-node %4 "" int64 [] = gather(%1, %2) axis=1
-node %5 "" int64 [] = reshape(%4) shape=[0, 1, 5, 6]
-node %6 "" int64 [] = gather(%1, %3) axis=1
-node %7 "" int64 [] = reshape(%6) shape=[0, 1, 5, 6]
-node %8 "" int64 [] = concat(%5, %7) axis=1
+node %4 "" )" + type + R"( [] = gather(%1, %2) axis=1
+node %5 "" )" + type + R"( [] = reshape(%4) shape=[0, 1, 5, 6]
+node %6 "" )" + type + R"( [] = gather(%1, %3) axis=1
+node %7 "" )" + type + R"( [] = reshape(%6) shape=[0, 1, 5, 6]
+node %8 "" )" + type + R"( [] = concat(%5, %7) axis=1
 output %8
 )");
+  }
 }
 
 TEST_CASE("canonical_input_layout") {
