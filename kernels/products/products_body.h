@@ -8,6 +8,8 @@ constexpr int most_vectors = 2;
 // Weights as they are multiplied: [depth][vectors * lanes].
 template <int vectors>
 struct WholeWeights {
+  // Whether products of so many rows may be told of upcoming weights. Those of few are soon done; their code is saved.
+  static constexpr bool look_ahead(int rows) { return slice_chunks != 0 || (vectors == 2 && rows > most_rows / 2); }
   static constexpr int step = vectors * lanes;  // floats from one depth to the next
   const float* weights;
 
@@ -18,6 +20,7 @@ struct WholeWeights {
 // Weights kept as terms.
 template <int vectors>
 struct WeightTerms {
+  static constexpr bool look_ahead(int) { return true; }
   static constexpr int step = ProductTerms::terms * vectors * lanes;
   const float *first, *second;
   Vector factor;
@@ -81,8 +84,8 @@ template <int rows, int vectors>
 template <int rows, int vectors, class Weights>
 [[gnu::always_inline]] inline void accumulate_slice(const ProductSlice& slice, const Weights& weights,
                                                     Vector (&sums)[rows][vectors]) noexcept {
-  if (slice.upcoming != nullptr)
-    accumulate<rows, vectors, true>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
+  if (Weights::look_ahead(rows) && slice.upcoming != nullptr)
+    accumulate<rows, vectors, Weights::look_ahead(rows)>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
   else
     accumulate(slice.panel, weights, slice.chunks, sums);
 }
