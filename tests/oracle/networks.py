@@ -268,6 +268,13 @@ def main():
     tool = oracle.Tool(options.tool)
     results = oracle.Results("network" + " " * 20, "exporter" + " " * 4, "difference", "verdict")
     rows = []
+
+    def add(row):
+        rows.append(row)
+        if options.table:  # all there is so far: a run takes half an hour
+            words = "`tests/oracle/run.sh networks" + (f" -- --speed {options.speed}" if options.speed else "") + "`"
+            report.write_whole(options.table, table_text(rows, words))
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         for title, (make, side) in NETWORKS.items():
@@ -292,7 +299,7 @@ def main():
                     row["before"], row["after"] = len(onnx.load(path).graph.node), optimized_nodes(tool, path)
                     if options.speed:
                         row |= speeds(tool, path, side, options.speed)
-            rows.append(row)
+            add(row)
             del made
             gc.collect()
         if options.only in "ResNet-18, 8 bits":
@@ -310,14 +317,11 @@ def main():
                     images = images_of(batch, side)
                     theirs = max(theirs, oracle.relative_difference(oracle.onnxruntime_run(session, images), literal_run(eight, images)))
                 row["notes"] = {"as the file says": f"onnxruntime's own optimised run differs by {theirs:.1e} from its literal one; less is good."}
-                if options.speed:
-                    row |= speeds(tool, eight, side, options.speed)
                 return row["TorchScript"] <= theirs, row["TorchScript"]
             results.compare(check_quantized, row["title"], "TorchScript")
-            rows.append(row)
-    if options.table:
-        words = "`tests/oracle/run.sh networks" + (f" -- --speed {options.speed}" if options.speed else "") + "`"
-        report.write_whole(options.table, table_text(rows, words))
+            if options.speed:
+                row |= speeds(tool, eight, side, options.speed)
+            add(row)
     return results.exit_code()
 
 
