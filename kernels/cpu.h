@@ -20,7 +20,7 @@ std::optional<InstructionSet> parse_instruction_set(std::string_view name);
 struct CpuFeatures {
   bool avx2 = false;    // everything x86-64-v3 promises, and the operating system saves the registers
   bool avx512 = false;  // everything x86-64-v4 promises, likewise
-  // Two multiply-adds of 512 bits start in a cycle: so on Intel's, taken for servers (its laptops have one such unit).
+  // Two multiply-adds of 512 bits start in a cycle. Said of all Intel's: true of its servers, not of its laptops.
   bool two_wide_units = false;
 };
 

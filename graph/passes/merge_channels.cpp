@@ -12,11 +12,11 @@
 namespace residua::graph {
 namespace {
 
-// One channel of `source`, scaled and shifted.
-struct Channel {
+// Channels of `source` from `first` on, scaled and shifted.
+struct Channels {
   TensorId source = no_tensor;
-  std::int64_t index = 0;
-  ChannelAffine affine{{1.0}, {0.0}};
+  std::int64_t first = 0;
+  ChannelAffine affine;
 };
 
 bool is_image(const Tensor& x) {
@@ -25,7 +25,7 @@ bool is_image(const Tensor& x) {
 }
 
 // The channel of an image tensor that a reshape of a gather is.
-std::optional<Channel> taken_channel(const Rewriter& rewriter, const Node& reshape) {
+std::optional<Channels> taken_channel(const Rewriter& rewriter, const Node& reshape) {
   const Node* gather = rewriter.producer(reshape.inputs[0], Op::gather);
   if (!gather || !rewriter.is_constant(gather->inputs[1])) return std::nullopt;
   const Shape& x = rewriter.shape(gather->inputs[0]);
@@ -35,11 +35,11 @@ std::optional<Channel> taken_channel(const Rewriter& rewriter, const Node& resha
                           rewriter.shape(reshape.output) == Shape{x[0], 1, x[2], x[3]};
   if (!is_channel) return std::nullopt;
   const std::int64_t index = read_integers(rewriter.tensor(gather->inputs[1])).front();
-  return Channel{.source = gather->inputs[0], .index = index < 0 ? index + x[1] : index};
+  return Channels{gather->inputs[0], index < 0 ? index + x[1] : index, {{1.0}, {0.0}}};
 }
 
 // What `id` is; nullopt where it is anything else.
-std::optional<Channel> channel_of(const Rewriter& rewriter, TensorId id) {
+std::optional<Channels> channel_of(const Rewriter& rewriter, TensorId id) {
   // More than anybody writes; without an end, many operands of one long chain would take the product of both.
   constexpr int most_steps = 8;
   ChannelAffine affine{{1.0}, {0.0}};
@@ -47,7 +47,7 @@ std::optional<Channel> channel_of(const Rewriter& rewriter, TensorId id) {
     const Node* node = rewriter.producer(id);
     if (!node) break;
     if (node->op == Op::reshape) {
-      std::optional<Channel> channel = taken_channel(rewriter, *node);
+      std::optional<Channels> channel = taken_channel(rewriter, *node);
       if (channel) channel->affine = affine;
       return channel;
     }
@@ -61,11 +61,11 @@ std::optional<Channel> channel_of(const Rewriter& rewriter, TensorId id) {
 }
 
 // What all operands together make of one tensor with as many channels.
-std::optional<Channel> channels_of(const Rewriter& rewriter, const std::vector<TensorId>& operands) {
-  Channel whole{.affine = {}};
+std::optional<Channels> channels_of(const Rewriter& rewriter, const std::vector<TensorId>& operands) {
+  Channels whole;
   for (const TensorId operand : operands) {
-    const std::optional<Channel> channel = channel_of(rewriter, operand);
-    if (!channel || channel->index != static_cast<std::int64_t>(whole.affine.scale.size())) return std::nullopt;
+    const std::optional<Channels> channel = channel_of(rewriter, operand);
+    if (!channel || channel->first != static_cast<std::int64_t>(whole.affine.scale.size())) return std::nullopt;
     if (whole.source != no_tensor && channel->source != whole.source) return std::nullopt;
     // Rounded to float below.
     for (const double value : {channel->affine.scale.front(), channel->affine.shift.front()})
@@ -86,7 +86,7 @@ Graph merge_channels(Graph graph) {
     if (node.op != Op::concat || !is_image(rewriter.tensor(node.output))) return;
     const std::int64_t axis = attributes_of<AxisAttributes>(node).axis;
     if (axis != 1 && axis != -3) return;
-    const std::optional<Channel> whole = channels_of(rewriter, node.inputs);
+    const std::optional<Channels> whole = channels_of(rewriter, node.inputs);
     if (!whole) return;
     const std::size_t count = node.inputs.size();
     const auto constant = [&](const std::string& name, const std::vector<double>& values) {

@@ -34,7 +34,7 @@ struct ProductSlice {
   const float* weights;
   std::int64_t chunks;  // >= 1
   bool adds = false;    // to the sums of the slices before, in place of zeros
-  // As many weights as the slice's, wanted soon from memory: the cache is told one line (64 bytes) a depth.
+  // As many weights as the slice's, wanted soon from memory: products of many rows tell the cache one line a depth.
   const float* upcoming = nullptr;
 };
 

@@ -325,43 +325,24 @@ TEST_CASE("merge_channels leaves other orders, parts, axes and sources") {
                     channels_apart(lines + "node %19 \"\" float32 [] = concat(%13, %15, %16) axis=1\noutput %19\n"));
   }
   // The rows of an image are no channels; two of three channels are not all; other types have no norm.
-  check_unchanged("merge_channels", R"(
-input %0 "" float32 [N, 2, 2, 6]
-const %1 "" int64 [] values [0]
-const %2 "" int64 [] values [1]
-node %3 "" float32 [] = gather(%0, %1) axis=2
-node %4 "" float32 [] = reshape(%3) shape=[0, 1, 2, 6]
-node %5 "" float32 [] = gather(%0, %2) axis=2
-node %6 "" float32 [] = reshape(%5) shape=[0, 1, 2, 6]
-node %7 "" float32 [] = concat(%4, %6) axis=1
-output %7
-)");
-  check_unchanged("merge_channels", R"(
-input %0 "" float32 [N, 3, 5, 6]
-const %1 "" int64 [] values [0]
-const %2 "" int64 [] values [1]
-node %3 "" float32 [] = gather(%0, %1) axis=1
-node %4 "" float32 [] = reshape(%3) shape=[0, 1, 5, 6]
-node %5 "" float32 [] = gather(%0, %2) axis=1
-node %6 "" float32 [] = reshape(%5) shape=[0, 1, 5, 6]
-node %7 "" float32 [] = concat(%4, %6) axis=1
-output %7
-)");
-  for (const std::string type : {"int64", "float16", "float64"}) {
-    CAPTURE(type);
-    check_unchanged("merge_channels", R"(
-input %0 "" float32 [N, 2, 5, 6]
-node %1 "" )" + type + R"( [] = cast(%0) to=)" +
-                                          type + R"(
-const %2 "" int64 [] values [0]
-const %3 "" int64 [] values [1]
-node %4 "" )" + type + R"( [] = gather(%1, %2) axis=1
-node %5 "" )" + type + R"( [] = reshape(%4) shape=[0, 1, 5, 6]
-node %6 "" )" + type + R"( [] = gather(%1, %3) axis=1
-node %7 "" )" + type + R"( [] = reshape(%6) shape=[0, 1, 5, 6]
-node %8 "" )" + type + R"( [] = concat(%5, %7) axis=1
-output %8
-)");
+  struct Pair {
+    std::string shape, type, axis, apart;
+  };
+  for (const Pair& pair :
+       {Pair{"[N, 2, 2, 6]", "float32", "2", "[0, 1, 2, 6]"}, Pair{"[N, 3, 5, 6]", "float32", "1", "[0, 1, 5, 6]"},
+        Pair{"[N, 2, 5, 6]", "int64", "1", "[0, 1, 5, 6]"}, Pair{"[N, 2, 5, 6]", "float16", "1", "[0, 1, 5, 6]"},
+        Pair{"[N, 2, 5, 6]", "float64", "1", "[0, 1, 5, 6]"}}) {
+    CAPTURE(pair.shape);
+    CAPTURE(pair.type);
+    const std::string node = "\" " + pair.type + " [] = ";
+    check_unchanged("merge_channels", "input %0 \"\" float32 " + pair.shape + "\nnode %1 \"" + node +
+                                          (pair.type == "float32" ? "sigmoid(%0)" : "cast(%0) to=" + pair.type) +
+                                          "\nconst %2 \"\" int64 [] values [0]\nconst %3 \"\" int64 [] values [1]" +
+                                          "\nnode %4 \"" + node + "gather(%1, %2) axis=" + pair.axis + "\nnode %5 \"" +
+                                          node + "reshape(%4) shape=" + pair.apart + "\nnode %6 \"" + node +
+                                          "gather(%1, %3) axis=" + pair.axis + "\nnode %7 \"" + node +
+                                          "reshape(%6) shape=" + pair.apart + "\nnode %8 \"" + node +
+                                          "concat(%5, %7) axis=1\noutput %8\n");
   }
 }
 
