@@ -25,11 +25,37 @@ void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape&
   const auto input = zeros(shape.height * shape.width * shape.channels), bias = zeros(shape.output_channels),
              weights = zeros(shape.output_channels / grouped.lanes * block_weights);
   auto output = zeros(shape.output_height() * shape.output_width() * shape.output_channels);
+  const std::int64_t inputs =
+      std::max(channels.outputs, std::int64_t{grouped.lanes}) / channels.outputs * channels.inputs;
+  const PaddedColumns columns = padded_columns(geometry);
+  const std::int64_t width = columns.width;
+  auto padded = zeros(shape.height * width * inputs);
   repeat(state, [&] {
-    for (std::int64_t block = 0; block < shape.output_channels / grouped.lanes; ++block)
-      for (std::int64_t y = 0; y < geometry.output_height; ++y)
-        grouped.convolve_row(input.data(), geometry, channels, block, y, weights.data() + block * block_weights,
-                             {shape.output_channels, output.data(), nullptr, bias.data(), true});
+    std::int64_t gathered = -1;  // first input channel
+    for (std::int64_t block = 0; block < shape.output_channels / grouped.lanes; ++block) {
+      const std::int64_t first_input = block * grouped.lanes / channels.outputs * channels.inputs;
+      if (first_input != gathered)
+        grouped.gather_rows(input.data(), geometry, {0, shape.height, first_input, inputs, columns, padded.data()});
+      gathered = first_input;
+      for (std::int64_t y = 0; y < geometry.output_height; ++y) {
+        const std::int64_t top = y * shape.stride - shape.padding, begin = std::max<std::int64_t>(top, 0);
+        const std::int64_t end = std::min(top + shape.kernel, shape.height);
+        grouped.convolve_row(
+            {.rows = padded.data() + begin * width * inputs,
+             .channels = inputs,
+             .columns = columns,
+             .first_kernel_row = static_cast<int>(begin - top),
+             .kernel_rows = static_cast<int>(end - begin),
+             .outputs = geometry.output_width,
+             .stride = shape.stride},
+            channels, weights.data() + block * block_weights,
+            {.stride = shape.output_channels,
+             .output = output.data() + y * geometry.output_width * shape.output_channels + block * grouped.lanes,
+             .residual = nullptr,
+             .bias = bias.data() + block * grouped.lanes,
+             .relu = true});
+      }
+    }
   });
   count_convolutions(state, shape, tier);
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/arena.h"
+#include "engine/caches.h"
 #include "engine/steps/convolution_cost.h"
 #include "engine/steps/convolution_geometry.h"
 #include "engine/steps/onednn_convolution_step.h"
@@ -47,72 +49,134 @@ std::string discourage(const StepRequest& request) {
   return inputs <= most_inputs ? "" : "groups of " + std::to_string(inputs) + " channels fill matrix products";
 }
 
+// Channels that are copied and multiplied together: of all outputs, or of some groups.
+struct Bundle {
+  std::int64_t inputs, outputs;
+};
+
+// A group, or a vector's groups, but no less than a cache line of each pixel: half of one would be fetched twice.
+Bundle bundle_of(const ChannelGroup& group, std::int64_t outputs, std::int64_t lanes) {
+  constexpr std::int64_t line = 64 / sizeof(float);
+  std::int64_t bundled = std::max(group.outputs, lanes);
+  const auto inputs = [&] { return bundled / group.outputs * group.inputs; };
+  while (inputs() < line && outputs % (2 * bundled) == 0) bundled *= 2;
+  return {inputs(), bundled};
+}
+
 // What the parts of a step share.
 struct Work {
   GroupedKernels kernels;
   kernels::ConvolutionGeometry geometry;
-  ChannelGroup channels;
-  std::int64_t outputs, blocks;  // of all groups
-  std::int64_t block_weights;    // floats of one block
-  // A part is some rows of one block of channels of one image: a block's weights stay in the level 1 cache, and so do
-  // the rows that the next output row reads again.
-  std::int64_t row_groups;
+  kernels::PaddedColumns columns;
+  ChannelGroup group;
+  Bundle bundle;
+  std::int64_t outputs, bundles;  // of all groups
+  std::int64_t block_weights;     // floats of one block
+  // A part is a band of rows of one bundle of one image.
+  std::int64_t bands;
   bool relu;
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
 
-  // NOLINTNEXTLINE(readability-non-const-parameter): written through `target`
-  void run(std::int64_t part, const float* input, const float* residual, float* output) const {
-    const std::int64_t rows = geometry.output_height, row_group = part % row_groups;
-    const std::int64_t block = part / row_groups % blocks, image = part / row_groups / blocks;
-    const std::int64_t at = image * rows * geometry.output_width * outputs;
-    const kernels::GroupedTarget target{outputs, output + at, residual ? residual + at : nullptr, bias.data(), relu};
-    const float* const first_pixel = input + image * geometry.height * geometry.width * geometry.channels;
-    const float* const packed = reinterpret_cast<const float*>(weights.get()) + block * block_weights;
-    for (std::int64_t y = rows * row_group / row_groups; y < rows * (row_group + 1) / row_groups; ++y)
-      kernels.convolve_row(first_pixel, geometry, channels, block, y, packed, target);
+  std::int64_t first_output_row(std::int64_t band) const { return geometry.output_height * band / bands; }
+  // The first row of the image under the kernel, or before it.
+  std::int64_t top(std::int64_t output_row) const { return output_row * geometry.stride_height - geometry.padding_top; }
+  std::int64_t inside(std::int64_t row) const { return std::clamp<std::int64_t>(row, 0, geometry.height); }
+  std::int64_t row_floats() const { return columns.width * bundle.inputs; }
+  std::int64_t most_band_floats() const {
+    const std::int64_t rows = (geometry.output_height + bands - 1) / bands;
+    return ((rows - 1) * geometry.stride_height + GroupedKernels::kernel) * row_floats();
+  }
+
+  void run(std::int64_t part, const float* input, const float* residual, float* output, float* rows) const {
+    constexpr std::int64_t kernel = GroupedKernels::kernel;
+    const std::int64_t band = part % bands, number = part / bands % bundles, image = part / bands / bundles;
+    const std::int64_t first = first_output_row(band), end = first_output_row(band + 1);
+    const std::int64_t first_input = inside(top(first)), end_input = inside(top(end - 1) + kernel);
+    kernels.gather_rows(input + image * geometry.height * geometry.width * geometry.channels, geometry,
+                        {.first_row = first_input,
+                         .rows = end_input - first_input,
+                         .first_channel = number * bundle.inputs,
+                         .channels = bundle.inputs,
+                         .columns = columns,
+                         .values = rows});
+    // A block's weights stay in the level 1 cache, the rows in the second.
+    for (std::int64_t channel = 0; channel < bundle.outputs; channel += kernels.lanes) {
+      const std::int64_t first_channel = number * bundle.outputs + channel;
+      const float* const packed =
+          reinterpret_cast<const float*>(weights.get()) + first_channel / kernels.lanes * block_weights;
+      for (std::int64_t y = first; y < end; ++y) {
+        const std::int64_t begin = inside(top(y)), rows_there = inside(top(y) + kernel) - begin;
+        const std::int64_t at = (image * geometry.output_height + y) * geometry.output_width * outputs + first_channel;
+        kernels.convolve_row(
+            {.rows = rows + (begin - first_input) * row_floats() + channel / group.outputs * group.inputs,
+             .channels = bundle.inputs,
+             .columns = columns,
+             .first_kernel_row = static_cast<int>(std::min(begin - top(y), kernel)),
+             .kernel_rows = static_cast<int>(rows_there),
+             .outputs = geometry.output_width,
+             .stride = geometry.stride_width},
+            group, packed,
+            {.stride = outputs,
+             .output = output + at,
+             .residual = residual != nullptr ? residual + at : nullptr,
+             .bias = bias.data() + first_channel,
+             .relu = relu});
+      }
+    }
   }
 };
 
+// Enough bands that no thread waits long for another's last part, and that a band's rows stay in the level 2 cache.
+std::int64_t bands_of(const Work& work, std::int64_t images, int threads) {
+  constexpr std::int64_t parts_a_thread = 4;
+  const std::int64_t columns = images * work.bundles, wanted = parts_a_thread * threads;
+  const std::int64_t floats = work.geometry.height * work.row_floats();
+  const auto room = static_cast<std::int64_t>(caches().level2 / 4 / sizeof(float));
+  const auto divided_up = [](std::int64_t value, std::int64_t by) { return (value + by - 1) / by; };
+  return std::clamp<std::int64_t>(std::max(divided_up(wanted, columns), divided_up(floats, room)), 1,
+                                  std::max<std::int64_t>(work.geometry.output_height, 1));
+}
+
 Step make(const StepRequest& request) {
   const graph::Tensor& weight = request.input(weight_input);
-  const GroupedKernels kernels = request.kernels.grouped;
+  const GroupedKernels grouped = request.kernels.grouped;
   const auto work = std::make_shared<Work>();
-  work->kernels = kernels;
+  work->kernels = grouped;
   work->geometry = convolution_geometry(request);
-  work->channels = channels_of(request);
+  work->columns = kernels::padded_columns(work->geometry);
+  work->group = channels_of(request);
   work->outputs = weight.shape[0];
-  work->blocks = work->outputs / kernels.lanes;
-  work->block_weights = GroupedKernels::kernel * GroupedKernels::kernel * weight.shape[1] * kernels.lanes;
+  work->bundle = bundle_of(work->group, work->outputs, grouped.lanes);
+  work->bundles = work->outputs / work->bundle.outputs;
+  work->block_weights = GroupedKernels::kernel * GroupedKernels::kernel * weight.shape[1] * grouped.lanes;
   work->relu = graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
-  work->weights = request.packed.get(
-      weight,
-      {"grouped " + std::string(name_of(request.kernels.instruction_set)),
-       static_cast<std::size_t>(work->blocks * work->block_weights) * sizeof(float), work->blocks},
-      [=, inputs = work->channels.inputs, floats = work->block_weights](std::span<const float> values,
-                                                                        std::int64_t block, std::byte* packed) {
-        kernels.pack_weights(values.data(), inputs, block, reinterpret_cast<float*>(packed) + block * floats);
-      });
+  const std::int64_t blocks = work->outputs / grouped.lanes;
+  work->weights = request.packed.get(weight,
+                                     {"grouped " + std::string(name_of(request.kernels.instruction_set)),
+                                      static_cast<std::size_t>(blocks * work->block_weights) * sizeof(float), blocks},
+                                     [=, inputs = work->group.inputs, floats = work->block_weights](
+                                         std::span<const float> values, std::int64_t block, std::byte* packed) {
+                                       grouped.pack_weights(values.data(), inputs, block,
+                                                            reinterpret_cast<float*>(packed) + block * floats);
+                                     });
   if (request.has_input(bias_input)) work->bias = graph::read_floats(request.input(bias_input));
   work->bias.resize(static_cast<std::size_t>(weight.shape[0]), 0.0f);
-
-  // Enough parts that no thread waits long for another's last one.
-  constexpr std::int64_t parts_a_thread = 4;
-  const std::int64_t columns = request.input(0).shape[0] * work->blocks, wanted = parts_a_thread * request.threads;
-  work->row_groups = std::clamp<std::int64_t>((wanted + columns - 1) / columns, 1,
-                                              std::max<std::int64_t>(work->geometry.output_height, 1));
+  const std::int64_t images = request.input(0).shape[0];
+  work->bands = bands_of(*work, images, request.threads);
 
   Step step = request.make_step("grouped " + std::string(name_of(request.kernels.instruction_set)));
+  step.scratch_bytes = whole_cache_lines(static_cast<std::size_t>(work->most_band_floats()) * sizeof(float));
   if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);
   const auto locate_input = request.locate(0);
   const auto locate_residual = request.locate(residual_input);
-  step.bind = [=, shared_work = std::shared_ptr<const Work>(work), parts = columns * work->row_groups,
+  step.bind = [=, shared_work = std::shared_ptr<const Work>(work), parts = images * work->bundles * work->bands,
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     const float* const input = locate_input(binding);
     const float* const residual = locate_residual(binding);
-    return {{parts, [=, to = binding.address(output)](std::int64_t part, int) {
-               shared_work->run(part, input, residual, to);
+    return {{parts, [=, to = binding.address(output)](std::int64_t part, int worker) {
+               shared_work->run(part, input, residual, to, reinterpret_cast<float*>(binding.scratch_of(worker)));
              }}};
   };
   return step;

@@ -4,25 +4,6 @@
 
 constexpr int kernel = GroupedKernels::kernel;
 
-// The inputs under a run of outputs: input (ky, x) at rows[ky] + x * channels for the columns x that there are; none
-// where rows[ky] is nullptr.
-struct InputRows {
-  const float* rows[kernel];
-  std::int64_t channels;
-};
-
-// The columns that there are, of those that a run reads: left <= x < right.
-struct Columns {
-  int left, right;
-  constexpr bool have(int x) const noexcept { return x >= left && x < right; }
-};
-// The same known while compiling. The test of each column takes longer than its multiply-adds: without it a layer takes
-// little more than half the time.
-template <int left, int right>
-struct FixedColumns {
-  static constexpr bool have(int x) noexcept { return x >= left && x < right; }
-};
-
 // Calls run.template operator()<n>() for the largest n of most, most / 2, most / 4, .. 1 that is no more than
 // `outputs`, and returns n.
 template <int most, class Run>
@@ -33,17 +14,22 @@ template <int most, class Run>
   return most;
 }
 
+// The first or last column under a run of outputs may be padding, which adds nothing: known while compiling, since the
+// test of a column takes longer than its multiply-adds.
+struct Edges {
+  bool left, right;
+};
+
 // Adds one input a group and row to the sums. Each input is read once and reaches up to three outputs: o reads input
 // o * stride + kx under column kx of the kernel.
-template <int stride, int count, class Factor, class Present>
-[[gnu::always_inline]] inline void add_input(const Factor& factor, const Present& columns, const float* weights,
+template <int stride, Edges padding, int count, class Factor>
+[[gnu::always_inline]] inline void add_input(const Factor& factor, const float* weights,
                                              Vector (&sums)[count]) noexcept {
   Vector weight[kernel];
 #pragma GCC unroll 3
   for (int kx = 0; kx < kernel; ++kx) weight[kx] = Vector::load_unaligned(weights + kx * lanes);
 #pragma GCC unroll 32
-  for (int x = 0; x < (count - 1) * stride + kernel; ++x) {
-    if (!columns.have(x)) continue;
+  for (int x = padding.left; x < (count - 1) * stride + kernel - padding.right; ++x) {
     const Vector input = factor(x);
 #pragma GCC unroll 3
     for (int kx = 0; kx < kernel; ++kx)
@@ -53,113 +39,130 @@ template <int stride, int count, class Factor, class Present>
 }
 
 // Groups of fewer channels than lanes: all i < group.
-template <int group, int stride, int count, int i = 0, class Present>
-[[gnu::always_inline]] inline void add_groups(const float* row, const InputRows& in, const Present& columns,
-                                              const float* weights, Vector (&sums)[count]) noexcept {
-  add_input<stride, count>(
-      [&](int x) noexcept { return spread<group, i>(Vector::load_unaligned(row + x * in.channels)); }, columns,
+template <int group, int stride, Edges padding, int count, int i = 0>
+[[gnu::always_inline]] inline void add_groups(const float* row, std::int64_t channels, const float* weights,
+                                              Vector (&sums)[count]) noexcept {
+  add_input<stride, padding, count>(
+      [&](int x) noexcept { return spread<group, i>(Vector::load_unaligned(row + x * channels)); },
       weights + i * kernel * lanes, sums);
-  if constexpr (i + 1 < group) add_groups<group, stride, count, i + 1>(row, in, columns, weights, sums);
+  if constexpr (i + 1 < group) add_groups<group, stride, padding, count, i + 1>(row, channels, weights, sums);
 }
 
-// `group` 0: outputs of one group of `inputs` channels, whose first is where the rows begin.
-template <int group, int stride, int count, class Present>
-[[gnu::noinline]] void sum_outputs_of(const InputRows& in, const Present& columns, std::int64_t inputs,
-                                      const float* weights, float* output) noexcept {
+// Outputs [first, first + count) of a row. `group` 0: of one group of `inputs` channels.
+template <int group, int stride, Edges padding, int count>
+[[gnu::noinline]] void convolve_outputs(const GroupedInput& in, std::int64_t first, std::int64_t inputs,
+                                        const float* weights, const GroupedTarget target) noexcept {
   Vector sums[count];
 #pragma GCC unroll 16
   for (int o = 0; o < count; ++o) sums[o] = Vector(0.0f);
-  for (int ky = 0; ky < kernel; ++ky) {
-    const float* row = in.rows[ky];
-    if (row == nullptr) continue;
-    const float* row_weights = weights + ky * inputs * kernel * lanes;
+  const std::int64_t channels = in.channels, row_floats = in.columns.width * channels;
+  const float* row = in.rows + first * stride * channels;
+  weights += in.first_kernel_row * inputs * kernel * lanes;
+  for (int ky = 0; ky < in.kernel_rows; ++ky, row += row_floats) {
     if constexpr (group > 0) {
-      add_groups<group, stride, count>(row, in, columns, row_weights, sums);
+      add_groups<group, stride, padding, count>(row, channels, weights, sums);
+      weights += group * kernel * lanes;
     } else {
-      for (std::int64_t i = 0; i < inputs; ++i)
-        add_input<stride, count>([&](int x) noexcept { return Vector(row[x * in.channels + i]); }, columns,
-                                 row_weights + i * kernel * lanes, sums);
+      for (std::int64_t i = 0; i < inputs; ++i, weights += kernel * lanes)
+        add_input<stride, padding, count>([&](int x) noexcept { return Vector(row[x * channels + i]); }, weights, sums);
     }
   }
+  const Vector bias = Vector::load_unaligned(target.bias);
 #pragma GCC unroll 16
-  for (int o = 0; o < count; ++o) sums[o].store_unaligned(output + o * lanes);
+  for (int o = 0; o < count; ++o) {
+    const std::int64_t at = (first + o) * target.stride;
+    sums[o] += bias;
+    if (target.residual != nullptr) sums[o] += Vector::load_unaligned(target.residual + at);
+    // In this order the instruction hands a NaN on.
+    if (target.relu) sums[o] = xsimd::max(Vector(0.0f), sums[o]);
+    sums[o].store_unaligned(target.output + at);
+  }
 }
 
-// The two longest runs, whole or but for one column of padding on either side, have code of their own: most outputs are
-// in such.
+// The two longest runs have code of their own for each edge: most outputs are in such.
 template <int group, int stride, int count>
-void sum_outputs(const InputRows& in, const Columns& columns, std::int64_t inputs, const float* weights,
-                 float* output) noexcept {
-  constexpr int all = (count - 1) * stride + kernel;
-  const auto sum = [&](const auto& present) noexcept {
-    sum_outputs_of<group, stride, count>(in, present, inputs, weights, output);
+void convolve_run(const GroupedInput& in, std::int64_t first, std::int64_t inputs, const float* weights,
+                  const GroupedTarget& target) noexcept {
+  const auto run = [&]<Edges padding>() noexcept {
+    convolve_outputs<group, stride, padding, count>(in, first, inputs, weights, target);
   };
   if constexpr (count * 2 >= most_outputs) {
-    if (columns.left == 0 && columns.right >= all) return sum(FixedColumns<0, all>{});
-    if (columns.left == 1 && columns.right >= all) return sum(FixedColumns<1, all>{});
-    if (columns.left == 0 && columns.right == all - 1) return sum(FixedColumns<0, all - 1>{});
-    if (columns.left == 1 && columns.right == all - 1) return sum(FixedColumns<1, all - 1>{});
+    const bool left = first * stride < in.columns.left;
+    const bool right = (first + count - 1) * stride + kernel > in.columns.right;
+    if (left && right) return run.template operator()<Edges{true, true}>();
+    if (left) return run.template operator()<Edges{true, false}>();
+    // With stride 2 an even width, the usual one, ends under the last column of the kernel.
+    if (stride == 1 && right) return run.template operator()<Edges{false, stride == 1}>();
   }
-  sum(columns);
-}
-
-// Bias, residual and ReLU for `count` neighbouring pixels.
-void finish_outputs(const float* sums, int count, std::int64_t at, std::int64_t first_channel,
-                    const GroupedTarget& target) noexcept {
-  const Vector bias = Vector::load_unaligned(target.bias + first_channel);
-  for (int o = 0; o < count; ++o) {
-    Vector value = Vector::load_unaligned(sums + o * lanes) + bias;
-    if (target.residual != nullptr) value += Vector::load_unaligned(target.residual + at + o * target.channels);
-    // In this order the instruction hands a NaN on.
-    if (target.relu) value = xsimd::max(Vector(0.0f), value);
-    value.store_unaligned(target.output + at + o * target.channels);
-  }
+  run.template operator()<Edges{false, false}>();
 }
 
 template <int group, int stride>
-void convolve_group_row(const float* image, const ConvolutionGeometry& g, const ChannelGroup& channels,
-                        std::int64_t block, std::int64_t y, const float* weights,
-                        const GroupedTarget& target) noexcept {
-  const std::int64_t first_output = block * lanes;
-  const std::int64_t first_input = first_output / channels.outputs * channels.inputs;
-  const std::int64_t row_stride = g.width * g.channels;
-  for (std::int64_t first = 0; first < g.output_width;) {
-    const std::int64_t x = first * stride - g.padding_left;
-    InputRows in{{}, g.channels};
-    for (int ky = 0; ky < kernel; ++ky) {
-      const std::int64_t row = y * g.stride_height - g.padding_top + ky;
-      in.rows[ky] = row < 0 || row >= g.height ? nullptr : image + (row * row_stride + x * g.channels + first_input);
-    }
-    constexpr std::int64_t most_inputs = (most_outputs - 1) * stride + kernel;
-    const Columns columns{x < 0 ? static_cast<int>(-x) : 0,
-                          static_cast<int>(g.width - x < most_inputs ? g.width - x : most_inputs)};
-    float sums[most_outputs * lanes];
-    const int count = with_outputs<most_outputs>(g.output_width - first, [&]<int outputs>() noexcept {
-      sum_outputs<group, stride, outputs>(in, columns, channels.inputs, weights, sums);
+void convolve_row_of(const GroupedInput& in, std::int64_t inputs, const float* weights,
+                     const GroupedTarget& target) noexcept {
+  for (std::int64_t first = 0; first < in.outputs;)
+    first += with_outputs<most_outputs>(in.outputs - first, [&]<int outputs>() noexcept {
+      convolve_run<group, stride, outputs>(in, first, inputs, weights, target);
     });
-    finish_outputs(sums, count, (y * g.output_width + first) * target.channels + first_output, first_output, target);
-    first += count;
-  }
 }
 
 template <int group>
-void convolve_group_row(const float* image, const ConvolutionGeometry& g, const ChannelGroup& channels,
-                        std::int64_t block, std::int64_t y, const float* weights,
-                        const GroupedTarget& target) noexcept {
-  if (g.stride_width == 1)
-    convolve_group_row<group, 1>(image, g, channels, block, y, weights, target);
+void convolve_row_of(const GroupedInput& in, std::int64_t inputs, const float* weights,
+                     const GroupedTarget& target) noexcept {
+  if (in.stride == 1)
+    convolve_row_of<group, 1>(in, inputs, weights, target);
   else
-    convolve_group_row<group, 2>(image, g, channels, block, y, weights, target);
+    convolve_row_of<group, 2>(in, inputs, weights, target);
 }
 
-void convolve_row(const float* image, const ConvolutionGeometry& g, const ChannelGroup& channels, std::int64_t block,
-                  std::int64_t y, const float* weights, const GroupedTarget& target) noexcept {
+void convolve_row(const GroupedInput& in, const ChannelGroup& channels, const float* weights,
+                  const GroupedTarget& target) noexcept {
   if (channels.outputs == 4 && lanes > 4)
-    convolve_group_row<(lanes > 4 ? 4 : 0)>(image, g, channels, block, y, weights, target);
+    convolve_row_of<(lanes > 4 ? 4 : 0)>(in, channels.inputs, weights, target);
   else if (channels.outputs == 8 && lanes > 8)
-    convolve_group_row<(lanes > 8 ? 8 : 0)>(image, g, channels, block, y, weights, target);
+    convolve_row_of<(lanes > 8 ? 8 : 0)>(in, channels.inputs, weights, target);
   else
-    convolve_group_row<0>(image, g, channels, block, y, weights, target);
+    convolve_row_of<0>(in, channels.inputs, weights, target);
+}
+
+void copy_floats(const float* from, std::int64_t count, float* to) noexcept {
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) Vector::load_unaligned(from + i).store_unaligned(to + i);
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+// Of `count` pixels, `stride` floats apart, `vectors` * lanes channels each.
+template <int vectors>
+void copy_pixels(const float* from, std::int64_t stride, std::int64_t count, float* to) noexcept {
+  for (std::int64_t x = 0; x < count; ++x, from += stride, to += vectors * lanes)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) Vector::load_unaligned(from + v * lanes).store_unaligned(to + v * lanes);
+}
+
+void clear_floats(std::int64_t count, float* to) noexcept {
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) Vector(0.0f).store_unaligned(to + i);
+  for (; i < count; ++i) to[i] = 0;
+}
+
+void gather_rows(const float* image, const ConvolutionGeometry& g, const PaddedRows& padded) noexcept {
+  const std::int64_t channels = padded.channels, width = padded.columns.width;
+  const std::int64_t left = padded.columns.left, right = padded.columns.right;
+  float* to = padded.values;
+  for (std::int64_t r = 0; r < padded.rows; ++r, to += width * channels) {
+    const float* const from = image + (padded.first_row + r) * g.width * g.channels + padded.first_channel;
+    clear_floats(left * channels, to);
+    if (channels == g.channels)
+      copy_floats(from, (right - left) * channels, to + left * channels);
+    else if (channels == lanes)
+      copy_pixels<1>(from, g.channels, right - left, to + left * channels);
+    else if (channels == 2 * lanes)
+      copy_pixels<2>(from, g.channels, right - left, to + left * channels);
+    else
+      for (std::int64_t x = left; x < right; ++x)
+        copy_floats(from + (x - left) * g.channels, channels, to + x * channels);
+    clear_floats((width - right) * channels, to + right * channels);
+  }
 }
 
 void pack_weights(const float* weights, std::int64_t inputs, std::int64_t block, float* packed) noexcept {
@@ -171,4 +174,4 @@ void pack_weights(const float* weights, std::int64_t inputs, std::int64_t block,
               weights[(((block * lanes + lane) * inputs + i) * kernel + ky) * kernel + kx];
 }
 
-constexpr GroupedKernels grouped_kernels{lanes, convolve_row, pack_weights};
+constexpr GroupedKernels grouped_kernels{lanes, gather_rows, convolve_row, pack_weights};

@@ -1,7 +1,7 @@
 // Bodies of the matrix products, included once by each instruction set's file inside its anonymous namespace, after
-// `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor; and `slice_chunks`.
+// `Vector`; `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor; `slice_chunks`;
+// `unrolled_lanes`; `folds_broadcasts`; and add_product(factor, weight, sum).
 
-using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
 
@@ -51,7 +51,7 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights>
     // The same address, but the compiler must not know: it would broadcast once for both.
     [[maybe_unused]] const float* again = panel;
     if constexpr (folds_broadcasts) asm("" : "+r"(again));
-#pragma GCC unroll 4
+#pragma GCC unroll unrolled_lanes
     for (int lane = 0; lane < lanes; ++lane) {
       Vector weight[vectors];
 #pragma GCC unroll 4
@@ -63,7 +63,7 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights>
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
           const float* const factors = folds_broadcasts && r % 2 == 1 && v > 0 ? again : panel;
-          sums[r][v] = xsimd::fma(Vector(factors[r * lanes + lane]), weight[v], sums[r][v]);
+          add_product(Vector(factors[r * lanes + lane]), weight[v], sums[r][v]);
         }
       }
     }
@@ -108,9 +108,9 @@ void multiply_rows(const ProductSlice& slice, const Weights& weights, float* out
     for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(output + (r * vectors + v) * lanes);
 }
 
-// The outputs of rows that are not whole vectors of channels, from sums on the stack.
+// The outputs of rows that are not whole vectors of channels, from sums on the stack. Seldom: one body for all rows.
 template <int vectors>
-void finish_part(const float* sums, int rows, const ProductTarget& target) noexcept {
+[[gnu::noinline]] void finish_part(const float* sums, int rows, const ProductTarget& target) noexcept {
   for (int r = 0; r < rows; ++r)
     for (std::int64_t k = 0; k < target.channels; ++k) {
       float value = sums[r * vectors * lanes + k] + target.bias[k];
@@ -119,8 +119,9 @@ void finish_part(const float* sums, int rows, const ProductTarget& target) noexc
     }
 }
 
+// `target` by value: the outputs might else be where it lies, and each store would have it read again.
 template <int rows, int vectors>
-void convolve_rows(const ProductSlice& slice, const ProductTarget& target) noexcept {
+void convolve_rows(const ProductSlice& slice, const ProductTarget target) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
   accumulate_slice(slice, WholeWeights<vectors>{slice.weights}, sums);

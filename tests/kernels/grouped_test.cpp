@@ -113,14 +113,51 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
   input.freeze();
   bias.freeze();
   const float* const added = c.residual.empty() ? nullptr : c.in_place ? output.data() : residual.data();
+  // Some blocks' inputs at a time, some rows at a time.
+  const std::int64_t least = std::max<std::int64_t>(kernels.lanes, c.group.outputs);
+  const std::int64_t bundled = coin(random) ? c.outputs : least, band = pick(random, 1, g.output_height);
+  const auto inside = [&](std::int64_t row) { return std::clamp<std::int64_t>(row, 0, g.height); };
+  const PaddedColumns columns = padded_columns(g);
+  const std::int64_t width = columns.width, inputs = bundled / c.group.outputs * c.group.inputs;
   for (std::int64_t block = 0; block < c.outputs / kernels.lanes; ++block) {
     GuardedBuffer packed(taps * c.group.inputs * kernels.lanes, random);
     kernels.pack_weights(c.weights.data(), c.group.inputs, block, packed.data());
     CHECK(packed.margins_untouched());
     packed.freeze();
-    for (std::int64_t y = 0; y < g.output_height; ++y)
-      kernels.convolve_row(input.data(), g, c.group, block, y, packed.data(),
-                           {c.outputs, output.data(), added, bias.data(), c.relu});
+    const std::int64_t channel = block * kernels.lanes, first = channel / bundled * bundled;
+    for (std::int64_t top = 0; top < g.output_height; top += band) {
+      const std::int64_t rows = std::min(band, g.output_height - top);
+      const std::int64_t first_row = inside(top * g.stride_height - g.padding_top);
+      const std::int64_t end_row = inside((top + rows - 1) * g.stride_height - g.padding_top + kernel);
+      GuardedBuffer padded((end_row - first_row) * width * inputs, random);
+      kernels.gather_rows(input.data(), g,
+                          {.first_row = first_row,
+                           .rows = end_row - first_row,
+                           .first_channel = first / c.group.outputs * c.group.inputs,
+                           .channels = inputs,
+                           .columns = columns,
+                           .values = padded.data()});
+      CHECK(padded.margins_untouched());
+      padded.freeze();
+      for (std::int64_t y = 0; y < rows; ++y) {
+        const std::int64_t under = (top + y) * g.stride_height - g.padding_top, begin = inside(under);
+        const std::int64_t at = (top + y) * g.output_width * c.outputs + channel;
+        kernels.convolve_row({.rows = padded.data() + (begin - first_row) * width * inputs +
+                                      (channel - first) / c.group.outputs * c.group.inputs,
+                              .channels = inputs,
+                              .columns = columns,
+                              .first_kernel_row = static_cast<int>(std::min(begin - under, kernel)),
+                              .kernel_rows = static_cast<int>(inside(under + kernel) - begin),
+                              .outputs = g.output_width,
+                              .stride = g.stride_width},
+                             c.group, packed.data(),
+                             {.stride = c.outputs,
+                              .output = output.data() + at,
+                              .residual = added != nullptr ? added + at : nullptr,
+                              .bias = bias.data() + channel,
+                              .relu = c.relu});
+      }
+    }
   }
   CHECK(output.margins_untouched());
   return {output.values().begin(), output.values().end()};
