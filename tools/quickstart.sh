@@ -32,7 +32,7 @@ if [ ! -e "$build/build.ninja" ]; then
   say "configuring build/"
   quietly meson setup "$build" "$root"
 fi
-if [ ! -x "$build/tools/residua" ]; then say "building build/tools/residua (a minute or two)"; fi
+if [ ! -x "$build/tools/residua" ]; then say "building build/tools/residua (some ten minutes on two cores)"; fi
 quietly ninja -C "$build" tools/residua
 
 if [ $# -eq 0 ]; then

@@ -114,6 +114,8 @@ Cost cost(const StepRequest& request) {
 // Products of little depth are bound by their stores. And seven quarters of the weights: with few pixels reading them
 // takes longer than the products that they save; likewise, for any number of pixels, where loads bind.
 std::string discourage(const StepRequest& request) {
+  if (request.kernels.instruction_set == kernels::InstructionSet::avx2)
+    return "with AVX2 the additions around the products take longer than the eighth of them that is saved";
   if (request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and seven quarters are more to load";
   constexpr std::int64_t fewest_channels = 128, fewest_pixels = 128;

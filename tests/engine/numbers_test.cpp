@@ -227,7 +227,9 @@ TEST_CASE("numbers: by Strassen's algorithm, what must be NaN is NaN") {
   for (const kernels::InstructionSet set : kernels::all_instruction_sets()) {
     const Run found = run(graph, image, set, false, false);
     CAPTURE(name_of(set));
-    CHECK(found.implementations.find("strassen") != std::string::npos);
+    // With AVX2 the rules prefer direct products: no NaN is lost in them either.
+    const bool chosen = kernels::best_instruction_set(kernels::detect_cpu(), set) != kernels::InstructionSet::avx2;
+    CHECK((found.implementations.find("strassen") != std::string::npos) == chosen);
     std::size_t lost = 0;
     for (std::size_t i = 0; i < expected.size(); ++i)
       if (std::isnan(expected[i]) && !std::isnan(found.output[i])) ++lost;

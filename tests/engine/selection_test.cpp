@@ -90,6 +90,7 @@ TEST_CASE("every candidate that does not run a node says why") {
 TEST_CASE("where loads bind products, none take more data to save multiplications") {
   for (const bool bind : {false, true}) {
     auto kernels = kernel_table();
+    kernels.instruction_set = residua::kernels::InstructionSet::avx512;  // for the rules: nothing runs
     kernels.loads_bind_products = bind;
     PackedWeights packed;
     const auto program = make_program(resnet18(), {}, kernels, packed, {});
@@ -100,6 +101,17 @@ TEST_CASE("where loads bind products, none take more data to save multiplication
     CHECK(count(names, "winograd 2x2 stride 2") == (bind ? 3 : 1));
     CHECK(contains(reason(**program, "layer3.0.downsample.0", "strassen"), "loads bind products") == bind);
   }
+}
+
+TEST_CASE("with AVX2 products do all of 1x1 convolutions and of the first 7x7") {
+  auto kernels = kernel_table();
+  kernels.instruction_set = residua::kernels::InstructionSet::avx2;  // for the rules: nothing runs
+  PackedWeights packed;
+  const auto program = make_program(resnet18(), {}, kernels, packed, {});
+  REQUIRE_MESSAGE(program.ok(), program.error().message);
+  CHECK(count(implementations(**program), "strassen") == 0);
+  CHECK(contains(reason(**program, "layer3.0.downsample.0", "strassen"), "with AVX2"));
+  CHECK(contains(reason(**program, "conv1", "winograd stem"), "with AVX2"));
 }
 
 TEST_CASE("a limit bounds what all programs together add, whatever was planned before") {
