@@ -38,14 +38,12 @@ void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape&
         grouped.gather_rows(input.data(), geometry, {0, shape.height, first_input, inputs, columns, padded.data()});
       gathered = first_input;
       for (std::int64_t y = 0; y < geometry.output_height; ++y) {
-        const std::int64_t top = y * shape.stride - shape.padding, begin = std::max<std::int64_t>(top, 0);
-        const std::int64_t end = std::min(top + shape.kernel, shape.height);
+        const RowsUnder under = rows_under(geometry, y);
         grouped.convolve_row(
-            {.rows = padded.data() + begin * width * inputs,
+            {.rows = padded.data() + under.first * width * inputs,
              .channels = inputs,
              .columns = columns,
-             .first_kernel_row = static_cast<int>(begin - top),
-             .kernel_rows = static_cast<int>(end - begin),
+             .under = under,
              .outputs = geometry.output_width,
              .stride = shape.stride},
             channels, weights.data() + block * block_weights,

@@ -31,6 +31,7 @@ std::string reject(const StepRequest& request) {
   if (node.dilations[0] != 1 || node.dilations[1] != 1) return "the kernel is dilated";
   const auto [inputs, outputs] = channels_of(request);
   const std::int64_t lanes = request.kernels.grouped.lanes;
+  if (outputs == 0) return "there are no output channels";
   if (node.groups == 1 && inputs >= lanes) return "the channels are in one group and fill vectors";
   if (weight[0] % lanes != 0)
     return std::to_string(weight[0]) + " channels are no multiple of " + std::to_string(lanes);
@@ -79,20 +80,17 @@ struct Work {
   std::vector<float> bias;
 
   std::int64_t first_output_row(std::int64_t band) const { return geometry.output_height * band / bands; }
-  // The first row of the image under the kernel, or before it.
-  std::int64_t top(std::int64_t output_row) const { return output_row * geometry.stride_height - geometry.padding_top; }
-  std::int64_t inside(std::int64_t row) const { return std::clamp<std::int64_t>(row, 0, geometry.height); }
   std::int64_t row_floats() const { return columns.width * bundle.inputs; }
   std::int64_t most_band_floats() const {
     const std::int64_t rows = (geometry.output_height + bands - 1) / bands;
-    return ((rows - 1) * geometry.stride_height + GroupedKernels::kernel) * row_floats();
+    return std::min((rows - 1) * geometry.stride_height + GroupedKernels::kernel, geometry.height) * row_floats();
   }
 
   void run(std::int64_t part, const float* input, const float* residual, float* output, float* rows) const {
-    constexpr std::int64_t kernel = GroupedKernels::kernel;
     const std::int64_t band = part % bands, number = part / bands % bundles, image = part / bands / bundles;
     const std::int64_t first = first_output_row(band), end = first_output_row(band + 1);
-    const std::int64_t first_input = inside(top(first)), end_input = inside(top(end - 1) + kernel);
+    const kernels::RowsUnder last = rows_under(geometry, end - 1);
+    const std::int64_t first_input = rows_under(geometry, first).first, end_input = last.first + last.count;
     kernels.gather_rows(input + image * geometry.height * geometry.width * geometry.channels, geometry,
                         {.first_row = first_input,
                          .rows = end_input - first_input,
@@ -106,14 +104,13 @@ struct Work {
       const float* const packed =
           reinterpret_cast<const float*>(weights.get()) + first_channel / kernels.lanes * block_weights;
       for (std::int64_t y = first; y < end; ++y) {
-        const std::int64_t begin = inside(top(y)), rows_there = inside(top(y) + kernel) - begin;
+        const kernels::RowsUnder under = rows_under(geometry, y);
         const std::int64_t at = (image * geometry.output_height + y) * geometry.output_width * outputs + first_channel;
         kernels.convolve_row(
-            {.rows = rows + (begin - first_input) * row_floats() + channel / group.outputs * group.inputs,
+            {.rows = rows + (under.first - first_input) * row_floats() + channel / group.outputs * group.inputs,
              .channels = bundle.inputs,
              .columns = columns,
-             .first_kernel_row = static_cast<int>(std::min(begin - top(y), kernel)),
-             .kernel_rows = static_cast<int>(rows_there),
+             .under = under,
              .outputs = geometry.output_width,
              .stride = geometry.stride_width},
             group, packed,

@@ -93,18 +93,10 @@ Cost cost(const StepRequest& request) {
   return winograd_cost(request, request.kernels.winograd_stem, geometry_of(request), folded_blocks(request));
 }
 
-// Measured with ResNets on one image and sixteen (Zen 3): there oneDNN's direct kernel takes three quarters of the
-// time.
-std::string discourage(const StepRequest& request) {
-  return request.kernels.instruction_set == kernels::InstructionSet::avx2
-             ? "with AVX2 transforms take longer than the products that they save"
-             : "";
-}
-
 }  // namespace
 
 std::vector<Implementation> winograd_stem_implementations() {
-  return {{graph::Op::convolution, "winograd stem", reject, make, cost, discourage, true}};
+  return {{graph::Op::convolution, "winograd stem", reject, make, cost, nullptr, true}};
 }
 
 }  // namespace residua::engine

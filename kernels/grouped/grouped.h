@@ -33,14 +33,21 @@ struct PaddedRows {
   float* values;
 };
 
+// What lies under the kernel for one row of outputs: rows [first, first + count) of the image, under the kernel's rows
+// from first_kernel_row on. None where all is padding.
+struct RowsUnder {
+  std::int64_t first;
+  int first_kernel_row, count;
+};
+
 // What a row of outputs of one block of channels reads.
 struct GroupedInput {
-  const float* rows;      // the first row under the kernel that there is: column 0, the block's first input
+  const float* rows;      // of row under.first: column 0, the block's first input
   std::int64_t channels;  // floats from column to column
   PaddedColumns columns;
-  int first_kernel_row, kernel_rows;  // the kernel's rows that lie on rows of the image
-  std::int64_t outputs;               // pixels of the row
-  std::int64_t stride;                // 1 or 2
+  RowsUnder under;
+  std::int64_t outputs;  // pixels of the row
+  std::int64_t stride;   // 1 or 2
 };
 
 // Where a row of outputs goes, and what is added on the way: bias, then residual, then ReLU (NaN stays NaN).
@@ -63,6 +70,14 @@ inline PaddedColumns padded_columns(const ConvolutionGeometry& g) {
   return {width, std::min(g.padding_left, width), std::min(g.padding_left + g.width, width)};
 }
 
+inline RowsUnder rows_under(const ConvolutionGeometry& g, std::int64_t output_row) {
+  const std::int64_t top = output_row * g.stride_height - g.padding_top;
+  const std::int64_t first = std::clamp<std::int64_t>(top, 0, g.height);
+  const std::int64_t end = std::clamp<std::int64_t>(top + g.kernel_height, 0, g.height);
+  return {first, static_cast<int>(std::clamp<std::int64_t>(first - top, 0, g.kernel_height)),
+          static_cast<int>(end - first)};
+}
+
 // 3x3 convolutions with stride 1 or 2 across and no dilation. Output channels are a multiple of `lanes`; a group has
 // either 4 or 8 inputs and as many outputs, or a multiple of `lanes` outputs.
 struct GroupedKernels {
@@ -72,7 +87,8 @@ struct GroupedKernels {
   // Fills `padded` from the NHWC image.
   void (*gather_rows)(const float* image, const ConvolutionGeometry& geometry, const PaddedRows& padded) noexcept;
   // One row of a block's outputs. `weights`: the block's, packed as below. Each output is one chain of multiply-adds
-  // (fused from avx2 on), over rows of the kernel, then a group's inputs, then columns.
+  // (fused from avx2 on), over rows of the kernel, then a group's inputs, then columns. Padding is left out or
+  // multiplied as zeros: with an infinite weight it may or may not make a NaN.
   void (*convolve_row)(const GroupedInput& input, const ChannelGroup& channels, const float* weights,
                        const GroupedTarget& target) noexcept;
   // The weights of a block: packed[((ky * inputs + i) * 3 + kx) * lanes + lane], of a group's inputs. `weights`:

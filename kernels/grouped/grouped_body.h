@@ -14,22 +14,17 @@ template <int most, class Run>
   return most;
 }
 
-// The first or last column under a run of outputs may be padding, which adds nothing: known while compiling, since the
-// test of a column takes longer than its multiply-adds.
-struct Edges {
-  bool left, right;
-};
-
 // Adds one input a group and row to the sums. Each input is read once and reaches up to three outputs: o reads input
-// o * stride + kx under column kx of the kernel.
-template <int stride, Edges padding, int count, class Factor>
+// o * stride + kx under column kx of the kernel. The first (`left`) or last column under them may be padding, which
+// adds nothing: known while compiling, since the test of a column takes longer than its multiply-adds.
+template <int stride, bool left, bool right, int count, class Factor>
 [[gnu::always_inline]] inline void add_input(const Factor& factor, const float* weights,
                                              Vector (&sums)[count]) noexcept {
   Vector weight[kernel];
 #pragma GCC unroll 3
   for (int kx = 0; kx < kernel; ++kx) weight[kx] = Vector::load_unaligned(weights + kx * lanes);
 #pragma GCC unroll 32
-  for (int x = padding.left; x < (count - 1) * stride + kernel - padding.right; ++x) {
+  for (int x = left; x < (count - 1) * stride + kernel - right; ++x) {
     const Vector input = factor(x);
 #pragma GCC unroll 3
     for (int kx = 0; kx < kernel; ++kx)
@@ -39,32 +34,34 @@ template <int stride, Edges padding, int count, class Factor>
 }
 
 // Groups of fewer channels than lanes: all i < group.
-template <int group, int stride, Edges padding, int count, int i = 0>
+template <int group, int stride, bool left, bool right, int count, int i = 0>
 [[gnu::always_inline]] inline void add_groups(const float* row, std::int64_t channels, const float* weights,
                                               Vector (&sums)[count]) noexcept {
-  add_input<stride, padding, count>(
+  add_input<stride, left, right, count>(
       [&](int x) noexcept { return spread<group, i>(Vector::load_unaligned(row + x * channels)); },
       weights + i * kernel * lanes, sums);
-  if constexpr (i + 1 < group) add_groups<group, stride, padding, count, i + 1>(row, channels, weights, sums);
+  if constexpr (i + 1 < group) add_groups<group, stride, left, right, count, i + 1>(row, channels, weights, sums);
 }
 
 // Outputs [first, first + count) of a row. `group` 0: of one group of `inputs` channels.
-template <int group, int stride, Edges padding, int count>
+template <int group, int stride, bool left, bool right, int count>
 [[gnu::noinline]] void convolve_outputs(const GroupedInput& in, std::int64_t first, std::int64_t inputs,
-                                        const float* weights, const GroupedTarget target) noexcept {
+                                        const float* weights, const GroupedTarget& to) noexcept {
+  const GroupedTarget target = to;  // else each store would have it read again: the outputs might be where it lies
   Vector sums[count];
 #pragma GCC unroll 16
   for (int o = 0; o < count; ++o) sums[o] = Vector(0.0f);
   const std::int64_t channels = in.channels, row_floats = in.columns.width * channels;
-  const float* row = in.rows + first * stride * channels;
-  weights += in.first_kernel_row * inputs * kernel * lanes;
-  for (int ky = 0; ky < in.kernel_rows; ++ky, row += row_floats) {
+  weights += in.under.first_kernel_row * inputs * kernel * lanes;
+  for (int ky = 0; ky < in.under.count; ++ky) {
+    const float* const row = in.rows + ky * row_floats + first * stride * channels;
     if constexpr (group > 0) {
-      add_groups<group, stride, padding, count>(row, channels, weights, sums);
+      add_groups<group, stride, left, right, count>(row, channels, weights, sums);
       weights += group * kernel * lanes;
     } else {
       for (std::int64_t i = 0; i < inputs; ++i, weights += kernel * lanes)
-        add_input<stride, padding, count>([&](int x) noexcept { return Vector(row[x * channels + i]); }, weights, sums);
+        add_input<stride, left, right, count>([&](int x) noexcept { return Vector(row[x * channels + i]); }, weights,
+                                              sums);
     }
   }
   const Vector bias = Vector::load_unaligned(target.bias);
@@ -79,31 +76,31 @@ template <int group, int stride, Edges padding, int count>
   }
 }
 
-// The two longest runs have code of their own for each edge: most outputs are in such.
+// The longest runs have code of their own for each edge: most outputs are in such.
 template <int group, int stride, int count>
 void convolve_run(const GroupedInput& in, std::int64_t first, std::int64_t inputs, const float* weights,
                   const GroupedTarget& target) noexcept {
-  const auto run = [&]<Edges padding>() noexcept {
-    convolve_outputs<group, stride, padding, count>(in, first, inputs, weights, target);
-  };
   if constexpr (count * 2 >= most_outputs) {
     const bool left = first * stride < in.columns.left;
     const bool right = (first + count - 1) * stride + kernel > in.columns.right;
-    if (left && right) return run.template operator()<Edges{true, true}>();
-    if (left) return run.template operator()<Edges{true, false}>();
+    if (left && right) return convolve_outputs<group, stride, true, true, count>(in, first, inputs, weights, target);
+    if (left) return convolve_outputs<group, stride, true, false, count>(in, first, inputs, weights, target);
     // With stride 2 an even width, the usual one, ends under the last column of the kernel.
-    if (stride == 1 && right) return run.template operator()<Edges{false, stride == 1}>();
+    if constexpr (stride == 1)
+      if (right) return convolve_outputs<group, stride, false, true, count>(in, first, inputs, weights, target);
   }
-  run.template operator()<Edges{false, false}>();
+  convolve_outputs<group, stride, false, false, count>(in, first, inputs, weights, target);
 }
 
 template <int group, int stride>
 void convolve_row_of(const GroupedInput& in, std::int64_t inputs, const float* weights,
                      const GroupedTarget& target) noexcept {
-  for (std::int64_t first = 0; first < in.outputs;)
-    first += with_outputs<most_outputs>(in.outputs - first, [&]<int outputs>() noexcept {
+  for (std::int64_t first = 0; first < in.outputs;) {
+    const int count = with_outputs<most_outputs>(in.outputs - first, [&]<int outputs>() noexcept {
       convolve_run<group, stride, outputs>(in, first, inputs, weights, target);
     });
+    first += count;
+  }
 }
 
 template <int group>

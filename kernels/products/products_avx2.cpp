@@ -12,7 +12,7 @@ constexpr int slice_chunks = 16;  // 8 KiB of weights: a quarter of a level 1 ca
 constexpr int unrolled_lanes = 8;
 constexpr bool folds_broadcasts = false;
 // The sum stays in its register. Where the compiler is free to write elsewhere it does, and with 16 registers spends a
-// sixth of the instructions on moves between them.
+// ninth of the instructions on moves between them.
 [[gnu::always_inline]] inline void add_product(Vector factor, Vector weight, Vector& sum) noexcept {
   asm("vfmadd231ps %2, %1, %0" : "+x"(sum.data) : "x"(factor.data), "x"(weight.data));
 }

@@ -37,7 +37,7 @@ struct Case {
   }
 };
 
-// Paddings up to 2 on each side, also beyond what the output needs.
+// Paddings up to 5 on each side, so that windows lie wholly in them, also beyond what the output needs.
 Case random_case(std::int64_t lanes, std::mt19937& random) {
   Case c{};
   ConvolutionGeometry& g = c.geometry;
@@ -50,10 +50,10 @@ Case random_case(std::int64_t lanes, std::mt19937& random) {
   g.width = pick(random, 1, 40);
   g.kernel_height = g.kernel_width = kernel;
   g.dilation_height = g.dilation_width = 1;
-  g.stride_height = pick(random, 1, 3);
+  g.stride_height = pick(random, 1, 5);
   g.stride_width = pick(random, 1, 2);
-  g.padding_top = pick(random, g.height < kernel ? 1 : 0, 2);
-  g.padding_left = pick(random, g.width < kernel ? 1 : 0, 2);
+  g.padding_top = pick(random, g.height < kernel ? 1 : 0, coin(random) ? 2 : 5);
+  g.padding_left = pick(random, g.width < kernel ? 1 : 0, coin(random) ? 2 : 5);
   g.output_height = (std::max(g.height + 2 * g.padding_top, kernel) - kernel) / g.stride_height + 1;
   g.output_width = (std::max(g.width + 2 * g.padding_left, kernel) - kernel) / g.stride_width + 1;
   c.relu = coin(random);
@@ -115,8 +115,8 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
   const float* const added = c.residual.empty() ? nullptr : c.in_place ? output.data() : residual.data();
   // Some blocks' inputs at a time, some rows at a time.
   const std::int64_t least = std::max<std::int64_t>(kernels.lanes, c.group.outputs);
-  const std::int64_t bundled = coin(random) ? c.outputs : least, band = pick(random, 1, g.output_height);
-  const auto inside = [&](std::int64_t row) { return std::clamp<std::int64_t>(row, 0, g.height); };
+  const std::int64_t most = c.outputs / least, count = pick(random, 1, most);
+  const std::int64_t bundled = (most % count == 0 ? count : 1) * least, band = pick(random, 1, g.output_height);
   const PaddedColumns columns = padded_columns(g);
   const std::int64_t width = columns.width, inputs = bundled / c.group.outputs * c.group.inputs;
   for (std::int64_t block = 0; block < c.outputs / kernels.lanes; ++block) {
@@ -127,8 +127,8 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
     const std::int64_t channel = block * kernels.lanes, first = channel / bundled * bundled;
     for (std::int64_t top = 0; top < g.output_height; top += band) {
       const std::int64_t rows = std::min(band, g.output_height - top);
-      const std::int64_t first_row = inside(top * g.stride_height - g.padding_top);
-      const std::int64_t end_row = inside((top + rows - 1) * g.stride_height - g.padding_top + kernel);
+      const RowsUnder last = rows_under(g, top + rows - 1);
+      const std::int64_t first_row = rows_under(g, top).first, end_row = last.first + last.count;
       GuardedBuffer padded((end_row - first_row) * width * inputs, random);
       kernels.gather_rows(input.data(), g,
                           {.first_row = first_row,
@@ -140,14 +140,13 @@ std::vector<float> run(const GroupedKernels& kernels, const Case& c, std::mt1993
       CHECK(padded.margins_untouched());
       padded.freeze();
       for (std::int64_t y = 0; y < rows; ++y) {
-        const std::int64_t under = (top + y) * g.stride_height - g.padding_top, begin = inside(under);
+        const RowsUnder under = rows_under(g, top + y);
         const std::int64_t at = (top + y) * g.output_width * c.outputs + channel;
-        kernels.convolve_row({.rows = padded.data() + (begin - first_row) * width * inputs +
+        kernels.convolve_row({.rows = padded.data() + (under.first - first_row) * width * inputs +
                                       (channel - first) / c.group.outputs * c.group.inputs,
                               .channels = inputs,
                               .columns = columns,
-                              .first_kernel_row = static_cast<int>(std::min(begin - under, kernel)),
-                              .kernel_rows = static_cast<int>(inside(under + kernel) - begin),
+                              .under = under,
                               .outputs = g.output_width,
                               .stride = g.stride_width},
                              c.group, packed.data(),
