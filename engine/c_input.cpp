@@ -201,6 +201,7 @@ residua_layer_info layer_info_of(const RunInfo& run, std::size_t index) {
 
 void tell_profile(const Request& request, const RunInfo& run) {
   std::vector<residua_layer_info> layers;
+  layers.reserve(run.program->layers.size());
   for (std::size_t i = 0; i < run.program->layers.size(); ++i) layers.push_back(layer_info_of(run, i));
   const std::string trace = trace_json(run);
   const residua_run_profile profile{sizeof(residua_run_profile), layers.data(), layers.size(), trace.c_str()};

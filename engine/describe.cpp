@@ -233,7 +233,7 @@ std::string describe(const Program& program, TextFormat format) {
   }
   std::string text;
   for (const Segment& segment : program.segments) {
-    if (!text.empty()) text += "\n";
+    if (!text.empty()) text += '\n';
     text += describe(*segment.plan, format);
   }
   return text;

@@ -71,7 +71,7 @@ build() {
   ninja -C "$folder"
 }
 
-# The distribution's clang: 14 by name where there is one, so that its warnings and clang-tidy's are everyone's.
+# The distribution's clang: 14 by name where there is one, so that its warnings are everyone's.
 newest_of() {
   local name
   for name in "$@"; do
@@ -110,7 +110,7 @@ formatting() {
 # Over the files of the clang build, whose flags clang-tidy understands.
 tidy() {
   git -c safe.directory='*' ls-files -- 'graph/*.cpp' 'kernels/*.cpp' 'engine/*.cpp' 'tools/*.cpp' |
-    xargs -r -d '\n' tools/tidy.py --clang-tidy "$(newest_of clang-tidy-14 clang-tidy)" --build build-check/clang
+    xargs -r -d '\n' tools/tidy.py --clang-tidy .deps/clang-tidy/bin/clang-tidy --build build-check/clang
 }
 
 # Over our own files alone, each as it stands: what their headers come to is the compilers' and clang-tidy's.

@@ -14,7 +14,7 @@ std::string two_columns(const std::string& left, const std::string& right) {
   std::string text = "  " + left;
   std::size_t column = text.size();
   const auto start_line = [&] {
-    text += "\n";
+    text += '\n';
     column = 0;
   };
   if (column + 2 > description_column) start_line();

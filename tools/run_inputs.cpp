@@ -28,7 +28,7 @@ NpyArray read_array(const std::string& path, std::int32_t channels) {
   }
   std::string found = "[";
   for (const std::int64_t size : images.shape) found += (found.size() > 1 ? ", " : "") + std::to_string(size);
-  found += "]";
+  found += ']';
   const auto fits = [](std::int64_t size) { return size >= 1 && size <= std::numeric_limits<std::int32_t>::max(); };
   if (images.shape.size() != 4 || images.shape[1] != channels ||
       !std::all_of(images.shape.begin(), images.shape.end(), fits)) {

@@ -3,7 +3,7 @@
 again while nothing changes that clang-tidy would see: the preprocessed text with its comments, the compiler's
 arguments, the settings, clang-tidy itself. What is known to be clean lies in the user's cache folder, a name a file.
 
-  tools/tidy.py --clang-tidy clang-tidy-14 --build build-check/clang FILE...
+  tools/tidy.py --clang-tidy .deps/clang-tidy/bin/clang-tidy --build build-check/clang FILE...
 
 Exits 1 when something was found."""
 
@@ -22,11 +22,22 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEPT_SECONDS = 60 * 24 * 3600
 
 
-def preprocessing(command):
-    """The compile command as one that writes the preprocessed text, comments kept, to standard output."""
+def compiler_of(command):
+    """The compile command's arguments, from the compiler on."""
     arguments = shlex.split(command)
     while pathlib.Path(arguments[0]).name == "ccache":
         arguments.pop(0)
+    return arguments
+
+
+def own_headers(compiler):
+    """Where the compiler keeps its own headers: clang-tidy has all of those itself but omp.h."""
+    return subprocess.run([compiler, "-print-file-name=include"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def preprocessing(command):
+    """The compile command as one that writes the preprocessed text, comments kept, to standard output."""
+    arguments = compiler_of(command)
     kept, skip = [], False
     for argument in arguments:
         if skip or argument in ("-c", "-MD", "-MMD"):
@@ -80,7 +91,9 @@ def main():
         if known.exists():
             known.touch()
             return None
-        run = subprocess.run([options.clang_tidy, "--quiet", "-p", options.build, path], capture_output=True, text=True)
+        headers = own_headers(compiler_of(entries[0]["command"])[0])
+        run = subprocess.run([options.clang_tidy, "--quiet", "-p", options.build, f"--extra-arg=-idirafter{headers}", path],
+                             capture_output=True, text=True)
         if run.returncode != 0:
             return run.stdout + run.stderr
         known.touch()

@@ -145,6 +145,7 @@ std::vector<WeightSet> read_catalogue(const fs::path& file) {
   if (!catalogue.is_object() || entries == catalogue.end() || !entries->is_array())
     throw ModelError(file.string() + ": an object with a list \"weights\" expected");
   std::vector<WeightSet> sets;
+  sets.reserve(entries->size());
   std::map<std::string, json> label_files;
   for (std::size_t i = 0; i < entries->size(); ++i)
     sets.push_back(EntryReader(file, (*entries)[i], i, label_files).read());

@@ -96,6 +96,7 @@ Status TensorLoader::charge(std::size_t bytes) {
 
 std::vector<std::string> TensorLoader::external_files() const {
   std::vector<std::string> paths;
+  paths.reserve(external_files_.size());
   for (const auto& [path, bytes] : external_files_) paths.push_back(path);
   return paths;
 }

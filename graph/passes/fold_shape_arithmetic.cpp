@@ -51,6 +51,7 @@ class ShapeFolder {
   std::optional<SymbolicTensor> evaluate(const Node& node) {
     if (node.op == Op::shape_of) return symbolic_shape(rewriter_.shape(node.inputs[0]));
     std::vector<const SymbolicTensor*> inputs;
+    inputs.reserve(node.inputs.size());
     for (const TensorId id : node.inputs) inputs.push_back(find(id));
     return evaluate_symbolically(node, inputs);
   }

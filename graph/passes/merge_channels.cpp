@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "graph/passes/channel_affine.h"
 #include "graph/passes/passes.h"
@@ -48,7 +49,7 @@ std::optional<Channels> channel_of(const Rewriter& rewriter, TensorId id) {
     if (!node) break;
     if (node->op == Op::reshape) {
       std::optional<Channels> channel = taken_channel(rewriter, *node);
-      if (channel) channel->affine = affine;
+      if (channel) channel->affine = std::move(affine);
       return channel;
     }
     const Tensor& x = rewriter.tensor(id);

@@ -136,6 +136,7 @@ bool SymbolicTensor::is_known() const {
 
 std::vector<std::int64_t> SymbolicTensor::numbers() const {
   std::vector<std::int64_t> values;
+  values.reserve(entries.size());
   for (const SymbolicInteger& entry : entries) values.push_back(entry.number);
   return values;
 }
