@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include "residua/residua.hpp"
+#include "tools/class_names.h"
 #include "tools/classifier_crew.h"
 #include "tools/command.h"
 #include "tools/contact_sheet.h"
@@ -26,6 +28,8 @@
 
 namespace residua::tool {
 namespace {
+
+constexpr std::string_view no_places = "the network does not end in a global average, so its scores belong to no place";
 
 struct ClassifyOptions {
   std::vector<std::string> models;  // none: the bundled one, which then stands there
@@ -56,13 +60,10 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
     if (index < classes) return index;
     throw UsageError("--class: " + wanted + " is beyond the model's " + std::to_string(classes) + " classes");
   }
-  std::vector<std::int32_t> found;
-  for (std::int32_t i = 0; i < classes; ++i)
-    if (const auto label = model.label(i); label && label_means(*label, wanted)) found.push_back(i);
+  const std::vector<std::string> labels = labels_of(model);
+  const std::vector<std::int32_t> found = classes_called(labels, wanted);
   if (found.size() == 1) return found[0];
-  throw UsageError(
-      "--class: " + (found.empty() ? "no class is called '" : std::to_string(found.size()) + " classes are called '") +
-      wanted + "'; a number from 0 on is understood as well");
+  throw UsageError("--class: " + not_one_class(labels, found, wanted) + "; a number from 0 on is understood as well");
 }
 
 ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options,
@@ -90,7 +91,12 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
   std::optional<std::int32_t> heat_map_class;
   if (!options.heat_map_class.empty()) heat_map_class = class_of(model, options.heat_map_class);
   std::optional<ContactSheet> sheet;
-  if (!options.sheet.empty()) sheet.emplace(model, sheet_options(model, options, heat_map_class));
+  if (!options.sheet.empty()) {
+    for (const std::string& path : options.paths)
+      if (is_same_file(options.sheet, path)) throw UsageError("--sheet: " + options.sheet + " is one of the images");
+    sheet.emplace(model, sheet_options(model, options, heat_map_class));
+    if (!sheet->shows_evidence()) complain("--sheet: without the places: " + std::string(no_places));
+  }
   ClassifierCrew crew({options.paths, STDIN_FILENO}, models,
                       {.member = {.batch = static_cast<std::size_t>(options.batch),
                                   .views = options.views,
@@ -105,6 +111,18 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
   Progress progress;
   bool all_done = true;
   std::size_t done = 0;
+  // A page that can't be written costs the sheet, not the results.
+  const auto on_sheet = [&](const auto& act) {
+    if (!sheet) return;
+    try {
+      act();
+    } catch (const OutputError& error) {
+      progress.erase();
+      complain("--sheet: " + std::string(error.what()));
+      sheet.reset();
+      all_done = false;
+    }
+  };
   while (const auto outcomes = crew.next()) {
     if (output.is_terminal()) progress.erase();
     for (const Outcome& outcome : *outcomes) {
@@ -114,17 +132,19 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
         complain(outcome.path + ": " + outcome.error);
       }
       writer.write(outcome);
-      if (sheet) sheet->add(outcome);
+      on_sheet([&] { sheet->add(outcome); });
     }
     output.flush();
     done += outcomes->size();
     progress.update(done, crew.total());
   }
-  if (const int pages = sheet ? sheet->finish() : 0; pages > 1) {
+  on_sheet([&] {
+    const int pages = sheet->finish();
+    if (pages < 2) return;
     progress.erase();
     complain("--sheet: " + std::to_string(pages) + " pages, " + options.sheet + " to " +
              page_path(options.sheet, pages));
-  }
+  });
   return all_done;
 }
 
@@ -167,8 +187,10 @@ int classify(ClassifyOptions options) {
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
-  if (!options.heat_map.empty() && !models[0].try_tensor("class_map"))
-    throw ModelError("--heatmap: the network does not end in a global average, so its scores belong to no place");
+  if (!models[0].try_tensor("class_map")) {
+    if (!options.heat_map.empty()) throw ModelError("--heatmap: " + std::string(no_places));
+    if (!options.heat_map_class.empty()) throw ModelError("--class: " + std::string(no_places));
+  }
   const bool all_done = classify_all(models, options, output);
   output.finish();
   return all_done ? all_well : some_inputs_failed;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <new>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -66,6 +68,7 @@ std::string page_path(const std::string& first, int page) {
 ContactSheet::ContactSheet(const Model& model, ContactSheetOptions options)
     : model_(model), options_(std::move(options)), large_(30), medium_(19), small_(15) {
   if (const auto map = model.try_tensor("class_map")) painter_.emplace(model, options_.context, *map);
+  first_page_.emplace(HeatMapFiles::open(options_.path));
 }
 
 void ContactSheet::start_page() {
@@ -131,11 +134,15 @@ void ContactSheet::add(const Outcome& outcome) {
   std::string error = outcome.error;
   if (error.empty()) try {
       draw_photo(outcome, left, top);
-    } catch (const std::runtime_error& failure) {  // it has vanished since, or is too large for memory
+    } catch (const std::bad_alloc&) {
+      error = "too large for the memory there is";
+    } catch (const std::runtime_error& failure) {  // it has vanished since
       error = failure.what();
     }
-  if (!error.empty()) small_.draw(page_, beside, top + 18, small_.fitted(printable(error), beside_width), ink);
-  draw_guesses(outcome, beside, top, beside_width);
+  if (error.empty())
+    draw_guesses(outcome, beside, top, beside_width);
+  else
+    small_.draw(page_, beside, top + 18, small_.fitted(printable(error), beside_width), ink);
 }
 
 void ContactSheet::write_page() {
@@ -145,7 +152,10 @@ void ContactSheet::write_page() {
     page_.height = margin + header_height + used_rows * cell_height + margin / 2;
     page_.rgb.resize(static_cast<std::size_t>(page_.height) * page_width * 3);
   }
-  HeatMapFiles::write(page_path(options_.path, pages_), encode_png(page_));
+  if (!first_page_) return HeatMapFiles::write(page_path(options_.path, pages_), encode_png(page_));
+  first_page_->write(encode_png(page_));
+  first_page_->finish();
+  first_page_.reset();
 }
 
 int ContactSheet::finish() {

@@ -11,6 +11,7 @@
 #include "tools/font.h"
 #include "tools/image/image.h"
 #include "tools/outcome.h"
+#include "tools/output_file.h"
 
 namespace residua::tool {
 
@@ -25,11 +26,13 @@ struct ContactSheetOptions {
 // one. For one thread.
 class ContactSheet {
  public:
-  // Throws std::runtime_error.
+  // Throws std::runtime_error; OutputError where the first page cannot be written.
   ContactSheet(const Model& model, ContactSheetOptions options);
 
   // An image that failed has a place too, which says why. Throws OutputError where a page cannot be written.
   void add(const Outcome& outcome);
+  // Whether it shows where: not for networks whose scores belong to no place.
+  bool shows_evidence() const { return painter_.has_value(); }
   // Writes what has not been yet, and returns how many pages there are.
   int finish();
 
@@ -43,6 +46,7 @@ class ContactSheet {
   const ContactSheetOptions options_;
   std::optional<EvidencePainter> painter_;
   const Font large_, medium_, small_;
+  std::optional<OutputFile> first_page_;  // until it is written
   Image page_;
   int on_page_ = 0;
   int pages_ = 0;

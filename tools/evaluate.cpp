@@ -3,12 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 
 #include "residua/residua.hpp"
+#include "tools/class_names.h"
 #include "tools/classifier_crew.h"
 #include "tools/command.h"
 #include "tools/evaluation_pictures.h"
@@ -85,7 +88,9 @@ void judge_remaining(const Model& model, const EvaluateOptions& options, Evaluat
       const auto found = remaining.numbers.find(outcome.path);
       if (found == remaining.numbers.end()) outcome.error = "is in a folder that the list takes for an image";
       if (outcome.error.empty()) {
-        judged.push_back(judge(found->second, report.set.images[found->second].truth, std::move(outcome.guesses)));
+        const LabelledImage& image = report.set.images[found->second];
+        judged.push_back(judge(found->second, image.truth, std::move(outcome.guesses)));
+        judged.back().bytes = bytes_of(image).value_or(0);
         continue;
       }
       progress.erase();
@@ -129,7 +134,22 @@ EvaluationReport evaluate_model(const Model& model, const std::string& name, con
   return report;
 }
 
+// Throws UsageError where one file would be written over another.
+void check_places(const EvaluateOptions& options) {
+  const std::pair<const char*, const std::string*> places[] = {{"--labels-file", &options.labels_file},
+                                                               {"--labels", &options.labels},
+                                                               {"--resume", &options.state},
+                                                               {"--json", &options.json},
+                                                               {"--html", &options.html}};
+  for (std::size_t i = 2; i < std::size(places); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (is_same_file(*places[i].second, *places[k].second))
+        throw UsageError(std::string(places[i].first) + ": " + *places[i].second + " is the file of " +
+                         places[k].first + " as well");
+}
+
 int evaluate(const EvaluateOptions& options) {
+  check_places(options);
   const std::string path = options.model.empty() ? bundled_model() : options.model;
   const Model model =
       open_model(path, {.labels = options.labels, .cache = options.cache, .memory_limit = options.memory_limit});

@@ -19,6 +19,7 @@ struct Judgement {
   std::size_t rank = 0;             // of the truth among all classes; 0: the likeliest
   float probability = 0;            // of the truth
   std::vector<Guess> guesses = {};  // the likeliest, best first: at least one
+  std::uint64_t bytes = 0;          // of its file, as far as known: tells another image of that name
 
   bool right() const { return rank == 0; }
 };

@@ -1,5 +1,6 @@
 #include "tools/evaluation_pictures.h"
 
+#include <exception>
 #include <optional>
 
 #include "tools/evidence_painter.h"
@@ -28,7 +29,7 @@ std::vector<WrongPicture> wrong_pictures(const Model& model, const ContextOption
       WrongPicture picture{.judgement = number, .photo = encode_jpeg(small, quality), .evidence = ""};
       if (painter) picture.evidence = encode_jpeg(painter->paint(photo, small, judgement.guesses[0].index), quality);
       pictures.push_back(std::move(picture));
-    } catch (const ImageError&) {
+    } catch (const std::exception&) {  // an image that has vanished or changed since, or is too large for memory
       continue;
     }
   }

@@ -16,17 +16,19 @@
 #include "tools/command.h"
 #include "tools/output_file.h"
 #include "tools/report.h"
+#include "tools/sha256.h"
 
 namespace residua::tool {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 
 std::string header_of(const EvaluationIdentity& identity) {
   return ordered_json{{"residua_evaluation", format_version},
                       {"model", identity.model},
+                      {"network", identity.network},
                       {"preprocessing", identity.preprocessing},
                       {"images", identity.images}}
              .dump() +
@@ -37,6 +39,7 @@ ordered_json line_of(const Judgement& judgement) {
   ordered_json guesses = ordered_json::array();
   for (const Guess& guess : judgement.guesses) guesses.push_back({guess.index, as_written(guess.probability)});
   return {{"image", judgement.image},
+          {"bytes", judgement.bytes},
           {"truth", judgement.truth},
           {"rank", judgement.rank},
           {"probability", as_written(judgement.probability)},
@@ -53,7 +56,8 @@ Judgement judgement_of(const ordered_json& line) {
   Judgement judgement{.image = line.at("image").get<std::size_t>(),
                       .truth = line.at("truth").get<std::int32_t>(),
                       .rank = line.at("rank").get<std::size_t>(),
-                      .probability = probability_of(line.at("probability"))};
+                      .probability = probability_of(line.at("probability")),
+                      .bytes = line.at("bytes").get<std::uint64_t>()};
   for (const ordered_json& guess : line.at("guesses"))
     judgement.guesses.push_back({guess.at(0).get<std::int32_t>(), probability_of(guess.at(1))});
   return judgement;
@@ -68,6 +72,7 @@ std::string difference(const std::string& found, const EvaluationIdentity& ours)
     return header.value(key, ordered_json()) != expected;
   };
   if (differs("model", ours.model)) return "is the state of another model (its weights have another digest)";
+  if (differs("network", ours.network)) return "is the state of another model (of the same weights, used otherwise)";
   if (differs("preprocessing", ours.preprocessing)) return "is the state of a model that prepares images otherwise";
   return "is the state of other images, or of other classes for them";
 }
@@ -84,7 +89,9 @@ EvaluationIdentity identity_of(const Model& model, const LabelledImages& set) {
                                       {"interpolation", static_cast<int>(info.interpolation)},
                                       {"mean", three(info.mean)},
                                       {"std", three(info.standard_deviation)}};
-  return {model.weights_digest(), preprocessing.dump(), digest_of(set)};
+  Sha256 network;
+  network.add(model.describe(RESIDUA_IMPORTED));
+  return {model.weights_digest(), network.finish(), preprocessing.dump(), digest_of(set)};
 }
 
 void EvaluationState::fail(const char* what) const {
@@ -156,6 +163,10 @@ void EvaluationState::read_judgements(const std::string& text, const LabelledIma
         judgement.guesses.empty() || !std::all_of(judgement.guesses.begin(), judgement.guesses.end(), is_a_class))
       throw UsageError(where + "damaged: an image of the list with its class and guesses expected");
     begin = end + 1;
+    const LabelledImage& image = set.images[judgement.image];
+    if (const auto bytes = bytes_of(image); bytes && *bytes != judgement.bytes)
+      throw UsageError(where + "it is of other images: " + printable(image.path) + " has " + std::to_string(*bytes) +
+                       " bytes, had " + std::to_string(judgement.bytes) + ": give another file, or remove it");
     if (seen[judgement.image]) continue;
     seen[judgement.image] = true;
     found_.push_back(std::move(judgement));

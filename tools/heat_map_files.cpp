@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tools/command.h"
-#include "tools/output_file.h"
 #include "tools/report.h"
 
 namespace residua::tool {
@@ -16,6 +15,8 @@ HeatMapFiles::HeatMapFiles(std::string target, const std::vector<std::string>& a
       arguments.size() == 1 && arguments[0] != "-" && !std::filesystem::is_directory(arguments[0], ignored);
   if (is_file_ && !one_image)
     throw UsageError("--heatmap: " + target_ + " holds the map of one image; for more, name a folder");
+  if (is_file_ && is_same_file(target_, arguments[0]))
+    throw UsageError("--heatmap: " + target_ + " is the image itself");
 }
 
 std::string HeatMapFiles::path_for(const std::string& image) const {
@@ -27,12 +28,16 @@ std::string HeatMapFiles::path_for(const std::string& image) const {
   return path.string() + ".png";
 }
 
-void HeatMapFiles::write(const std::string& path, const std::string& bytes) {
+OutputFile HeatMapFiles::open(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw OutputError(folder.string() + ": cannot be made: " + error.message());
-  OutputFile file(path);
+  return OutputFile(path);
+}
+
+void HeatMapFiles::write(const std::string& path, const std::string& bytes) {
+  OutputFile file = open(path);
   file.write(bytes);
   file.finish();
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/output_file.h"
+
 namespace residua::tool {
 
 // One PNG file for one image, or a folder in which each image's map stands under the image's own path:
@@ -12,12 +14,12 @@ namespace residua::tool {
 class HeatMapFiles {
  public:
   // `target` is a file where it ends in ".png". `arguments`: what is to be classified. Throws UsageError for a file
-  // and more than one image.
+  // and more than one image, and for that image itself.
   HeatMapFiles(std::string target, const std::vector<std::string>& arguments);
 
-  // Folders on the way are made by write().
   std::string path_for(const std::string& image) const;
-  // Throws OutputError. Several threads may write, each another path.
+  // With the folders on the way. Throws OutputError. Several threads may write, each another path.
+  static OutputFile open(const std::string& path);
   static void write(const std::string& path, const std::string& bytes);
 
  private:

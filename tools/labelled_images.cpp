@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/class_names.h"
 #include "tools/command.h"
 #include "tools/image_paths.h"
 #include "tools/report.h"
@@ -42,28 +43,14 @@ class ClassReader {
         throw UsageError(where + ": class " + text + " is beyond the model's: " + numbers() + " expected");
       answer = static_cast<std::int32_t>(*number);
     } else {
-      const std::vector<std::int32_t> found = called(text);
+      const std::vector<std::int32_t> found = classes_called(labels_, text);
       if (found.size() != 1)
-        throw UsageError(where + ": " +
-                         (found.empty() ? "no class of the model is" : std::to_string(found.size()) + " classes are") +
-                         " called '" + printable(text) + "': " + numbers() +
+        throw UsageError(where + ": " + not_one_class(labels_, found, text) + "; " + numbers() +
                          ", or a label expected (--labels FILE gives the model labels)");
       answer = found[0];
     }
     answers_.emplace(text, answer);
     return answer;
-  }
-
-  // The classes that have the label, or list it.
-  std::vector<std::int32_t> called(std::string text) const {
-    std::replace(text.begin(), text.end(), '_', ' ');
-    std::vector<std::int32_t> found;
-    for (std::size_t i = 0; i < labels_.size(); ++i) {
-      std::string label = labels_[i];
-      std::replace(label.begin(), label.end(), '_', ' ');
-      if (label_means(label, text) && !label.empty()) found.push_back(static_cast<std::int32_t>(i));
-    }
-    return found;
   }
 
  private:
@@ -86,6 +73,12 @@ std::vector<std::string> fields_of(const std::string& line) {
   return fields;
 }
 
+// Whether a first line names no image and no class. (Images may be listed without their suffixes.)
+bool is_heading(const std::vector<std::string>& fields, const std::vector<std::string>& labels) {
+  if (has_image_suffix(fields[0])) return false;
+  return fields.size() < 2 || (!number_of(fields[1]) && classes_called(labels, fields[1]).empty());
+}
+
 LabelledImages empty_set(const std::string& source, const std::vector<std::string>& labels) {
   if (labels.empty()) throw ModelError("the model gives no classes");
   LabelledImages set;
@@ -105,7 +98,9 @@ std::vector<std::string> folders_in(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     std::error_code ignored;
-    if (entry->is_directory(ignored)) names.push_back(entry->path().filename().string());
+    const std::string name = entry->path().filename().string();
+    // Hidden ones are other programs' (".ipynb_checkpoints").
+    if (!name.starts_with('.') && entry->is_directory(ignored)) names.push_back(name);
   }
   if (error) throw UsageError(folder + ": cannot be listed: " + error.message());
   std::sort(names.begin(), names.end());
@@ -116,31 +111,28 @@ std::vector<std::string> folders_in(const std::string& folder) {
 std::vector<std::int32_t> classes_of(const std::vector<std::string>& folders, const std::string& folder,
                                      const std::vector<std::string>& labels) {
   ClassReader reader(labels);
-  const auto is_a_class = [&](const std::string& name) { return number_of(name) || reader.called(name).size() == 1; };
+  const auto is_a_class = [&](const std::string& name) {
+    return number_of(name) || !classes_called(labels, name).empty();
+  };
   const auto stranger = std::find_if_not(folders.begin(), folders.end(), is_a_class);
+  const bool all_strange = std::none_of(folders.begin(), folders.end(), is_a_class);
   std::vector<std::int32_t> classes;
   for (std::size_t i = 0; i < folders.size(); ++i) {
     if (stranger == folders.end())
       classes.push_back(reader.read(folders[i], folder + "/" + folders[i]));
-    else if (folders.size() == labels.size())
+    else if (all_strange && folders.size() == labels.size())
       classes.push_back(static_cast<std::int32_t>(i));
     else
-      throw UsageError(folder + ": the folder '" + printable(*stranger) +
-                       "' is no label and no number of a class, and " + std::to_string(folders.size()) +
-                       " folders are not the model's " + std::to_string(labels.size()) +
-                       " classes in order: give --labels-file, or --labels");
+      throw UsageError(folder + ": the folder '" + printable(*stranger) + "' is no label and no number of a class" +
+                       (all_strange ? ", and " + std::to_string(folders.size()) + " folders are not the model's " +
+                                          std::to_string(labels.size()) + " classes in order"
+                                    : ", as others are") +
+                       ": give --labels-file, or --labels");
   }
   return classes;
 }
 
 }  // namespace
-
-std::vector<std::string> labels_of(const Model& model) {
-  std::vector<std::string> labels(static_cast<std::size_t>(std::max(model.info().classes, 0)));
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (const auto label = model.label(static_cast<std::int32_t>(i))) labels[i] = *label;
-  return labels;
-}
 
 LabelledImages read_labels_file(const std::string& file, const std::string& folder,
                                 const std::vector<std::string>& labels) {
@@ -157,7 +149,7 @@ LabelledImages read_labels_file(const std::string& file, const std::string& fold
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     const std::vector<std::string> fields = fields_of(line);
-    if (number == 1 && !has_image_suffix(fields[0])) continue;  // the heading
+    if (number == 1 && is_heading(fields, labels)) continue;
     const std::string where = file + ":" + std::to_string(number);
     if (fields.size() < 2 || fields[0].empty() || fields[1].empty())
       throw UsageError(where + ": a file and its class expected, with a tab between them");
@@ -194,6 +186,12 @@ LabelledImages read_class_folders(const std::string& folder, const std::vector<s
   if (set.images.empty()) throw UsageError(folder + ": no image in its folders (.jpg, .png, .webp)");
   number_the_nameless(set);
   return set;
+}
+
+std::optional<std::uint64_t> bytes_of(const LabelledImage& image) {
+  std::error_code failed;
+  const std::uintmax_t bytes = fs::file_size(image.path, failed);
+  return failed ? std::nullopt : std::optional<std::uint64_t>(bytes);
 }
 
 std::string digest_of(const LabelledImages& set) {

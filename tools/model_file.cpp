@@ -37,7 +37,7 @@ std::optional<WeightSet> weights_called(const std::string& name) {
   return find_weights(known_weights(), name);
 }
 
-fs::path pulled_file(const WeightSet& set) { return weights_folder() / set.file; }
+fs::path pulled_file(const WeightSet& set) { return weights_folder() / set.kept_name(); }
 
 Model load_pulled(const WeightSet& set, LoadOptions options) {
   if (!options.sidecar) options.sidecar = set.preset;

@@ -183,6 +183,16 @@ void guard_mapped_files() {
   static_cast<void>(sigaction(SIGBUS, &action, nullptr));
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  if (a.empty() || b.empty()) return false;
+  std::error_code failed;
+  if (fs::exists(a, failed)) return fs::is_regular_file(a, failed) && fs::equivalent(a, b, failed);
+  const fs::path one = fs::weakly_canonical(fs::absolute(a, failed), failed);
+  const fs::path other = fs::weakly_canonical(fs::absolute(b, failed), failed);
+  return !one.empty() && one == other;
+}
+
 void guard_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

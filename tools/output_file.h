@@ -50,6 +50,9 @@ class OutputFile {
   std::string buffer_;
 };
 
+// Whether two paths are one file, or would be once it is written. Empty ones and devices (/dev/null) are not.
+bool is_same_file(const std::string& a, const std::string& b);
+
 // Makes sure that descriptors 0 to 2 are open, so that no file of ours takes the place of a closed standard stream and
 // receives what was meant for it, and that a reader who goes away is an error and not a signal. Called once, first.
 void guard_standard_streams();

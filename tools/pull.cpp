@@ -104,7 +104,7 @@ std::string pull_file(const WeightSet& set, const std::string& source, const fs:
 }
 
 void pull(const WeightSet& set, const PullOptions& options, OutputFile& output) {
-  const fs::path target = weights_folder() / set.file;
+  const fs::path target = weights_folder() / set.kept_name();
   std::error_code failed;
   bool was_there = fs::exists(target, failed);
   std::string digest = was_there ? digest_of_file(target) : "";
@@ -125,7 +125,7 @@ std::string list_text(const std::vector<WeightSet>& sets) {
     std::error_code ignored;
     rows.push_back({printable(set.name), printable(set.alias), set.megabytes > 0 ? fixed(set.megabytes, 1) : "",
                     set.published_top1 > 0 ? fixed(set.published_top1, 1) + " %" : "",
-                    fs::exists(weights_folder() / set.file, ignored) ? "yes" : ""});
+                    fs::exists(weights_folder() / set.kept_name(), ignored) ? "yes" : ""});
   }
   return table(rows, "llrrl");
 }

@@ -86,19 +86,6 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-bool label_means(std::string_view label, std::string_view name) {
-  const auto same = [wanted = lower_case(name)](std::string_view part) { return lower_case(part) == wanted; };
-  if (same(label)) return true;
-  while (!label.empty()) {
-    const std::size_t comma = std::min(label.find(','), label.size());
-    std::string_view part = label.substr(0, comma);
-    part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
-    if (!part.empty() && same(part.substr(0, part.find_last_not_of(' ') + 1))) return true;
-    label.remove_prefix(std::min(comma + 1, label.size()));
-  }
-  return false;
-}
-
 std::string printable(std::string_view text) {
   std::string result(text);
   for (char& letter : result) {

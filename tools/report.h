@@ -24,9 +24,6 @@ bool locale_is_utf8();
 // ASCII letters made small.
 std::string lower_case(std::string_view text);
 
-// Whether a label is `name`, or lists it between commas; letters may be large or small.
-bool label_means(std::string_view label, std::string_view name);
-
 // Control characters replaced by '?', so that a name in a file cannot steer the terminal.
 std::string printable(std::string_view text);
 

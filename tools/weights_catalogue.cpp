@@ -134,6 +134,13 @@ class EntryReader {
 
 }  // namespace
 
+std::string WeightSet::kept_name() const {
+  const std::string digits = sha256.substr(0, fewest_digits);
+  if (file.find(digits) != std::string::npos) return file;
+  const fs::path path(file);
+  return path.stem().string() + "-" + digits + path.extension().string();
+}
+
 std::vector<WeightSet> read_catalogue(const fs::path& file) {
   json catalogue;
   try {

@@ -13,12 +13,15 @@ struct WeightSet {
   std::string name;           // "resnet50.imagenet1k_v2"
   std::string alias;          // "resnet50": another name, which the publisher's default set has; empty: none
   std::string source;         // an http(s) address, or the path of a file
-  std::string file;           // what it is called, there and here: "resnet50-11ad3fa6.pth"
+  std::string file;           // what it is called there: "resnet50-11ad3fa6.pth"
   std::string sha256;         // the digest, or its first digits: 8 at least
   std::string preset;         // a sidecar: how images are prepared, and the labels
   double megabytes = 0;       // 0: not known
   double published_top1 = 0;  // percent; 0: not known
 
+  // What it is called here: as there where that name holds the digest's first digits, else with them, so that two
+  // publishers' "model.safetensors" are two files.
+  std::string kept_name() const;
   bool is_called(const std::string& wanted) const { return wanted == name || (!alias.empty() && wanted == alias); }
 };
 

@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <random>
+#include <vector>
 
 #include "graph/interpret.h"
+#include "tests/sanitized.h"
 
 using namespace residua::engine;
 namespace graph = residua::graph;
@@ -56,7 +58,7 @@ TEST_CASE("equal bits whatever the schedule, the number of threads, the run and 
 TEST_CASE("equal bits where a program has several segments") {
   const auto model = Model::random("resnet18", 3);
   REQUIRE_MESSAGE(model.ok(), model.error().message);
-  for (const std::int64_t batch : {1, 2, 5, 11}) {
+  for (const std::int64_t batch : residua::tests::sanitized ? std::vector{1, 5} : std::vector{1, 2, 5, 11}) {
     const RunShape shape{batch, 64, 64};
     const auto images = random_images(shape, 1);
     std::vector<float> expected, output(static_cast<std::size_t>(batch * 1000));

@@ -222,6 +222,9 @@ class Results(ToolCase):
 
     def test_heat_maps_that_cannot_be(self):
         path = self.image("a.png", 0)
+        before = (self.folder / path).read_bytes()
+        self.assertIn("is the image itself", self.check(self.tool("classify", "--heatmap", path, path), 2).stderr)
+        self.assertEqual((self.folder / path).read_bytes(), before)
         for arguments, what in ((["--class", "cat"], "--heatmap"), (["--heatmap", "m", "--class", "unicorn"], "unicorn"),
                                 (["--heatmap", "m", "--class", "10"], "10 classes"), (["--heatmap", "m.png", path], "folder")):
             process = self.check(self.tool("classify", *arguments, path), 2)

@@ -123,13 +123,40 @@ class Evaluate(ToolCase):
         for folder in ("named", "numbered", "sorted"):
             report = self.report(folder=folder)
             self.assertEqual((report["top1"]["right"], report["images"]), (8, 8), folder)
-        (self.folder / "named/zebra").mkdir()
-        self.assertIn("'zebra' is no label", self.refused("named"))
+        (self.folder / "sorted/.thumbnails").mkdir()  # another program's
+        self.assertEqual(self.report(folder="sorted")["top1"]["right"], 8)
+        # Ten folders for ten classes, but most say by name which: order says nothing.
+        for name in sorted(set(LABELS) - {LABELS[CIFAR[i][0]] for i in range(8)})[1:]:
+            (self.folder / "named" / name).mkdir()
+        while len(list((self.folder / "named").iterdir())) < 10:
+            (self.folder / "named" / ("zebra%d" % len(list((self.folder / "named").iterdir())))).mkdir()
+        self.assertRegex(self.refused("named"), "'zebra[0-9]' is no label and no number of a class, as others are")
         (self.folder / "hollow/cat").mkdir(parents=True)
         self.assertIn("no image in its folders", self.refused("hollow"))
         (self.folder / "flat").mkdir()
         self.assertIn("one for each class expected", self.refused("flat"))
         self.assertIn("gone", self.refused("gone"))
+
+    def test_labels_that_differ_in_capitals_alone(self):
+        # As ImageNet's two: the dog and the jacket.
+        labels = list(LABELS)
+        one, other = CIFAR[0][0], next(truth for truth, *_ in CIFAR if truth != CIFAR[0][0])
+        labels[one], labels[other] = "Cardigan", "cardigan"
+        (self.folder / "labels.txt").write_text("\n".join(labels) + "\n")
+        for i in range(8):
+            self.image("named/%s/%d.png" % (labels[CIFAR[i][0]], i), i)
+        report = self.report("--labels", "labels.txt", folder="named")
+        self.assertEqual((report["top1"]["right"], report["images"]), (8, 8))
+        (self.folder / "both.tsv").write_text("Cardigan/0.png\tCARDIGAN\n")
+        self.assertIn("both.tsv:1: 2 classes are called 'CARDIGAN': %d (" % min(one, other),
+                      self.refused("--labels", "labels.txt", "--labels-file", "both.tsv", "named"))
+
+    def test_images_without_suffixes_may_be_listed(self):
+        for i in range(2):
+            (self.folder / self.image("photos/%d.png" % i, i)).rename(self.folder / ("photos/val_%d" % i))
+        (self.folder / "list.txt").write_text("val_0 %d\nval_1 %d\n" % (CIFAR[0][0], CIFAR[1][0]))
+        report = self.report("--labels-file", "list.txt")
+        self.assertEqual((report["top1"]["right"], report["images"]), (2, 2))
 
     def test_a_killed_run_goes_on(self):
         truths = [self.TRUTHS[i % 40] for i in range(2000)]
@@ -193,13 +220,16 @@ class Evaluate(ToolCase):
         (self.folder / "same.safetensors").write_bytes(pathlib.Path(MODEL).read_bytes())
         (self.folder / "same.safetensors.json").write_text(json.dumps({"labels": LABELS, "resize": 40}))
         self.assertIn("prepares images otherwise", self.refused("--model", "same.safetensors", *options))
+        # The same names in another folder: other files.
+        self.image("others/0.png", 1)
+        self.assertIn("other images: others/0.png has", self.refused(*options[:-1], "others"))
         self.assertEqual(state.read_bytes(), whole)
         lines = whole.splitlines(keepends=True)
         for damaged in (b"{}\n", b"not JSON\n", lines[5].replace(b'"truth":', b'"truth":1'),
                         re.sub(rb'"guesses":\[\[\d+', b'"guesses":[[77', lines[5])):
             state.write_bytes(b"".join(lines[:5]) + damaged + b"".join(lines[6:]))
             self.assertIn("state.jsonl:6: damaged", self.refused(*options))
-        for other in (b"dear diary\n", b"dear diary", b'{"residua_evaluation": 2}\n'):
+        for other in (b"dear diary\n", b"dear diary", b'{"residua_evaluation": 1}\n'):
             state.write_bytes(other)
             self.assertIn("no state of an evaluation", self.refused(*options))
             self.assertEqual(state.read_bytes(), other)
@@ -230,7 +260,7 @@ class Evaluate(ToolCase):
         self.labels_file([0])
         for text, message in (("0.png\t10\n", "bad.tsv:1: class 10 is beyond the model's: a number from 0 to 9"),
                               ("0.png\t-1\n", "bad.tsv:1: class -1"),
-                              ("file\tclass\n0.png\tzebra\n", "bad.tsv:2: no class of the model is called 'zebra'"),
+                              ("file\tclass\n0.png\tzebra\n", "bad.tsv:2: no class is called 'zebra'"),
                               ("0.png\t0\n0.png\t1\n", "bad.tsv:2: 0.png is there a second time"),
                               ("0.png\t0\n./0.png\t1\n", "bad.tsv:2: ./0.png is there a second time"),
                               ("0.png\n", "bad.tsv:1: a file and its class expected"), ("", "names no image"),
@@ -240,6 +270,9 @@ class Evaluate(ToolCase):
         self.assertIn("gone.tsv: cannot be opened", self.refused("--labels-file", "gone.tsv", "photos"))
         self.assertIn("gone: no such folder", self.refused("--labels-file", "labels.tsv", "gone"))
         self.refused("--labels-file", "labels.tsv")
+        for options in (("--json", "a", "--html", "./a"), ("--resume", "a", "--json", "a"), ("--html", "labels.tsv")):
+            self.assertIn("as well", self.refused("--labels-file", "labels.tsv", *options, "photos"))
+            self.assertFalse((self.folder / "a").exists())
         self.refused("--labels-file", "labels.tsv", "--html", "no/such/page.html", "photos", code=1)
 
 
@@ -308,7 +341,8 @@ class Html(ToolCase):
             self.assertEqual(len(self.page("--labels-file", "labels.tsv", "--worst", most, "photos").images), 2 * most)
         # What was wrong and can no longer be read is left out.
         self.check(self.tool("evaluate", "--labels-file", "labels.tsv", "--resume", "s", "photos"), 0)
-        (self.folder / "photos" / names[1]).write_bytes(b"no image")
+        photo = self.folder / "photos" / names[1]
+        photo.write_bytes(b"x" * photo.stat().st_size)  # damaged since
         self.assertEqual(len(self.page("--labels-file", "labels.tsv", "--resume", "s", "photos").images), 6)
 
     def test_a_perfect_network_has_nothing_to_show(self):

@@ -132,6 +132,8 @@ class Pull(PullCase):
         self.server.behaviour = "dies"
         self.server.files[FILE] = WEIGHTS[:3000]
         self.catalogue(sha256=hashlib.sha256(WEIGHTS[:3000]).hexdigest())
+        name = FILE.replace(".", "-%s." % hashlib.sha256(WEIGHTS[:3000]).hexdigest()[:8])
+        self.kept, self.part = self.kept.with_name(name), self.kept.with_name(name + ".part")
         process = self.pull(code=1)  # a third of what is left each time, until only two bytes are
         self.assertIn(self.server.address + "/store/" + FILE, process.stderr)
         self.assertFalse(self.kept.exists())
@@ -145,6 +147,23 @@ class Pull(PullCase):
         self.pull()
         self.assertEqual(self.server.requests[-1][1], "bytes=%d-" % got)
         self.assertEqual(self.kept.read_bytes(), WEIGHTS[:3000])
+
+    def test_files_of_one_name_are_kept_apart(self):
+        other = bytearray(WEIGHTS)
+        other[-3] ^= 1
+        self.server.files["model.safetensors"] = WEIGHTS
+        (self.folder / "store").mkdir()
+        (self.folder / "store/model.safetensors").write_bytes(other)
+        entries = [{"name": "a", "url": self.server.address + "/store/model.safetensors", "sha256": DIGEST},
+                   {"name": "b", "url": "store/model.safetensors", "sha256": hashlib.sha256(other).hexdigest()}]
+        (self.folder / "catalogue.json").write_text(json.dumps({"weights": entries}))
+        self.assertEqual(self.pull("a", "b").stderr, "")
+        for name, weights in (("a", WEIGHTS), ("b", bytes(other))):
+            process = self.pull(name)
+            self.assertIn("is there", process.stdout)
+            self.assertIn(hashlib.sha256(weights).hexdigest(), process.stdout)
+        digests = [self.run_tool("inspect", "--model", name).stdout.split("sha256 ")[1][:64] for name in "ab"]
+        self.assertNotEqual(*digests)
 
     def test_other_bytes_than_the_digest_says(self):
         self.server.files[FILE] = WEIGHTS[:-1] + b"x"

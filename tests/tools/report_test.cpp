@@ -20,16 +20,6 @@ TEST_CASE("tables align, by characters and not by bytes") {
   CHECK(table({}, "").empty());
 }
 
-TEST_CASE("a label means its whole text and each of the names it lists") {
-  CHECK(label_means("tabby, tabby cat", "Tabby"));
-  CHECK(label_means("tabby, tabby cat", "tabby cat"));
-  CHECK(label_means("tabby, tabby cat", "tabby, tabby cat"));
-  CHECK_FALSE(label_means("tabby, tabby cat", "cat"));
-  CHECK_FALSE(label_means("tabby, tabby cat", ""));
-  CHECK_FALSE(label_means("", "cat"));
-  CHECK_FALSE(label_means(" , ", "cat"));
-}
-
 TEST_CASE("bars are as wide as asked whatever the share") {
   CHECK(bar(0.5, 4, false) == "##  ");
   CHECK(bar(1, 4, true) == "████");

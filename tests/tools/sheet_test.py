@@ -4,7 +4,7 @@ import json
 import unittest
 
 import pictures
-from tool_case import CIFAR, LABELS, MODEL, ToolCase
+from tool_case import CIFAR, LABELS, MODEL, ROOT, ToolCase
 
 # Where things are on a page: tools/contact_sheet.cpp.
 LEFT, TOP, CELL_WIDTH, CELL_HEIGHT, PICTURE, GAP = 60, 144, 546, 221, 170, 4
@@ -106,6 +106,17 @@ class Sheet(ToolCase):
         left, top = page.cell(0)
         self.assertTrue(any(max(pixel) < 80 for pixel in page.part(left + 2 * (PICTURE + GAP) + 14, top, 180, 30)))
 
+    def test_a_network_whose_scores_belong_to_no_place(self):
+        model = ROOT / "tests/golden/onnx/opset11_softmax.onnx"
+        path = self.image("0.png", 0)
+        process = self.check(self.tool("classify", "--model", model, "--sheet", "sheet.png", path), 0)
+        self.assertIn("--sheet: without the places: the network does not end in a global average", process.stderr)
+        self.assertGreater(len(set(Page(self.folder / "sheet.png").photo(0))), 50)
+        for options in (["--heatmap", "map.png"], ["--sheet", "other.png", "--class", "0"]):
+            process = self.check(self.tool("classify", "--model", model, *options, path), 3)
+            self.assertIn("does not end in a global average", process.stderr)
+        self.assertFalse((self.folder / "map.png").exists() or (self.folder / "other.png").exists())
+
     def test_usage(self):
         path = self.image("0.png", 0)
         for arguments, what in ((["--sheet", "sheet.jpg", path], "does not end in .png"),
@@ -113,6 +124,20 @@ class Sheet(ToolCase):
             self.assertIn(what, self.check(self.tool("classify", *arguments), 2).stderr)
         process = self.check(self.tool("classify", "--model", MODEL, "--sheet", "0.png/sheet.png", path), 1)
         self.assertIn("0.png", process.stderr)
+        self.assertEqual(process.stdout, "")
+        before = (self.folder / path).read_bytes()
+        self.assertIn("is one of the images", self.check(self.tool("classify", "--sheet", "./" + path, path), 2).stderr)
+        self.assertEqual((self.folder / path).read_bytes(), before)
+        for options in (["--crops", "ten"], ["--flip"], ["--scales", "32"], ["--model", MODEL, "--model", MODEL]):
+            self.assertIn("--sheet", self.check(self.tool("classify", *options, "--sheet", "sheet.png", path), 2).stderr)
+
+    def test_a_page_that_cannot_be_written_costs_no_results(self):
+        paths = [self.image("%d.png" % i, i % 8) for i in range(15)]
+        (self.folder / "sheet-2.png").mkdir()
+        process = self.check(self.tool("classify", "--json", "--sheet", "sheet.png", *paths, "--output", "r.jsonl"), 1)
+        self.assertIn("sheet-2.png", process.stderr)
+        self.assertEqual((self.folder / "r.jsonl").read_text().count("\n"), 15)
+        Page(self.folder / "sheet.png")
 
 
 if __name__ == "__main__":
