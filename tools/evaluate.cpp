@@ -205,14 +205,16 @@ Command add_evaluate(CLI::App& app) {
       ->type_name("FILE");
   parser->add_option("--json", options->json, "Write everything to FILE as JSON, whole or not at all")
       ->type_name("FILE");
-  parser
-      ->add_option("--html", options->html,
-                   "Write a page to FILE, with pictures of what it got most wrong: one file that needs no other")
-      ->type_name("FILE");
+  CLI::Option* html =
+      parser
+          ->add_option("--html", options->html,
+                       "Write a page to FILE, with pictures of what it got most wrong: one file that needs no other")
+          ->type_name("FILE");
   parser->add_option("--worst", options->worst, "With --html: how many pictures")
       ->check(CLI::Range(0, 1000).description(""))
       ->type_name("N")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(html);
   add_cache_option(*parser, options->cache);
   add_threads_option(*parser, options->threads);
   add_batch_option(*parser, options->batch, "Images that a thread takes at once, where there are as many");

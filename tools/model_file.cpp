@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* bundled_name = "resnet20-cifar10.safetensors";
 
+// A folder of that name is none.
 bool file_exists(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::exists(path, ignored) && !fs::is_directory(path, ignored);
 }
 
 template <class Open>

@@ -147,7 +147,10 @@ int pull_all(const PullOptions& options) {
   bool all_there = true;
   for (const WeightSet& set : wanted) try {
       pull(set, options, output);
-    } catch (const std::runtime_error& error) {  // Error, OutputError, TransferError
+    } catch (const TransferError& error) {
+      complain(set.name + ": " + error.what() + " (--from takes it from another address, or from a folder)");
+      all_there = false;
+    } catch (const std::runtime_error& error) {  // Error, OutputError
       complain(set.name + ": " + error.what());
       all_there = false;
     }
@@ -165,12 +168,14 @@ Command add_pull(CLI::App& app) {
       "uses them.");
   CLI::Option* names =
       parser->add_option("NAME", options->names, "Sets of weights: resnet50, or resnet50.imagenet1k_v1")->type_name("");
-  parser->add_flag("--list", options->list, "Tell which there are, and which of them are here")->excludes(names);
+  CLI::Option* list = parser->add_flag("--list", options->list, "Tell which there are, and which of them are here");
+  list->excludes(names);
   parser
       ->add_option("--from", options->from,
                    "Fetch from this folder or http(s) address, which has files of the same names, in place of the "
                    "publisher's [default: RESIDUA_MIRROR]")
-      ->type_name("URL|FOLDER");
+      ->type_name("URL|FOLDER")
+      ->excludes(list);
   parser
       ->add_option("--catalogue", options->catalogue,
                    "A catalogue of further weights, of your own (docs/pulling-weights.md) [default: RESIDUA_CATALOGUE]")

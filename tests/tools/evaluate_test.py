@@ -270,6 +270,7 @@ class Evaluate(ToolCase):
         self.assertIn("gone.tsv: cannot be opened", self.refused("--labels-file", "gone.tsv", "photos"))
         self.assertIn("gone: no such folder", self.refused("--labels-file", "labels.tsv", "gone"))
         self.refused("--labels-file", "labels.tsv")
+        self.assertIn("--html", self.refused("--labels-file", "labels.tsv", "--worst", "3", "photos"))
         for options in (("--json", "a", "--html", "./a"), ("--resume", "a", "--json", "a"), ("--html", "labels.tsv")):
             self.assertIn("as well", self.refused("--labels-file", "labels.tsv", *options, "photos"))
             self.assertFalse((self.folder / "a").exists())

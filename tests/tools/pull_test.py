@@ -196,6 +196,7 @@ class Pull(PullCase):
         for address in (self.server.address, "http://nowhere.invalid"):
             process = self.pull("--from", address, "tiny", code=1)
             self.assertRegex(process.stderr, r"tiny\.first: %s/%s: .*(onnect|resolve)" % (address, FILE))
+            self.assertIn("--from takes it from", process.stderr)
             self.expect_nothing()
         self.assertIn("ftp://here", self.pull("--from", "ftp://here", "tiny", code=1).stderr)
 
@@ -250,6 +251,7 @@ class Pull(PullCase):
         self.assertIn("residua pull --list", self.pull("resnet51", code=2).stderr)
         self.run_tool("pull", code=2)
         self.run_tool("pull", "--list", "tiny", code=2)
+        self.assertIn("--from", self.pull("--list", "--from", "anywhere", code=2).stderr)
 
 
 class Names(PullCase):
@@ -273,7 +275,10 @@ class Names(PullCase):
         (self.folder / "labels.txt").write_text("".join("own %d\n" % i for i in range(10)))
         own = self.run_tool("classify", "--json", "--model", "tiny", "--labels", "labels.txt", path).stdout
         self.assertEqual(json.loads(own)["top"][0]["label"][:4], "own ")
-        # A file of that name comes first.
+        # A file of that name comes first, a folder does not.
+        (self.folder / "tiny").mkdir()
+        self.assertEqual(self.run_tool("classify", "--json", "--model", "tiny", path).stdout, found)
+        (self.folder / "tiny").rmdir()
         (self.folder / "tiny").write_bytes(b"no model")
         self.run_tool("classify", "--model", "tiny", path, code=3)
 
