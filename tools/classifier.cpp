@@ -6,32 +6,46 @@
 #include <string>
 #include <utility>
 
-#include "tools/heat_map.h"
 #include "tools/image/image.h"
+#include "tools/image/resize.h"
 
 namespace residua::tool {
 
 struct Classifier::Seen {
   std::size_t place;         // among the group's images
   Image photo;               // as long as a view is of its own pixels
+  Image small;               // for a thumbnail
   std::vector<Views> views;  // one for each model
 };
 
+namespace {
+
+NetworkView network_view(const View& view) { return {view.shorter_side, view.image.width, view.image.height}; }
+
+}  // namespace
+
 Classifier::Classifier(std::span<const Model> models, const ClassifierOptions& options)
     : options_(options), classes_(static_cast<std::size_t>(models[0].info().classes)) {
-  MemberOptions member = options.member;
-  member.class_maps = options.heat_maps != nullptr;
   members_.reserve(models.size());
-  for (const Model& model : models) members_.emplace_back(model, member);
+  for (const Model& model : models) members_.emplace_back(model, options.member);
+}
+
+ClassMap Classifier::map_of(const ClassMaps& maps, const Outcome& outcome) const {
+  return map_of_class(maps.scores, maps.height, maps.width, options_.heat_map_class.value_or(outcome.guesses[0].index));
+}
+
+void Classifier::draw_thumbnail(const ClassMaps& maps, Seen& seen, Outcome& outcome) const {
+  Image evidence;
+  if (options_.member.class_maps)
+    evidence = draw_heat_map(seen.small, network_view(seen.views[0].list[0]), map_of(maps, outcome));
+  outcome.thumbnail = Thumbnail{std::move(seen.small), std::move(evidence)};
 }
 
 void Classifier::write_heat_map(const ClassMaps& maps, const View& view, Outcome& outcome) const {
-  const ClassMap map =
-      map_of_class(maps.scores, maps.height, maps.width, options_.heat_map_class.value_or(outcome.guesses[0].index));
   try {
-    const NetworkView seen{view.shorter_side, view.image.width, view.image.height};
     const std::string path = options_.heat_maps->path_for(outcome.path);
-    HeatMapFiles::write(path, encode_png(draw_heat_map(read_image(outcome.path), seen, map)));
+    const Image drawn = draw_heat_map(read_image(outcome.path), network_view(view), map_of(maps, outcome));
+    HeatMapFiles::write(path, encode_png(drawn));
     outcome.heat_map = path;
   } catch (const std::bad_alloc&) {
     outcome.error = "heat map: out of memory";
@@ -47,7 +61,8 @@ std::vector<Outcome> Classifier::classify(std::vector<ImageInput> images) {
     outcomes[i].path = std::move(images[i].path);
     try {
       if (!images[i].error.empty()) throw ImageError(images[i].error);
-      Seen seen{i, read_image(outcomes[i].path), {}};
+      Seen seen{i, read_image(outcomes[i].path), {}, {}};
+      if (options_.thumbnail_side > 0) seen.small = fitted(seen.photo, options_.thumbnail_side);
       for (const EnsembleMember& member : members_) seen.views.push_back(member.views_of(seen.photo));
       if (!options_.member.views.at_full_size()) seen.photo = {};
       good.push_back(std::move(seen));
@@ -81,6 +96,7 @@ std::vector<Outcome> Classifier::classify(std::vector<ImageInput> images) {
     for (const double sum : sums[i]) means.push_back(static_cast<float>(sum / static_cast<double>(members_.size())));
     for (const std::int32_t index : top_k(means, options_.top))
       outcome.guesses.push_back({index, means[static_cast<std::size_t>(index)]});
+    if (options_.thumbnail_side > 0) draw_thumbnail(answers[i].class_maps, good[i], outcome);
     if (options_.heat_maps) write_heat_map(answers[i].class_maps, good[i].views[0].list[0], outcome);
   }
   return outcomes;

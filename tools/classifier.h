@@ -9,6 +9,7 @@
 
 #include "residua/residua.hpp"
 #include "tools/ensemble_member.h"
+#include "tools/heat_map.h"
 #include "tools/heat_map_files.h"
 #include "tools/image_paths.h"
 #include "tools/outcome.h"
@@ -19,8 +20,10 @@ namespace residua::tool {
 struct ClassifierOptions {
   MemberOptions member = {};
   std::size_t top = 5;  // guesses an image
-  // Heat maps: where they go, and of which class; none: of the likeliest. For one model and one view an image.
+  // Heat maps, for one model and one view an image: where they go (member.class_maps must be asked for), how many
+  // pixels the longer side of thumbnails has (0: none), and whose evidence they show; none: the likeliest class's.
   const HeatMapFiles* heat_maps = nullptr;
+  int thumbnail_side = 0;
   std::optional<std::int32_t> heat_map_class = std::nullopt;
 };
 
@@ -38,7 +41,10 @@ class Classifier {
  private:
   struct Seen;  // an image that could be read
 
-  // Of an image that has guesses; reads the photo once more, since it may be large and others are before it.
+  // What heat maps of an image that has guesses are made of.
+  ClassMap map_of(const ClassMaps& maps, const Outcome& outcome) const;
+  void draw_thumbnail(const ClassMaps& maps, Seen& seen, Outcome& outcome) const;
+  // Reads the photo once more, since it may be large and others are before it.
   void write_heat_map(const ClassMaps& maps, const View& view, Outcome& outcome) const;
 
   const ClassifierOptions options_;

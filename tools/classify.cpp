@@ -66,6 +66,9 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
   throw UsageError("--class: " + not_one_class(labels, found, wanted) + "; a number from 0 on is understood as well");
 }
 
+// Whether the network's scores are averages over places of its images.
+bool knows_places(const Model& model) { return model.try_tensor("class_map").ok(); }
+
 ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options,
                                   std::optional<std::int32_t> of_class) {
   const std::string name =
@@ -75,10 +78,7 @@ ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& opt
     const auto label = model.label(*of_class);
     title = "Where " + name + " sees " + (label ? std::string(*label) : "class " + std::to_string(*of_class));
   }
-  return {options.sheet,
-          printable(title),
-          {.threads = options.threads, .tune = options.tune, .direct = options.direct},
-          of_class};
+  return {options.sheet, printable(title), knows_places(model), of_class};
 }
 
 // Classifies everything, in order. Returns whether every image could be.
@@ -95,15 +95,17 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
     for (const std::string& path : options.paths)
       if (is_same_file(options.sheet, path)) throw UsageError("--sheet: " + options.sheet + " is one of the images");
     sheet.emplace(model, sheet_options(model, options, heat_map_class));
-    if (!sheet->shows_evidence()) complain("--sheet: without the places: " + std::string(no_places));
+    if (!knows_places(model)) complain("--sheet: without the places: " + std::string(no_places));
   }
   ClassifierCrew crew({options.paths, STDIN_FILENO}, models,
                       {.member = {.batch = static_cast<std::size_t>(options.batch),
                                   .views = options.views,
                                   .tune = options.tune,
-                                  .direct = options.direct},
+                                  .direct = options.direct,
+                                  .class_maps = (heat_maps || sheet) && knows_places(model)},
                        .top = static_cast<std::size_t>(options.top),
                        .heat_maps = heat_maps ? &*heat_maps : nullptr,
+                       .thumbnail_side = sheet ? ContactSheet::thumbnail_side : 0,
                        .heat_map_class = heat_map_class},
                       threads);
 
@@ -187,7 +189,7 @@ int classify(ClassifyOptions options) {
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
-  if (!models[0].try_tensor("class_map")) {
+  if (!knows_places(models[0])) {
     if (!options.heat_map.empty()) throw ModelError("--heatmap: " + std::string(no_places));
     if (!options.heat_map_class.empty()) throw ModelError("--class: " + std::string(no_places));
   }

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <new>
-#include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include "tools/heat_map_files.h"
-#include "tools/image/resize.h"
 #include "tools/report.h"
 
 namespace residua::tool {
@@ -20,7 +17,7 @@ constexpr int page_width = 1240, page_height = 1754, margin = 60, gap = 28;
 constexpr int columns = 2, rows = 7, cells = columns * rows;
 constexpr int header_height = 84;
 constexpr int cell_width = (page_width - 2 * margin - (columns - 1) * gap) / columns;
-constexpr int picture_width = 170, picture_height = 170, picture_gap = 4;
+constexpr int picture_width = ContactSheet::thumbnail_side, picture_height = picture_width, picture_gap = 4;
 constexpr int cell_height = (page_height - 2 * margin - header_height) / rows;
 constexpr int guesses_shown = 3;
 
@@ -67,7 +64,6 @@ std::string page_path(const std::string& first, int page) {
 
 ContactSheet::ContactSheet(const Model& model, ContactSheetOptions options)
     : model_(model), options_(std::move(options)), large_(30), medium_(19), small_(15) {
-  if (const auto map = model.try_tensor("class_map")) painter_.emplace(model, options_.context, *map);
   first_page_.emplace(HeatMapFiles::open(options_.path));
 }
 
@@ -77,7 +73,7 @@ void ContactSheet::start_page() {
   const int width = page_width - 2 * margin;
   large_.draw(page_, margin, margin + 26, large_.fitted(options_.title, width), ink);
   const std::string legend =
-      !painter_           ? "The likeliest classes of each photo."
+      !options_.shows_evidence ? "The likeliest classes of each photo."
       : options_.of_class ? "On the right: where the network sees the class named above. Light and yellow is evidence; "
                             "the line encloses the strongest; gray was not shown to it."
                           : "On the right: where the network sees its likeliest class. Light and yellow is evidence; "
@@ -87,13 +83,9 @@ void ContactSheet::start_page() {
   ++pages_;
 }
 
-void ContactSheet::draw_photo(const Outcome& outcome, int left, int top) {
-  const int second = left + picture_width + picture_gap;
-  const Image photo = read_image(outcome.path);
-  const Image picture = fitted(photo, picture_width);
-  paste(page_, picture, left, top);
-  if (!painter_) return;
-  paste(page_, painter_->paint(photo, picture, options_.of_class.value_or(outcome.guesses[0].index)), second, top);
+void ContactSheet::draw_thumbnail(const Thumbnail& thumbnail, int left, int top) {
+  paste(page_, thumbnail.photo, left, top);
+  if (options_.shows_evidence) paste(page_, thumbnail.evidence, left + picture_width + picture_gap, top);
 }
 
 void ContactSheet::draw_guesses(const Outcome& outcome, int left, int top, int width) {
@@ -125,24 +117,17 @@ void ContactSheet::add(const Outcome& outcome) {
   const int left = margin + on_page_ % columns * (cell_width + gap);
   const int top = margin + header_height + on_page_ / columns * cell_height;
   ++on_page_;
-  const int beside = left + (painter_ ? 2 : 1) * (picture_width + picture_gap) + 14;
+  const int beside = left + (options_.shows_evidence ? 2 : 1) * (picture_width + picture_gap) + 14;
   const int beside_width = left + cell_width - beside;
   const std::string name = printable(std::filesystem::path(outcome.path).filename().string());
   small_.draw(page_, left, top + picture_height + 20, small_.fitted(name, cell_width), soft);
   fill(page_, left, top, picture_width, picture_height, backdrop);
-  if (painter_) fill(page_, left + picture_width + picture_gap, top, picture_width, picture_height, backdrop);
-  std::string error = outcome.error;
-  if (error.empty()) try {
-      draw_photo(outcome, left, top);
-    } catch (const std::bad_alloc&) {
-      error = "too large for the memory there is";
-    } catch (const std::runtime_error& failure) {  // it has vanished since
-      error = failure.what();
-    }
-  if (error.empty())
-    draw_guesses(outcome, beside, top, beside_width);
-  else
-    small_.draw(page_, beside, top + 18, small_.fitted(printable(error), beside_width), ink);
+  if (options_.shows_evidence)
+    fill(page_, left + picture_width + picture_gap, top, picture_width, picture_height, backdrop);
+  if (outcome.thumbnail) draw_thumbnail(*outcome.thumbnail, left, top);
+  if (!outcome.error.empty())
+    small_.draw(page_, beside, top + 18, small_.fitted(printable(outcome.error), beside_width), ink);
+  draw_guesses(outcome, beside, top, beside_width);
 }
 
 void ContactSheet::write_page() {

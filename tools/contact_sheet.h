@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "residua/residua.hpp"
-#include "tools/evidence_painter.h"
 #include "tools/font.h"
 #include "tools/image/image.h"
 #include "tools/outcome.h"
@@ -16,35 +15,34 @@
 namespace residua::tool {
 
 struct ContactSheetOptions {
-  std::string path;   // of the first page: "seen.png"; others are "seen-2.png", ...
-  std::string title;  // what is at the top of each page
-  ContextOptions context;
-  std::optional<std::int32_t> of_class;  // whose evidence is drawn; none: the likeliest of each image
+  std::string path;                      // of the first page: "seen.png"; others are "seen-2.png", ...
+  std::string title;                     // what is at the top of each page
+  bool shows_evidence = true;            // not for networks whose scores belong to no place
+  std::optional<std::int32_t> of_class;  // whose evidence it is; none: the likeliest of each image
 };
 
-// Takes outcomes one by one and writes a page when it is full, so that a long list needs no more memory than a short
-// one. For one thread.
+// Takes outcomes, with thumbnails, one by one and writes a page when it is full, so that a long list needs no more
+// memory than a short one. For one thread.
 class ContactSheet {
  public:
+  static constexpr int thumbnail_side = 170;  // in pixels
+
   // Throws std::runtime_error; OutputError where the first page cannot be written.
   ContactSheet(const Model& model, ContactSheetOptions options);
 
   // An image that failed has a place too, which says why. Throws OutputError where a page cannot be written.
   void add(const Outcome& outcome);
-  // Whether it shows where: not for networks whose scores belong to no place.
-  bool shows_evidence() const { return painter_.has_value(); }
   // Writes what has not been yet, and returns how many pages there are.
   int finish();
 
  private:
-  void draw_photo(const Outcome& outcome, int left, int top);
+  void draw_thumbnail(const Thumbnail& thumbnail, int left, int top);
   void draw_guesses(const Outcome& outcome, int left, int top, int width);
   void start_page();
   void write_page();
 
   const Model& model_;
   const ContactSheetOptions options_;
-  std::optional<EvidencePainter> painter_;
   const Font large_, medium_, small_;
   std::optional<OutputFile> first_page_;  // until it is written
   Image page_;
