@@ -119,11 +119,10 @@ EvaluationReport evaluate_model(const Model& model, const std::string& name, con
   const std::vector<std::string> labels = labels_of(model);
   report.set = options.labels_file.empty() ? read_class_folders(options.folder, labels)
                                            : read_labels_file(options.labels_file, options.folder, labels);
-  const EvaluationIdentity identity = identity_of(model, report.set);
-  report.weights_digest = identity.model;
+  report.weights_digest = model.weights_digest();
   std::optional<EvaluationState> state;
   if (!options.state.empty()) {
-    state.emplace(options.state, identity, report.set);
+    state.emplace(options.state, identity_of(model, report.set), report.set);
     report.judgements = state->found();
     report.from_state = report.judgements.size();
   }

@@ -28,7 +28,6 @@ constexpr int format_version = 2;
 std::string header_of(const EvaluationIdentity& identity) {
   return ordered_json{{"residua_evaluation", format_version},
                       {"model", identity.model},
-                      {"network", identity.network},
                       {"preprocessing", identity.preprocessing},
                       {"images", identity.images}}
              .dump() +
@@ -71,8 +70,8 @@ std::string difference(const std::string& found, const EvaluationIdentity& ours)
   const auto differs = [&](const char* key, const std::string& expected) {
     return header.value(key, ordered_json()) != expected;
   };
-  if (differs("model", ours.model)) return "is the state of another model (its weights have another digest)";
-  if (differs("network", ours.network)) return "is the state of another model (of the same weights, used otherwise)";
+  if (differs("model", ours.model))
+    return "is the state of another model (its weights or what is done with them differ)";
   if (differs("preprocessing", ours.preprocessing)) return "is the state of a model that prepares images otherwise";
   return "is the state of other images, or of other classes for them";
 }
@@ -90,8 +89,8 @@ EvaluationIdentity identity_of(const Model& model, const LabelledImages& set) {
                                       {"mean", three(info.mean)},
                                       {"std", three(info.standard_deviation)}};
   Sha256 network;
-  network.add(model.describe(RESIDUA_IMPORTED));
-  return {model.weights_digest(), network.finish(), preprocessing.dump(), digest_of(set)};
+  network.add(model.describe(RESIDUA_OPTIMIZED));
+  return {network.finish(), preprocessing.dump(), digest_of(set)};
 }
 
 void EvaluationState::fail(const char* what) const {

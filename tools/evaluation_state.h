@@ -13,13 +13,13 @@ namespace residua::tool {
 
 // What an evaluation is of. A state of another one is refused.
 struct EvaluationIdentity {
-  std::string model;          // SHA-256 of the weights
-  std::string network;        // SHA-256 of what is done with them, as text
+  std::string model;  // SHA-256 of the network after its passes, as text with digests of the weights: the same of a
+                      // model's file, of its packed file and of what `--cache` keeps
   std::string preprocessing;  // size, interpolation, mean, deviation
   std::string images;         // SHA-256 of the list of images and their classes
 };
 
-// Of the model's weights, its network and what it does to images.
+// Of the network and of what is done to its images.
 EvaluationIdentity identity_of(const Model& model, const LabelledImages& set);
 
 // A file of JSON lines: the identity, then one judgement a line. Each call of append() is one write at the end, so what

@@ -239,6 +239,17 @@ class Evaluate(ToolCase):
             self.assertIn("in use", self.refused(*options))
         self.check(self.tool("evaluate", *options), 0)
 
+    def test_a_model_is_itself_packed_and_out_of_the_cache(self):
+        self.labels_file(self.TRUTHS)
+        options = ("--labels-file", "labels.tsv", "--resume", "state.jsonl")
+        cache = {"XDG_CACHE_HOME": str(self.folder / "cache")}
+        self.report(*options)
+        self.report("--cache", "--labels-file", "labels.tsv", environment=cache)
+        self.assertTrue(any(path.is_file() for path in (self.folder / "cache").rglob("*")))
+        self.assertEqual(self.report("--cache", *options, environment=cache)["from_state"], 40)
+        self.check(self.tool("pack", "--model", MODEL, "--output", "packed.residua"), 0)
+        self.assertEqual(self.report("--model", "packed.residua", *options)["from_state"], 40)
+
     def test_images_that_fail_count_nowhere_and_are_tried_again(self):
         self.labels_file(self.TRUTHS)
         good = (self.folder / "photos/7.png").read_bytes()
