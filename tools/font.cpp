@@ -1,6 +1,7 @@
 #include "tools/font.h"
 
 #include <ft2build.h>
+#include <cstdint>
 
 #include <cmath>
 #include <cstddef>
@@ -22,6 +23,9 @@ extern const unsigned char residua_font_end[];
 
 namespace residua::tool {
 namespace {
+
+// As a number: to the compiler, begin and end are two arrays, whose pointers have no difference.
+std::uintptr_t address_of(const unsigned char* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
 
 constexpr char32_t unknown = 0xFFFD;
 
@@ -73,7 +77,7 @@ struct Font::Face {
 };
 
 Font::Font(int pixels) : face_(std::make_unique<Face>()) {
-  const auto size = static_cast<FT_Long>(residua_font_end - residua_font_begin);
+  const auto size = static_cast<FT_Long>(address_of(residua_font_end) - address_of(residua_font_begin));
   if (FT_Init_FreeType(&face_->library) != 0 ||
       FT_New_Memory_Face(face_->library, residua_font_begin, size, 0, &face_->face) != 0 ||
       FT_Set_Pixel_Sizes(face_->face, 0, static_cast<FT_UInt>(pixels)) != 0)
