@@ -1,10 +1,10 @@
 #include "tools/font.h"
 
 #include <ft2build.h>
-#include <cstdint>
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include FT_FREETYPE_H
 
