@@ -1,6 +1,7 @@
 #include "tools/class_names.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tools/report.h"
 
@@ -25,14 +26,6 @@ bool lists(std::string_view label, std::string_view name) {
   return false;
 }
 
-using Means = bool (*)(std::string_view label, std::string_view name);
-constexpr Means ways[] = {
-    [](std::string_view label, std::string_view name) { return label == name; },
-    [](std::string_view label, std::string_view name) { return lower_case(label) == lower_case(name); },
-    [](std::string_view label, std::string_view name) { return lists(label, name); },
-    [](std::string_view label, std::string_view name) { return lists(lower_case(label), lower_case(name)); },
-};
-
 }  // namespace
 
 std::vector<std::string> labels_of(const Model& model) {
@@ -43,14 +36,18 @@ std::vector<std::string> labels_of(const Model& model) {
 }
 
 std::vector<std::int32_t> classes_called(const std::vector<std::string>& labels, std::string_view name) {
-  const std::string wanted = with_blanks(name);
-  for (const Means means : ways) {
-    std::vector<std::int32_t> found;
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      if (!labels[i].empty() && means(with_blanks(labels[i]), wanted)) found.push_back(static_cast<std::int32_t>(i));
-    if (!found.empty()) return found;
+  const std::string wanted = with_blanks(name), wanted_small = lower_case(wanted);
+  std::array<std::vector<std::int32_t>, 4> found;  // by each way that is not an earlier one
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i].empty()) continue;
+    const std::string label = with_blanks(labels[i]), small = lower_case(label);
+    const std::array means = {label == wanted, small == wanted_small, lists(label, wanted), lists(small, wanted_small)};
+    const auto way = std::find(means.begin(), means.end(), true);
+    if (way != means.end())
+      found[static_cast<std::size_t>(way - means.begin())].push_back(static_cast<std::int32_t>(i));
   }
-  return {};
+  const auto best = std::find_if(found.begin(), found.end(), [](const auto& classes) { return !classes.empty(); });
+  return best == found.end() ? std::vector<std::int32_t>() : *best;
 }
 
 std::string not_one_class(const std::vector<std::string>& labels, const std::vector<std::int32_t>& found,

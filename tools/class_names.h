@@ -14,10 +14,11 @@ namespace residua::tool {
 std::vector<std::string> labels_of(const Model& model);
 
 // The classes that `name` means; blanks may be underscores, as in folders' names. Of four ways to mean one, the first
-// by which there is any: the whole label, letter by letter ("cardigan", a jacket); the whole label, letters large or
-// small
-// ("Cardigan", the dog as well); a label that lists it between commas ("tabby" of "tabby, tabby cat"), letter by
-// letter; the same, large or small.
+// by which there is any:
+//   the whole label, letter by letter: "cardigan", a jacket
+//   the whole label, letters large or small: "Cardigan", a dog, as well
+//   a label that lists it between commas, letter by letter: "tabby" of "tabby, tabby cat"
+//   the same, large or small
 std::vector<std::int32_t> classes_called(const std::vector<std::string>& labels, std::string_view name);
 
 // Why classes_called() found not one class: "no class is called 'unicorn'", or

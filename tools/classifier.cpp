@@ -6,8 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "tools/heat_map.h"
 #include "tools/image/image.h"
 #include "tools/image/resize.h"
+#include "tools/output_file.h"
 
 namespace residua::tool {
 
@@ -18,34 +20,31 @@ struct Classifier::Seen {
   std::vector<Views> views;  // one for each model
 };
 
-namespace {
-
-NetworkView network_view(const View& view) { return {view.shorter_side, view.image.width, view.image.height}; }
-
-}  // namespace
-
 Classifier::Classifier(std::span<const Model> models, const ClassifierOptions& options)
     : options_(options), classes_(static_cast<std::size_t>(models[0].info().classes)) {
   members_.reserve(models.size());
   for (const Model& model : models) members_.emplace_back(model, options.member);
 }
 
-ClassMap Classifier::map_of(const ClassMaps& maps, const Outcome& outcome) const {
-  return map_of_class(maps.scores, maps.height, maps.width, options_.heat_map_class.value_or(outcome.guesses[0].index));
-}
-
-void Classifier::draw_thumbnail(const ClassMaps& maps, Seen& seen, Outcome& outcome) const {
-  Image evidence;
-  if (options_.member.class_maps)
-    evidence = draw_heat_map(seen.small, network_view(seen.views[0].list[0]), map_of(maps, outcome));
-  outcome.thumbnail = Thumbnail{std::move(seen.small), std::move(evidence)};
-}
-
-void Classifier::write_heat_map(const ClassMaps& maps, const View& view, Outcome& outcome) const {
+void Classifier::draw(const ClassMaps& maps, Seen& seen, Outcome& outcome) const {
   try {
+    const View& view = seen.views[0].list[0];
+    const NetworkView network_view{view.shorter_side, view.image.width, view.image.height};
+    const auto evidence_on = [&](const Image& photo) {
+      const std::int32_t of_class = options_.heat_map_class.value_or(outcome.guesses[0].index);
+      return draw_heat_map(photo, network_view, map_of_class(maps.scores, maps.height, maps.width, of_class));
+    };
+    if (options_.thumbnail_side > 0) {
+      Image evidence = options_.member.class_maps ? evidence_on(seen.small) : Image();
+      outcome.thumbnail = Thumbnail{std::move(seen.small), std::move(evidence)};
+    }
+    if (!options_.heat_maps) return;
     const std::string path = options_.heat_maps->path_for(outcome.path);
-    const Image drawn = draw_heat_map(read_image(outcome.path), network_view(view), map_of(maps, outcome));
-    HeatMapFiles::write(path, encode_png(drawn));
+    // Read once more: it may be large, and others are before it.
+    const std::string drawn = encode_png(evidence_on(read_image(outcome.path)));
+    OutputFile file = OutputFile::with_folders(path);
+    file.write(drawn);
+    file.finish();
     outcome.heat_map = path;
   } catch (const std::bad_alloc&) {
     outcome.error = "heat map: out of memory";
@@ -96,8 +95,7 @@ std::vector<Outcome> Classifier::classify(std::vector<ImageInput> images) {
     for (const double sum : sums[i]) means.push_back(static_cast<float>(sum / static_cast<double>(members_.size())));
     for (const std::int32_t index : top_k(means, options_.top))
       outcome.guesses.push_back({index, means[static_cast<std::size_t>(index)]});
-    if (options_.thumbnail_side > 0) draw_thumbnail(answers[i].class_maps, good[i], outcome);
-    if (options_.heat_maps) write_heat_map(answers[i].class_maps, good[i].views[0].list[0], outcome);
+    if (options_.heat_maps || options_.thumbnail_side > 0) draw(answers[i].class_maps, good[i], outcome);
   }
   return outcomes;
 }

@@ -9,7 +9,6 @@
 
 #include "residua/residua.hpp"
 #include "tools/ensemble_member.h"
-#include "tools/heat_map.h"
 #include "tools/heat_map_files.h"
 #include "tools/image_paths.h"
 #include "tools/outcome.h"
@@ -41,11 +40,8 @@ class Classifier {
  private:
   struct Seen;  // an image that could be read
 
-  // What heat maps of an image that has guesses are made of.
-  ClassMap map_of(const ClassMaps& maps, const Outcome& outcome) const;
-  void draw_thumbnail(const ClassMaps& maps, Seen& seen, Outcome& outcome) const;
-  // Reads the photo once more, since it may be large and others are before it.
-  void write_heat_map(const ClassMaps& maps, const View& view, Outcome& outcome) const;
+  // The thumbnail and the heat map, as far as they are asked for, of an image that has guesses.
+  void draw(const ClassMaps& maps, Seen& seen, Outcome& outcome) const;
 
   const ClassifierOptions options_;
   std::vector<EnsembleMember> members_;

@@ -66,10 +66,7 @@ std::int32_t class_of(const Model& model, const std::string& wanted) {
   throw UsageError("--class: " + not_one_class(labels, found, wanted) + "; a number from 0 on is understood as well");
 }
 
-// Whether the network's scores are averages over places of its images.
-bool knows_places(const Model& model) { return model.try_tensor("class_map").ok(); }
-
-ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options,
+ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& options, bool knows_places,
                                   std::optional<std::int32_t> of_class) {
   const std::string name =
       options.bundled ? "the demonstration model" : std::filesystem::path(options.models[0]).filename().string();
@@ -78,12 +75,16 @@ ContactSheetOptions sheet_options(const Model& model, const ClassifyOptions& opt
     const auto label = model.label(*of_class);
     title = "Where " + name + " sees " + (label ? std::string(*label) : "class " + std::to_string(*of_class));
   }
-  return {options.sheet, printable(title), knows_places(model), of_class};
+  return {options.sheet, printable(title), knows_places, of_class};
 }
 
 // Classifies everything, in order. Returns whether every image could be.
 bool classify_all(const std::vector<Model>& models, const ClassifyOptions& options, OutputFile& output) {
   const Model& model = labelled_model(models);
+  // Whether scores are averages over places of an image.
+  const bool knows_places = model.try_tensor("class_map").ok();
+  if (!knows_places && !options.heat_map.empty()) throw ModelError("--heatmap: " + std::string(no_places));
+  if (!knows_places && !options.heat_map_class.empty()) throw ModelError("--class: " + std::string(no_places));
   const int budget = cpu_budget();
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? std::min(options.threads, budget) : budget);
   std::optional<HeatMapFiles> heat_maps;
@@ -94,15 +95,15 @@ bool classify_all(const std::vector<Model>& models, const ClassifyOptions& optio
   if (!options.sheet.empty()) {
     for (const std::string& path : options.paths)
       if (is_same_file(options.sheet, path)) throw UsageError("--sheet: " + options.sheet + " is one of the images");
-    sheet.emplace(model, sheet_options(model, options, heat_map_class));
-    if (!knows_places(model)) complain("--sheet: without the places: " + std::string(no_places));
+    sheet.emplace(model, sheet_options(model, options, knows_places, heat_map_class));
+    if (!knows_places) complain("--sheet: without the places: " + std::string(no_places));
   }
   ClassifierCrew crew({options.paths, STDIN_FILENO}, models,
                       {.member = {.batch = static_cast<std::size_t>(options.batch),
                                   .views = options.views,
                                   .tune = options.tune,
                                   .direct = options.direct,
-                                  .class_maps = (heat_maps || sheet) && knows_places(model)},
+                                  .class_maps = (heat_maps || sheet) && knows_places},
                        .top = static_cast<std::size_t>(options.top),
                        .heat_maps = heat_maps ? &*heat_maps : nullptr,
                        .thumbnail_side = sheet ? ContactSheet::thumbnail_side : 0,
@@ -189,10 +190,6 @@ int classify(ClassifyOptions options) {
     }() + ")");
   }
   OutputFile output = options.output.empty() ? OutputFile::standard_output() : OutputFile(options.output);
-  if (!knows_places(models[0])) {
-    if (!options.heat_map.empty()) throw ModelError("--heatmap: " + std::string(no_places));
-    if (!options.heat_map_class.empty()) throw ModelError("--class: " + std::string(no_places));
-  }
   const bool all_done = classify_all(models, options, output);
   output.finish();
   return all_done ? all_well : some_inputs_failed;

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "tools/heat_map_files.h"
 #include "tools/report.h"
 
 namespace residua::tool {
@@ -64,7 +63,7 @@ std::string page_path(const std::string& first, int page) {
 
 ContactSheet::ContactSheet(const Model& model, ContactSheetOptions options)
     : model_(model), options_(std::move(options)), large_(30), medium_(19), small_(15) {
-  first_page_.emplace(HeatMapFiles::open(options_.path));
+  next_page_.emplace(OutputFile::with_folders(options_.path));
 }
 
 void ContactSheet::start_page() {
@@ -137,10 +136,10 @@ void ContactSheet::write_page() {
     page_.height = margin + header_height + used_rows * cell_height + margin / 2;
     page_.rgb.resize(static_cast<std::size_t>(page_.height) * page_width * 3);
   }
-  if (!first_page_) return HeatMapFiles::write(page_path(options_.path, pages_), encode_png(page_));
-  first_page_->write(encode_png(page_));
-  first_page_->finish();
-  first_page_.reset();
+  if (!next_page_) next_page_.emplace(page_path(options_.path, pages_));
+  next_page_->write(encode_png(page_));
+  next_page_->finish();
+  next_page_.reset();
 }
 
 int ContactSheet::finish() {

@@ -44,7 +44,7 @@ class ContactSheet {
   const Model& model_;
   const ContactSheetOptions options_;
   const Font large_, medium_, small_;
-  std::optional<OutputFile> first_page_;  // until it is written
+  std::optional<OutputFile> next_page_;  // the first from the start on: whether it can be written is known then
   Image page_;
   int on_page_ = 0;
   int pages_ = 0;

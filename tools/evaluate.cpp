@@ -140,7 +140,8 @@ void check_places(const EvaluateOptions& options) {
                                                                {"--resume", &options.state},
                                                                {"--json", &options.json},
                                                                {"--html", &options.html}};
-  for (std::size_t i = 2; i < std::size(places); ++i)
+  constexpr std::size_t first_written = 2;
+  for (std::size_t i = first_written; i < std::size(places); ++i)
     for (std::size_t k = 0; k < i; ++k)
       if (is_same_file(*places[i].second, *places[k].second))
         throw UsageError(std::string(places[i].first) + ": " + *places[i].second + " is the file of " +

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tools/command.h"
+#include "tools/output_file.h"
 #include "tools/report.h"
 
 namespace residua::tool {
@@ -26,20 +27,6 @@ std::string HeatMapFiles::path_for(const std::string& image) const {
   for (const auto& part : std::filesystem::path(image).lexically_normal().relative_path())
     path /= part == ".." ? std::filesystem::path("__") : part;
   return path.string() + ".png";
-}
-
-OutputFile HeatMapFiles::open(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) throw OutputError(folder.string() + ": cannot be made: " + error.message());
-  return OutputFile(path);
-}
-
-void HeatMapFiles::write(const std::string& path, const std::string& bytes) {
-  OutputFile file = open(path);
-  file.write(bytes);
-  file.finish();
 }
 
 }  // namespace residua::tool

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "tools/output_file.h"
-
 namespace residua::tool {
 
 // One PNG file for one image, or a folder in which each image's map stands under the image's own path:
@@ -18,9 +16,6 @@ class HeatMapFiles {
   HeatMapFiles(std::string target, const std::vector<std::string>& arguments);
 
   std::string path_for(const std::string& image) const;
-  // With the folders on the way. Throws OutputError. Several threads may write, each another path.
-  static OutputFile open(const std::string& path);
-  static void write(const std::string& path, const std::string& bytes);
 
  private:
   std::string target_;

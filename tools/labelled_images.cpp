@@ -4,7 +4,9 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <numeric>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -110,25 +112,26 @@ std::vector<std::string> folders_in(const std::string& folder) {
 // The class of each folder.
 std::vector<std::int32_t> classes_of(const std::vector<std::string>& folders, const std::string& folder,
                                      const std::vector<std::string>& labels) {
-  ClassReader reader(labels);
   const auto is_a_class = [&](const std::string& name) {
     return number_of(name) || !classes_called(labels, name).empty();
   };
-  const auto stranger = std::find_if_not(folders.begin(), folders.end(), is_a_class);
-  const bool all_strange = std::none_of(folders.begin(), folders.end(), is_a_class);
+  std::vector<std::string> strangers;
+  std::remove_copy_if(folders.begin(), folders.end(), std::back_inserter(strangers), is_a_class);
   std::vector<std::int32_t> classes;
-  for (std::size_t i = 0; i < folders.size(); ++i) {
-    if (stranger == folders.end())
-      classes.push_back(reader.read(folders[i], folder + "/" + folders[i]));
-    else if (all_strange && folders.size() == labels.size())
-      classes.push_back(static_cast<std::int32_t>(i));
-    else
-      throw UsageError(folder + ": the folder '" + printable(*stranger) + "' is no label and no number of a class" +
-                       (all_strange ? ", and " + std::to_string(folders.size()) + " folders are not the model's " +
-                                          std::to_string(labels.size()) + " classes in order"
-                                    : ", as others are") +
-                       ": give --labels-file, or --labels");
+  if (strangers.empty()) {
+    ClassReader reader(labels);
+    for (const std::string& name : folders) classes.push_back(reader.read(name, folder + "/" + name));
+    return classes;
   }
+  const bool all_strange = strangers.size() == folders.size();
+  if (!all_strange || folders.size() != labels.size())
+    throw UsageError(folder + ": the folder '" + printable(strangers[0]) + "' is no label and no number of a class" +
+                     (all_strange ? ", and " + std::to_string(folders.size()) + " folders are not the model's " +
+                                        std::to_string(labels.size()) + " classes in order"
+                                  : ", as others are") +
+                     ": give --labels-file, or --labels");
+  classes.resize(folders.size());
+  std::iota(classes.begin(), classes.end(), 0);
   return classes;
 }
 

@@ -23,8 +23,7 @@ struct LabelledImages {
 
 // A line an image: file (in `folder`), class (its number from 0 on, or its label), and a name of the class where there
 // is one; with tabs between them, or file and class with a blank. A first line that names no image and no class is a
-// heading.
-// Throws UsageError with file and line.
+// heading. Throws UsageError with file and line.
 LabelledImages read_labels_file(const std::string& file, const std::string& folder,
                                 const std::vector<std::string>& labels);
 

@@ -116,6 +116,14 @@ OutputFile::OutputFile(const std::string& path) : name_(path) {
   if (exists) static_cast<void>(fchmod(descriptor_, existing.st_mode & 07777) == 0);
 }
 
+OutputFile OutputFile::with_folders(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) throw OutputError(folder.string() + ": cannot be made: " + error.message());
+  return OutputFile(path);
+}
+
 OutputFile OutputFile::standard_output() {
   OutputFile file;
   file.descriptor_ = STDOUT_FILENO;
@@ -177,12 +185,6 @@ void OutputFile::finish() {
 
 bool OutputFile::is_terminal() const { return isatty(descriptor_) == 1; }
 
-void guard_mapped_files() {
-  struct sigaction action {};
-  action.sa_handler = end_without_the_file;
-  static_cast<void>(sigaction(SIGBUS, &action, nullptr));
-}
-
 bool is_same_file(const std::string& a, const std::string& b) {
   namespace fs = std::filesystem;
   if (a.empty() || b.empty()) return false;
@@ -191,6 +193,12 @@ bool is_same_file(const std::string& a, const std::string& b) {
   const fs::path one = fs::weakly_canonical(fs::absolute(a, failed), failed);
   const fs::path other = fs::weakly_canonical(fs::absolute(b, failed), failed);
   return !one.empty() && one == other;
+}
+
+void guard_mapped_files() {
+  struct sigaction action {};
+  action.sa_handler = end_without_the_file;
+  static_cast<void>(sigaction(SIGBUS, &action, nullptr));
 }
 
 void guard_standard_streams() {

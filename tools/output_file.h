@@ -23,6 +23,8 @@ class OutputFile {
  public:
   // Creates the file's temporary stand-in, and so finds at once whether the folder can be written. Throws OutputError.
   explicit OutputFile(const std::string& path);
+  // The same, and makes the folders on the way. Throws OutputError.
+  static OutputFile with_folders(const std::string& path);
   static OutputFile standard_output();
 
   OutputFile(OutputFile&& other) noexcept;

@@ -9,6 +9,7 @@ Exits 1 when something was found."""
 
 import argparse
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
@@ -22,14 +23,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEPT_SECONDS = 60 * 24 * 3600
 
 
-def compiler_of(command):
-    """The compile command's arguments, from the compiler on."""
+def compiler_and_arguments(command):
+    """Of a compile command: the compiler first, without ccache."""
     arguments = shlex.split(command)
     while pathlib.Path(arguments[0]).name == "ccache":
         arguments.pop(0)
     return arguments
 
 
+@functools.cache
 def own_headers(compiler):
     """Where the compiler keeps its own headers: clang-tidy has all of those itself but omp.h."""
     return subprocess.run([compiler, "-print-file-name=include"], capture_output=True, text=True, check=True).stdout.strip()
@@ -37,7 +39,7 @@ def own_headers(compiler):
 
 def preprocessing(command):
     """The compile command as one that writes the preprocessed text, comments kept, to standard output."""
-    arguments = compiler_of(command)
+    arguments = compiler_and_arguments(command)
     kept, skip = [], False
     for argument in arguments:
         if skip or argument in ("-c", "-MD", "-MMD"):
@@ -91,7 +93,7 @@ def main():
         if known.exists():
             known.touch()
             return None
-        headers = own_headers(compiler_of(entries[0]["command"])[0])
+        headers = own_headers(compiler_and_arguments(entries[0]["command"])[0])
         run = subprocess.run([options.clang_tidy, "--quiet", "-p", options.build, f"--extra-arg=-idirafter{headers}", path],
                              capture_output=True, text=True)
         if run.returncode != 0:
