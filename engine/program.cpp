@@ -35,9 +35,10 @@ std::int64_t rows_of_image(const Graph& one_image, const Node& node) {
 
 // The images that nodes [first, end) should take at a time: each weight that is read from memory should meet so many
 // rows that multiplying outweighs reading, as long as the activations stay in the caches. (r rows are r / 2
-// operations a byte; memory gives a core some gigabytes a second, and a core does some tens of operations meanwhile.)
-std::int64_t wanted_images(const Graph& one_image, std::size_t first, std::size_t end) {
-  constexpr std::int64_t enough_rows = 48;
+// operations a byte; memory gives a core some gigabytes a second, and a core does some tens of operations meanwhile, or
+// some hundreds where it starts two wide multiply-adds a cycle.)
+std::int64_t wanted_images(const Graph& one_image, std::size_t first, std::size_t end, bool loads_bind_products) {
+  const std::int64_t enough_rows = loads_bind_products ? 160 : 48;
   const auto cached_weights = static_cast<std::int64_t>(caches().level2 / sizeof(float) / 4);
   std::int64_t images = 1, largest = 1;
   for (std::size_t i = first; i < end; ++i) {
@@ -64,13 +65,13 @@ std::int64_t even_pass(std::int64_t batch, std::int64_t images) {
 }
 
 // The stretches of the throughput schedule. Images never become fewer on the way: tensors shrink and weights grow.
-std::vector<Stretch> cut(const Graph& one_image, const ProgramKey& key) {
+std::vector<Stretch> cut(const Graph& one_image, const ProgramKey& key, const kernels::KernelTable& kernels) {
   std::vector<std::size_t> places = graph::places_to_cut(one_image);
   places.push_back(one_image.nodes.size());
   std::vector<Stretch> stretches;
   std::size_t first = 0;
   for (std::size_t end : places) {
-    std::int64_t images = std::min(wanted_images(one_image, first, end), key.batch);
+    std::int64_t images = std::min(wanted_images(one_image, first, end, kernels.loads_bind_products), key.batch);
     if (!stretches.empty()) images = std::max(images, stretches.back().images);
     images = even_pass(key.batch, images);
     if (!stretches.empty() && stretches.back().images == images)
@@ -89,12 +90,13 @@ bool is_plain(const Graph& graph) {
          });
 }
 
-graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const ProgramKey& key) {
+graph::Result<std::vector<Stretch>> stretches_for(const Graph& optimized, const ProgramKey& key,
+                                                  const kernels::KernelTable& kernels) {
   const Stretch whole{0, optimized.nodes.size(), key.whole_images ? 1 : key.batch};
   if (!key.whole_images || key.batch == 1 || !is_plain(optimized)) return std::vector{whole};
   const graph::Shape& declared = optimized.tensor(optimized.inputs.at(0)).shape;
   RESIDUA_ASSIGN(const Graph one_image, graph::with_input_shape(optimized, {1, declared.at(1), key.height, key.width}));
-  return cut(one_image, key);
+  return cut(one_image, key, kernels);
 }
 
 // The shape of one image's part of output `index` of `plan`.
@@ -138,7 +140,7 @@ graph::Result<std::shared_ptr<const Program>> make_program(const Graph& offered,
   selection.direct = key.direct;
   const Graph wanted = with_outputs(offered, key.outputs);
   program->outputs.resize(wanted.outputs.size());
-  RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(wanted, key));
+  RESIDUA_ASSIGN(const std::vector<Stretch> stretches, stretches_for(wanted, key, kernels));
   std::int64_t height = key.height, width = key.width;
   for (const Stretch& stretch : stretches) {
     const bool alone = key.whole_images && stretch.images == 1;

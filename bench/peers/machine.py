@@ -10,8 +10,10 @@ ZEN = ((0x17, 0x00, 0x2F, "Zen"), (0x17, 0x30, 0xFF, "Zen 2"), (0x19, 0x00, 0x0F
 SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 
 
-def microarchitecture(vendor, family, model):
-    """Of AMD's CPUs; "" for others, whose names tell."""
+def microarchitecture(vendor, family, model, sets):
+    """Of AMD's CPUs, and of Intel's that have matrix instructions; "" for others, whose names tell."""
+    if vendor == "GenuineIntel" and "amx_tile" in sets:
+        return "AMX"
     if vendor != "AuthenticAMD":
         return ""
     return next((name for of, first, last, name in ZEN if family == of and first <= model <= last), "")
@@ -30,9 +32,10 @@ def describe(threads):
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines()) if key.strip()}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cpu = fields.get("model name", platform.processor() or "unknown")
-    core = microarchitecture(fields.get("vendor_id"), int(fields.get("cpu family", 0)), int(fields.get("model", 0)))
+    sets = [name for name in SETS if name in fields.get("flags", "").split()]
+    core = microarchitecture(fields.get("vendor_id"), int(fields.get("cpu family", 0)), int(fields.get("model", 0)), sets)
     return {"cpu": cpu, "core": core, "cpus": len(os.sched_getaffinity(0)), "threads": threads,
-            "instruction_sets": [name for name in SETS if name in fields.get("flags", "").split()],
+            "instruction_sets": sets,
             "memory_gb": round(memory, 1), "system": f"{platform.system()} {platform.release()}",
             "python": platform.python_version(), "slug": slug(cpu, core, threads)}
 

@@ -116,7 +116,7 @@ struct Work {
   Blocking blocking;
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
-  bool asks_ahead;  // for weights that come from beyond the level 2 cache, while products go on
+  bool asks_ahead;  // for the next block's weights, while products go on
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
 
@@ -246,9 +246,10 @@ std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<con
 Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution) {
   const auto work = std::make_shared<Work>();
   work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
-  // Where weights serve few rows, nothing is faster than reading them.
+  // Even weights that stay in the cache have left it for other layers' since the last run. Where they serve few rows,
+  // nothing is faster than reading them.
   constexpr std::int64_t fewest_rows = 8;
-  work->asks_ahead = !stays_in_cache(convolution) && convolution.rows >= fewest_rows;
+  work->asks_ahead = convolution.rows >= fewest_rows;
   const ChannelBlocks& channels = convolution.channels;
   work->weights =
       request.packed.get(request.input(weight_input),

@@ -28,11 +28,11 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
   return (channels.block_inputs + lanes - 1) / lanes * lanes;
 }
 
-// The products of one position, of all blocks. Where slices pay, each serves all blocks from the level 1 cache, and the
-// first block asks for the next slice on the way.
+// The products of one position, of all blocks. Where slices pay, each serves all blocks from the level 1 cache. With
+// `asks_ahead` the products tell the cache of the next slice on the way.
 void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
                        std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
-                       float* sums) {
+                       bool asks_ahead, float* sums) {
   const std::int64_t lanes = products.lanes, width = vectors * lanes, positions = tiling.scheme.positions;
   const std::int64_t slice = products.slice_chunks > 0 ? std::min<std::int64_t>(products.slice_chunks, chunks) : chunks;
   const int last = tiling.scheme.weight_positions() - 1, at = tiling.scheme.at[position].weights;
@@ -40,15 +40,15 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
     // A block's weights end with the last position's.
-    const float* upcoming = products.slice_chunks == 0 || at == last ? nullptr : slice_weights + floats;
+    UpcomingLines lines(asks_ahead && at != last ? slice_weights + floats : nullptr, width, blocks.size());
     float* block_sums = sums;
     for (const RowBlock& block : blocks) {
       const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);
+      const float* upcoming = lines.next();
       if (rows > 0)
         products.multiply({block.panels + (position * block.count * chunks + chunk * rows) * lanes, slice_weights,
                            count, chunk > 0, upcoming},
                           rows, vectors, block_sums + (position * block.count + first) * width);
-      upcoming = nullptr;
       block_sums += positions * block.count * width;
     }
     slice_weights += floats;
@@ -105,6 +105,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   const WinogradTiling tiling = make_winograd_tiling(scheme, g);
   const std::int64_t depth = depth_of(request, channels), chunks = depth / products.lanes, width = channels.width;
   const int vectors = static_cast<int>(channels.vectors);
+  const bool asks_ahead = products.slice_chunks > 0 || request.kernels.loads_bind_products;
   const bool relu =
       graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
 
@@ -133,7 +134,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
       multiply_compact(products, tiling, blocks, column.weights, chunks, vectors, sums);
     else
       for (int p = 0; p < positions; ++p)
-        multiply_position(products, tiling, p, blocks, column.weights, chunks, vectors, sums);
+        multiply_position(products, tiling, p, blocks, column.weights, chunks, vectors, asks_ahead, sums);
     // The target's bias starts at channel 0.
     const kernels::WinogradTarget target{tensors.output, tensors.residual, column.bias - column.index * width, relu};
     for (const RowBlock& block : blocks) {

@@ -1,6 +1,6 @@
 // Bodies of the matrix products, included once by each instruction set's file inside its anonymous namespace, after
 // `Vector`; `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor; `slice_chunks`;
-// `unrolled_lanes`; `folds_broadcasts`; and add_product(factor, weight, sum).
+// `unrolled_lanes`; and add_product(factor, weight, sum).
 
 constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
@@ -38,32 +38,53 @@ struct WeightTerms {
   }
 };
 
+struct NoLines {
+  void fetch() noexcept {}
+};
+
+// Where outputs go and residuals come from, row by row. `fetch` asks for those of one more row: into the first level,
+// since the next thing that happens to them is that they are written, or read.
+template <int vectors>
+struct TargetLines {
+  const float *output, *residual;
+  std::int64_t stride;
+  int rows;
+
+  void fetch() noexcept {
+    constexpr int line = 64 / sizeof(float);
+    if (rows-- <= 0) return;
+#pragma GCC unroll 4
+    for (int at = 0; at < vectors * lanes; at += line) __builtin_prefetch(output + at, 1);
+    output += stride;
+    if (residual == nullptr) return;
+#pragma GCC unroll 4
+    for (int at = 0; at < vectors * lanes; at += line) __builtin_prefetch(residual + at, 0);
+    residual += stride;
+  }
+};
+
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
 // weights is loaded once a depth and serves all rows. Each factor is broadcast once and serves all vectors: with
-// AVX-512, 44 instructions with 16 loads for 28 multiply-adds. Multiply-adds could all broadcast for themselves, 30
-// instructions with 30 loads; half of the rows do, since a core that lends its other hardware thread to someone else
-// has neither the instructions nor the loads to spare.
-template <int rows, int vectors, bool looks_ahead = false, class Weights>
+// AVX-512, 44 instructions with 16 loads for 28 multiply-adds.
+template <int rows, int vectors, bool looks_ahead = false, class Weights, class Lines = NoLines>
 [[gnu::always_inline]] inline void accumulate(const float* panel, Weights weights, std::int64_t chunks,
                                               Vector (&sums)[rows][vectors],
-                                              [[maybe_unused]] const float* upcoming = nullptr) noexcept {
+                                              [[maybe_unused]] const float* upcoming = nullptr,
+                                              Lines lines = {}) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
-    // The same address, but the compiler must not know: it would broadcast once for both.
-    [[maybe_unused]] const float* again = panel;
-    if constexpr (folds_broadcasts) asm("" : "+r"(again));
-#pragma GCC unroll unrolled_lanes
-    for (int lane = 0; lane < lanes; ++lane) {
-      Vector weight[vectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) weight[v] = weights.load(lane * Weights::step + v * lanes);
-      // Into the level 2 cache: the first level's few miss buffers are for loads.
-      if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
+    for (int first = 0; first < lanes; first += unrolled_lanes) {
+      lines.fetch();
 #pragma GCC unroll 16
-      for (int r = 0; r < rows; ++r) {
+      for (int lane = first; lane < first + unrolled_lanes; ++lane) {
+        Vector weight[vectors];
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-          const float* const factors = folds_broadcasts && r % 2 == 1 && v > 0 ? again : panel;
-          add_product(Vector(factors[r * lanes + lane]), weight[v], sums[r][v]);
+        for (int v = 0; v < vectors; ++v) weight[v] = weights.load(lane * Weights::step + v * lanes);
+        // Into the level 2 cache: the first level's few miss buffers are for loads.
+        if constexpr (looks_ahead) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) add_product(Vector(panel[r * lanes + lane]), weight[v], sums[r][v]);
         }
       }
     }
@@ -81,13 +102,14 @@ template <int rows, int vectors>
     for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
 }
 
-template <int rows, int vectors, class Weights>
+template <int rows, int vectors, class Weights, class Lines = NoLines>
 [[gnu::always_inline]] inline void accumulate_slice(const ProductSlice& slice, const Weights& weights,
-                                                    Vector (&sums)[rows][vectors]) noexcept {
+                                                    Vector (&sums)[rows][vectors], const Lines& lines = {}) noexcept {
   if (Weights::look_ahead(rows) && slice.upcoming != nullptr)
-    accumulate<rows, vectors, Weights::look_ahead(rows)>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
+    accumulate<rows, vectors, Weights::look_ahead(rows)>(slice.panel, weights, slice.chunks, sums, slice.upcoming,
+                                                         lines);
   else
-    accumulate(slice.panel, weights, slice.chunks, sums);
+    accumulate<rows, vectors>(slice.panel, weights, slice.chunks, sums, nullptr, lines);
 }
 
 template <int rows, int vectors, class Weights>
@@ -124,7 +146,8 @@ template <int rows, int vectors>
 void convolve_rows(const ProductSlice& slice, const ProductTarget target) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
-  accumulate_slice(slice, WholeWeights<vectors>{slice.weights}, sums);
+  accumulate_slice(slice, WholeWeights<vectors>{slice.weights}, sums,
+                   TargetLines<vectors>{target.output, target.residual, target.stride, rows});
   if (target.channels < vectors * lanes) {
     float values[rows * vectors * lanes];
 #pragma GCC unroll 16

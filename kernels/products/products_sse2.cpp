@@ -10,7 +10,6 @@ using Vector = xsimd::batch<float>;
 constexpr int most_rows = 6;  // 16 registers: 12 sums, 2 weights, a factor.
 constexpr int slice_chunks = 0;
 constexpr int unrolled_lanes = 4;
-constexpr bool folds_broadcasts = false;
 [[gnu::always_inline]] inline void add_product(Vector factor, Vector weight, Vector& sum) noexcept {
   sum = xsimd::fma(factor, weight, sum);
 }

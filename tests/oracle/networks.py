@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import safetensors.torch
 import timm
 import torch
 import torchvision
@@ -46,23 +47,38 @@ class CifarBlock(nn.Module):
         return torch.relu(x + y)
 
 
-def cifar(depth):
-    """He et al. 2015, section 4.2: three stages of (depth - 2) / 6 blocks, parameter-free shortcuts."""
-    layers, channels = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
-    for out in (16, 32, 64):
-        for _ in range((depth - 2) // 6):
-            layers.append(CifarBlock(channels, out))
+class Cifar(nn.Module):
+    """He et al. 2015, section 4.2: three stages of (depth - 2) / 6 blocks, parameter-free shortcuts. Names as in the weights that
+    akamaster/pytorch_resnet_cifar10 publishes."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        channels = 16
+        for number, out in enumerate((16, 32, 64), 1):
+            sizes = [channels] + [out] * ((depth - 2) // 6)
+            setattr(self, f"layer{number}", nn.Sequential(*(CifarBlock(*pair) for pair in zip(sizes, sizes[1:]))))
             channels = out
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
 
 
-def stride_first():
-    """ResNet-50 as first published: the stride in a block's first 1x1 convolution."""
-    made = torchvision.models.resnet50()
-    for block in made.modules():
-        if isinstance(block, torchvision.models.resnet.Bottleneck):
-            block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
-    return made
+def cifar(depth):
+    return lambda: Cifar(depth)
+
+
+def stride_first(name):
+    """A network as first published: the stride in a block's first 1x1 convolution."""
+    def make():
+        made = getattr(torchvision.models, name)()
+        for block in made.modules():
+            if isinstance(block, torchvision.models.resnet.Bottleneck):
+                block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+        return made
+    return make
 
 
 def inception_resnet_v1():
@@ -81,18 +97,20 @@ def of_timm(name):
 # title: (how it is made, side of the images)
 NETWORKS = {
     "ResNet-18": (of_torchvision("resnet18"), 224), "ResNet-34": (of_torchvision("resnet34"), 224),
-    "ResNet-50 v1": (stride_first, 224), "ResNet-50 v1.5": (of_torchvision("resnet50"), 224),
+    "ResNet-50 v1": (stride_first("resnet50"), 224), "ResNet-101 v1": (stride_first("resnet101"), 224),
+    "ResNet-152 v1": (stride_first("resnet152"), 224), "ResNet-50 v1.5": (of_torchvision("resnet50"), 224),
     "ResNet-101 v1.5": (of_torchvision("resnet101"), 224), "ResNet-152 v1.5": (of_torchvision("resnet152"), 224),
+    "ResNet-50 strikes back, trained": (of_torchvision("resnet50"), 160), "ResNet-50 strikes back, tested": (of_torchvision("resnet50"), 288),
     "ResNet-50-C": (of_timm("resnet50c"), 224), "ResNet-50-D": (of_timm("resnet50d"), 224), "ResNet-26-T": (of_timm("resnet26t"), 256),
     "ResNet-50 v2": (of_timm("resnetv2_50"), 224), "ResNet-101 v2": (of_timm("resnetv2_101"), 224),
     "ResNeXt-50 32x4d": (of_torchvision("resnext50_32x4d"), 224), "ResNeXt-101 32x8d": (of_torchvision("resnext101_32x8d"), 224),
     "Wide ResNet-50-2": (of_torchvision("wide_resnet50_2"), 224),
-    "SE-ResNet-50": (of_timm("seresnet50"), 224), "SE-ResNeXt-50": (of_timm("legacy_seresnext50_32x4d"), 224),
+    "SE-ResNet-50": (of_timm("seresnet50"), 224), "SE-ResNeXt-50 32x4d": (of_timm("seresnext50_32x4d"), 224),
+    "SE-ResNeXt-50, first form": (of_timm("legacy_seresnext50_32x4d"), 224),
     "ECA-ResNet-50-T": (of_timm("ecaresnet50t"), 256), "ResNet-50 BlurPool": (of_timm("resnetblur50"), 224),
     "ResNet-RS-50": (of_timm("resnetrs50"), 160), "ResNet-RS-101": (of_timm("resnetrs101"), 192),
     "BiT ResNet-50x1": (of_timm("resnetv2_50x1_bit"), 224), "ResNet-50-D v2, group norm": (of_timm("resnetv2_50d_gn"), 224),
-    "ResNet-20, CIFAR": (lambda: cifar(20), 32), "ResNet-110, CIFAR": (lambda: cifar(110), 32),
-    "ResNet-1202, CIFAR": (lambda: cifar(1202), 32),
+    **{f"ResNet-{depth}, CIFAR": (cifar(depth), 32) for depth in (20, 32, 44, 56, 110, 1202)},
     "RegNetX-800MF": (of_torchvision("regnet_x_800mf"), 224), "RegNetY-800MF": (of_torchvision("regnet_y_800mf"), 224),
     "DenseNet-121": (of_torchvision("densenet121"), 224), "DenseNet-169": (of_torchvision("densenet169"), 224),
     "DenseNet-201": (of_torchvision("densenet201"), 224),
@@ -100,6 +118,14 @@ NETWORKS = {
     "Inception-v4": (of_timm("inception_v4"), 299), "Inception-ResNet-v1": (inception_resnet_v1, 299),
     "Inception-ResNet-v2": (of_timm("inception_resnet_v2"), 299),
     "VGG-16": (of_torchvision("vgg16"), 224), "VGG-16 with batch norm": (of_torchvision("vgg16_bn"), 224),
+}
+
+# Those that Residua knows from the names and shapes in a weight file as well, without a graph.
+FROM_WEIGHTS = {
+    "ResNet-18", "ResNet-34", "ResNet-50 v1.5", "ResNet-101 v1.5", "ResNet-152 v1.5", "ResNet-50 strikes back, trained",
+    "ResNet-50 strikes back, tested", "ResNet-50-C", "ResNet-50-D", "ResNet-26-T", "ResNet-50 v2", "ResNet-101 v2", "ResNeXt-50 32x4d",
+    "ResNeXt-101 32x8d", "Wide ResNet-50-2", "SE-ResNet-50", "SE-ResNeXt-50 32x4d",
+    *(title for title in NETWORKS if title.endswith(", CIFAR")),
 }
 
 
@@ -164,6 +190,10 @@ def literal_run(path, images):
     return onnxruntime.InferenceSession(str(path), settings).run(None, {"input": images})[0]
 
 
+def save_weights(made, path):
+    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in made.state_dict().items()}, path)
+
+
 def images_of(batch, side):
     return np.random.default_rng(3).standard_normal((batch, 3, side, side), np.float32)
 
@@ -224,7 +254,7 @@ def speeds(tool, path, side, rounds):
 def cells(row):
     def of(key, form):
         return form.format(row[key]) if key in row else "-"
-    return [of("title", "{}"), of("TorchScript", "{:.1e}"), of("dynamo", "{:.1e}"), of("before", "{}"), of("after", "{}"),
+    return [of("title", "{}"), of("TorchScript", "{:.1e}"), of("dynamo", "{:.1e}"), of("weights", "{:.1e}"), of("before", "{}"), of("after", "{}"),
             of("milliseconds", "{:.1f}"), of("onnxruntime", "{:.2f}"), of("openvino", "{:.2f}")]
 
 
@@ -239,7 +269,7 @@ def slower_text(rows):
 
 
 def table_text(rows, command):
-    head = ["network", "TorchScript", "dynamo", "nodes before", "after", "ms", "ONNX Runtime", "OpenVINO"]
+    head = ["network", "TorchScript", "dynamo", "weight file", "nodes before", "after", "ms", "ONNX Runtime", "OpenVINO"]
     import onnxruntime
     versions = f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}, ONNX Runtime {onnxruntime.__version__}"
     if any("milliseconds" in row for row in rows):
@@ -250,9 +280,10 @@ def table_text(rows, command):
         "# The family, network by network", "",
         "Each network with random weights, exported to ONNX by both of PyTorch's exporters, compared with ONNX Runtime at batches",
         "of 1 and 3. The second and third column are the largest differences of the logits, relative to the largest logit (the limit",
-        "is 1e-4); then the nodes of the file that PyTorch's TorchScript exporter wrote and those left after optimisation. Where",
-        "speed was measured: milliseconds of Residua at batch 1, and the other engines' time over Residua's, median over rounds in",
-        "turns (above 1: Residua is faster).", "",
+        "is 1e-4). The fourth is that of the weights alone, saved as safetensors, to ONNX Runtime on the exported network, where",
+        "Residua knows a network by its tensors' names and shapes. Then the nodes of the file that PyTorch's TorchScript exporter",
+        "wrote and those left after optimisation. Where speed was measured: milliseconds of Residua at batch 1, and the other",
+        "engines' time over Residua's, median over rounds in turns (above 1: Residua is faster).", "",
         *report.table(head, [cells(row) for row in rows]), "",
         *slower_text(rows),
         *(f"{row['title']}, {exporter}: {why}" for row in rows for exporter, why in row.get("notes", {}).items()),
@@ -290,11 +321,16 @@ def main():
                     row["notes"][exporter] = f"PyTorch does not export it: {type(error).__name__}."
                     continue
 
-                def check():
-                    session = oracle.onnxruntime_session(path)
-                    row[exporter] = largest_difference(tool, path, side, lambda images: oracle.onnxruntime_run(session, images))
-                    return row[exporter] <= LIMIT, row[exporter]
-                results.compare(check, title, exporter)
+                session = oracle.onnxruntime_session(path)
+
+                def check(key, file):
+                    row[key] = largest_difference(tool, file, side, lambda images: oracle.onnxruntime_run(session, images))
+                    return row[key] <= LIMIT, row[key]
+                results.compare(lambda: check(exporter, path), title, exporter)
+                if exporter == "TorchScript" and title in FROM_WEIGHTS:
+                    weights = path.with_suffix(".safetensors")
+                    save_weights(made, weights)
+                    results.compare(lambda: check("weights", weights), title, "weight file")
                 if exporter == "TorchScript":
                     row["before"], row["after"] = len(onnx.load(path).graph.node), optimized_nodes(tool, path)
                     if options.speed:

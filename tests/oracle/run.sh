@@ -3,8 +3,9 @@
 #
 #   tests/oracle/run.sh [SCRIPT...] [-- OPTION...]   all scripts, or the ones named (logits, classify, ...); options: --tool etc.
 #
-# Needs tests/oracle/setup.sh (with --torch for exporters, networks and views) and the evaluation data in ../shared/data. Not
-# part of tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte of made models.
+# Needs tests/oracle/setup.sh (with --torch for exporters, networks and views), Debian's chromium and chromium-driver for page,
+# and the evaluation data in ../shared/data. Not part of tools/check.sh: it takes minutes, a gigabyte of packages and a gigabyte
+# of made models.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${ORACLE_PYTHON:-$here/../../.scratch/oracle/bin/python}
@@ -17,7 +18,10 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 if [ ${#scripts[@]} -eq 0 ]; then
-  scripts=(logits classify cifar family hostile)
+  scripts=(logits classify cifar family heat_maps hostile)
+  if command -v chromedriver >/dev/null; then scripts+=(page); else
+    echo "oracle: page left out; it needs Debian's chromium and chromium-driver"
+  fi
   if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
     scripts+=(exporters networks views)
   else

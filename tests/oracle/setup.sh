@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The Python packages that tests/oracle/ compares with, into .scratch/oracle. Nothing of them is built or shipped.
 #
-#   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime openvino ncnn
+#   tests/oracle/setup.sh            numpy onnx safetensors pillow onnxruntime openvino ncnn selenium
 #   tests/oracle/setup.sh --torch    and torch (CPU) torchvision timm onnxscript facenet-pytorch, for exporters.py, networks.py
 #                                    and views.py
 set -euo pipefail
-packages=(numpy onnx safetensors pillow onnxruntime openvino ncnn)
+packages=(numpy onnx safetensors pillow onnxruntime openvino ncnn selenium)
 install="$(dirname "${BASH_SOURCE[0]}")/../../tools/python_environment.sh"
 case ${1:-} in
   '') ;;
