@@ -215,9 +215,11 @@ class Machine(unittest.TestCase):
             self.assertEqual(machine.slug(cpu, core, cpus), expected)
 
     def test_microarchitecture(self):
-        self.assertEqual(machine.microarchitecture("AuthenticAMD", 0x19, 0x11), "Zen 4")
-        self.assertEqual(machine.microarchitecture("AuthenticAMD", 0x1A, 0x02), "Zen 5")
-        self.assertEqual(machine.microarchitecture("GenuineIntel", 6, 0x8F), "")
+        sets = ["avx2", "avx512f"]
+        self.assertEqual(machine.microarchitecture("AuthenticAMD", 0x19, 0x11, sets), "Zen 4")
+        self.assertEqual(machine.microarchitecture("AuthenticAMD", 0x1A, 0x02, sets), "Zen 5")
+        self.assertEqual(machine.microarchitecture("GenuineIntel", 6, 0x6A, sets), "")
+        self.assertEqual(machine.microarchitecture("GenuineIntel", 6, 0x8F, [*sets, "amx_tile"]), "AMX")
 
     def test_this_machine(self):
         self.assertIn(machine.describe(1)["cpu"], machine.title(machine.describe(1)))
