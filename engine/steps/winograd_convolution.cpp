@@ -92,15 +92,16 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 }
 
 // Tiles of 4x4 have 36 transformed weights, or compact 18, where 2x2 has 16, or 12, and direct convolution 9. With few
-// tiles reading them from memory takes longer than the products that they save. With stride 2 they save a fifth, for
-// three times the data of a tile.
+// tiles reading them from memory takes longer than the products that they save; or, where the weights stay in the
+// cache, one thread computes and the others watch. With stride 2 they save a fifth, for three times the data of a tile.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
-  const std::int64_t fewest_tiles = winograd.scheme.compact && winograd.scheme.stride == 1 ? 4 : 8;
+  const bool weights_stay = whole_bytes(request, winograd) <= caches().level2;
+  const std::int64_t fewest_tiles = winograd.scheme.compact && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
   const std::int64_t tiles = count_tiles(request, winograd);
-  if (winograd.scheme.tile == 4 && tiles < fewest_tiles && whole_bytes(request, winograd) > caches().level2)
-    return std::to_string(tiles) + " tiles are too few for so many weights";
+  if (winograd.scheme.tile == 4 && tiles < fewest_tiles)
+    return std::to_string(tiles) + " tiles are too few " + (weights_stay ? "to share out" : "for so many weights");
   if (request.saves_memory) return "";
   std::string reason = against_compact(request, winograd);
   if (winograd.scheme.compact) return reason;
