@@ -35,6 +35,13 @@ int end_of_parsing(const CLI::App& app, const CLI::ParseError& outcome) {
   return code == 0 ? all_well : bad_usage;
 }
 
+// A script's variable that is not set: an option with an empty value would do as if it had not been given.
+void refuse_empty_values(CLI::App& parser) {
+  for (CLI::Option* const option : parser.get_options())
+    if (!option->get_positional() && option->get_items_expected_max() > 0)
+      option->check([](const std::string& value) { return value.empty() ? "is empty, expected a value" : ""; });
+}
+
 int run_tool(int argument_count, char** arguments) {
   CLI::App app("Residual networks on CPUs: what is in an image, and how fast the answer comes.", "residua");
   app.formatter(std::make_shared<HelpFormatter>());
@@ -54,6 +61,7 @@ int run_tool(int argument_count, char** arguments) {
       "RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
   const std::array commands = {add_classify(app), add_evaluate(app), add_run(app), add_bench(app),
                                add_inspect(app),  add_pack(app),     add_pull(app)};
+  for (const Command& command : commands) refuse_empty_values(*command.parser);
   try {
     app.parse(argument_count, arguments);
   } catch (const CLI::ParseError& outcome) {

@@ -259,7 +259,8 @@ class Endings(ToolCase):
         path = self.image("a.png", 0)
         for arguments in ((), ("classify",), ("classify", "--top", "0", path), ("classify", "--threads", "0", path),
                           ("classify", "--batch", "0", path), ("classify", "--batch", "70000", path),
-                          ("classify", "--nonsense", path), ("classify", "--top", "x", path), ("nonsense",)):
+                          ("classify", "--nonsense", path), ("classify", "--top", "x", path), ("nonsense",),
+                          ("classify", "--heatmap", "", path), ("classify", "--class", "", path)):
             process = self.check(self.tool(*arguments), 2)
             self.assertEqual(process.stdout, "", arguments)
             self.assertNotEqual(process.stderr, "", arguments)

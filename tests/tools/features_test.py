@@ -2,11 +2,15 @@
 
 import json
 import math
+import sys
 import unittest
 import zipfile
 
 import pictures
-from tool_case import CIFAR, LOGITS, MODEL, ToolCase
+from tool_case import CIFAR, LOGITS, MODEL, ROOT, ToolCase
+
+sys.path.append(str(ROOT / "tests" / "hostile"))
+import onnx_bytes  # noqa: E402
 
 
 class Features(ToolCase):
@@ -33,6 +37,17 @@ class Features(ToolCase):
                 arrays[entry[:-4]] = self.read("entry")
         (self.folder / "entry").unlink()
         return arrays
+
+    def test_entries_of_an_archive_have_the_tensors_names_whatever_they_are(self):
+        # PyTorch's exporters write slashes; nothing here is a path.
+        names = ["/layer1/conv1/Relu_output_0", "../../outside", "\u5c42.\u00e9"]
+        nodes = [onnx_bytes.node("MaxPool", [x], [y], kernel_shape=[2, 2]) for x, y in zip(["x", *names], [*names, "a"])]
+        (self.folder / "names.onnx").write_bytes(onnx_bytes.with_nodes(*nodes))
+        (self.folder / "x.npy").write_bytes(pictures.npy((1, 3, 8, 8), [float(i % 7) for i in range(192)]))
+        options = [word for name in names for word in ("--output-tensor", name)]
+        self.check(self.tool("run", "--model", "names.onnx", "--input", "x.npy", *options, "--output", "y.npz"), 0)
+        self.assertEqual(list(self.archive("y.npz")), names)
+        self.assertEqual(self.names(), ["names.onnx", "x.npy", "y.npz"])
 
     def test_one_tensor(self):
         for batch in (3, 8):
