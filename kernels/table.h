@@ -41,7 +41,8 @@ struct QuantizationGrid {
 
 struct KernelTable {
   InstructionSet instruction_set;
-  // Products wait for what they multiply, not for multiply-adds: fewer of those for more data are no bargain.
+  // Products wait for what they multiply, not for multiply-adds: fewer of those for more data are no bargain, weights
+  // are worth asking for, and should meet more rows once they are there.
   bool loads_bind_products;
 
   // Planes to pixels: output[i * channels + c] = planes[c * plane_stride + i] for i < pixels.

@@ -62,6 +62,12 @@ std::size_t whole_bytes(const StepRequest& request, const WinogradKernels& winog
          static_cast<std::size_t>(scheme.weight_positions()) * sizeof(float);
 }
 
+// In the level 2 cache. Beside the other layers' even what would fit has often gone from there; three quarters and less
+// stay.
+bool whole_weights_stay(const StepRequest& request, const WinogradKernels& winograd) {
+  return whole_bytes(request, winograd) <= caches().level2 * 3 / 4;
+}
+
 // Tiles of the whole run.
 std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& winograd) {
   return make_winograd_tiling(winograd.scheme, geometry_of(request)).tiles() / request.input(0).shape[0] *
@@ -75,8 +81,7 @@ std::string against_compact(const StepRequest& request, const WinogradKernels& w
   constexpr std::int64_t most_tiles = 96;
   if (request.kernels.products.rows < fewest_rows)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
-  // Beside the other layers' even what would fit has often gone from there; three quarters and less stay.
-  if (whole_bytes(request, winograd) <= caches().level2 * 3 / 4) return "whole weights stay in the level 2 cache";
+  if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
   const std::int64_t tiles = count_tiles(request, winograd);
   if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles whole weights are read seldom enough";
   return "";
@@ -97,7 +102,7 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
-  const bool weights_stay = whole_bytes(request, winograd) <= caches().level2;
+  const bool weights_stay = whole_weights_stay(request, winograd);
   const std::int64_t fewest_tiles = winograd.scheme.compact && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
   const std::int64_t tiles = count_tiles(request, winograd);
   if (winograd.scheme.tile == 4 && tiles < fewest_tiles)

@@ -29,7 +29,7 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
 }
 
 // The products of one position, of all blocks. Where slices pay, each serves all blocks from the level 1 cache. With
-// `asks_ahead` the products tell the cache of the next slice on the way.
+// `asks_ahead` the products tell the cache of the weights after these on the way.
 void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
                        std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
                        bool asks_ahead, float* sums) {
@@ -105,6 +105,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   const WinogradTiling tiling = make_winograd_tiling(scheme, g);
   const std::int64_t depth = depth_of(request, channels), chunks = depth / products.lanes, width = channels.width;
   const int vectors = static_cast<int>(channels.vectors);
+  // Elsewhere it costs more than it brings: docs/decisions.md, on upcoming weights.
   const bool asks_ahead = products.slice_chunks > 0 || request.kernels.loads_bind_products;
   const bool relu =
       graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;

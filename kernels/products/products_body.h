@@ -1,9 +1,10 @@
 // Bodies of the matrix products, included once by each instruction set's file inside its anonymous namespace, after
 // `Vector`; `most_rows`: the rows whose sums fit the registers beside one row of weights and a factor; `slice_chunks`;
-// `unrolled_lanes`; and add_product(factor, weight, sum).
+// `unrolled_lanes`, a part of the lanes; and add_product(factor, weight, sum).
 
 constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
+static_assert(lanes % unrolled_lanes == 0);
 
 // Weights as they are multiplied: [depth][vectors * lanes].
 template <int vectors>

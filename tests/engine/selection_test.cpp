@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/caches.h"
 #include "engine/environment.h"
 #include "engine/program.h"
 #include "engine/tuner.h"
@@ -100,6 +101,35 @@ TEST_CASE("where loads bind products, none take more data to save multiplication
     CHECK((count(names, "winograd 4x4 stride 2") == 0) == bind);
     CHECK(count(names, "winograd 2x2 stride 2") == (bind ? 3 : 1));
     CHECK(contains(reason(**program, "layer3.0.downsample.0", "strassen"), "loads bind products") == bind);
+  }
+}
+
+TEST_CASE("where loads bind products, more images of a batch meet each weight") {
+  const auto images_of_last_stretch = [](bool bind) {
+    auto kernels = kernel_table();
+    kernels.loads_bind_products = bind;
+    PackedWeights packed;
+    const auto program =
+        make_program(resnet18(), {.batch = 16, .threads = 2, .whole_images = true}, kernels, packed, {});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    return (*program)->segments.back().plan->key.batch;
+  };
+  // 4 tiles an image at the end: 48 rows are 12 images, 160 are more than there are. A small cache has no room for
+  // them.
+  CHECK(images_of_last_stretch(false) <= images_of_last_stretch(true));
+  if (caches().level3 < std::size_t{32} << 20) return;
+  CHECK(images_of_last_stretch(true) == 16);
+}
+
+TEST_CASE("few tiles are not cut larger than threads can share") {
+  // 64 channels at 8x8: 4 tiles of 4x4 an image.
+  const graph::Graph network = optimized_network("resnet20_cifar");
+  for (const std::int64_t batch : {1, 2}) {
+    PackedWeights packed;
+    const auto program =
+        make_program(network, {.batch = batch, .height = 32, .width = 32, .threads = 2}, kernel_table(), packed, {});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    CHECK(contains(reason(**program, "layer3.1.conv1", "winograd 4x4"), "4 tiles are too few") == (batch == 1));
   }
 }
 

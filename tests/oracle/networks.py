@@ -287,7 +287,7 @@ def table_text(rows, command):
         *report.table(head, [cells(row) for row in rows]), "",
         *slower_text(rows),
         *(f"{row['title']}, {exporter}: {why}" for row in rows for exporter, why in row.get("notes", {}).items()),
-        f"Measured {datetime.date.today()} by {command}. {versions}. `-`: not measured, or PyTorch does not export it.", ""])
+        f"Measured {datetime.date.today()} by {command}. {versions}. `-`: not measured, not exported by PyTorch, or not known from weights alone.", ""])
 
 
 def main():

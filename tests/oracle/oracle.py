@@ -83,7 +83,7 @@ class Results:
 
     def exit_code(self):
         print(f"{self.count - self.bad} of {self.count} good\n")
-        return 1 if self.bad else 0
+        return 1 if self.bad or self.count == 0 else 0  # nothing compared is nothing shown
 
 
 @contextlib.contextmanager

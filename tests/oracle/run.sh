@@ -19,8 +19,10 @@ done
 [ $# -eq 0 ] || shift
 if [ ${#scripts[@]} -eq 0 ]; then
   scripts=(logits classify cifar family heat_maps hostile)
-  if command -v chromedriver >/dev/null; then scripts+=(page); else
-    echo "oracle: page left out; it needs Debian's chromium and chromium-driver"
+  if command -v chromium >/dev/null && command -v chromedriver >/dev/null && "$python" -c 'import selenium' 2>/dev/null; then
+    scripts+=(page)
+  else
+    echo "oracle: page left out; it needs Debian's chromium and chromium-driver, and selenium from tests/oracle/setup.sh"
   fi
   if "$python" -c 'import torch, torchvision, timm' 2>/dev/null; then
     scripts+=(exporters networks views)

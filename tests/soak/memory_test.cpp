@@ -107,7 +107,7 @@ TEST_CASE("runs leave nothing behind") {
 
 TEST_CASE("many image sizes and batches take no more memory than the largest ones") {
   const Model model = load_demonstration();
-  const long rounds = repeats(2, 20);
+  const long rounds = repeats(3, 20);
   Context context(model);
   std::size_t context_bytes = 0, largest_alone = 0;
   const auto run = [&](int batch, int height, int width) {
