@@ -89,6 +89,10 @@ def save_legacy(value, path):
     torch.save(value, path, _use_new_zipfile_serialization=False)
 
 
+def save_safetensors(state, path):
+    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+
+
 def under_module(state):
     return {f"module.{name}": tensor for name, tensor in state.items()}
 
@@ -99,8 +103,7 @@ SAVES = {
     "state_dict and module.": ("th", lambda state, path: torch.save(
         {"state_dict": under_module(state), "epoch": 90, "best": 0.9, "optimizer": {"state": {}, "groups": [1]}}, path)),
     "legacy, state_dict": ("tar", lambda state, path: save_legacy({"state_dict": state, "arch": "resnet"}, path)),
-    "safetensors": ("safetensors", lambda state, path: safetensors.torch.save_file(
-        {name: tensor.contiguous() for name, tensor in state.items()}, path)),
+    "safetensors": ("safetensors", save_safetensors),
 }
 
 

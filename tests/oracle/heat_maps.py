@@ -15,7 +15,6 @@ from PIL import Image
 import oracle
 
 NAMES = ("resnet18", "resnet50")
-SHORT, CROP = 256, 224
 # file: (class, left, top, right, bottom)
 BOXES = {
     "n01440764_tench": (0, 5, 30, 87, 82), "n01770393_scorpion": (71, 17, 25, 78, 80),
@@ -28,16 +27,6 @@ BOXES = {
     "n04254680_soccer_ball": (805, 8, 40, 60, 88), "n04380533_table_lamp": (846, 10, 2, 90, 95),
     "n04548280_wall_clock": (892, 32, 7, 49, 32), "n07747607_orange": (950, 2, 40, 97, 90),
 }
-
-
-def prepared(photo):
-    """The network's input, and what of the photo it shows: (left, top, right, bottom) in shares of width and height."""
-    scale = SHORT / min(photo.size)
-    width, height = (round(side * scale) for side in photo.size)
-    left, top = (width - CROP) // 2, (height - CROP) // 2
-    crop = photo.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + CROP, top + CROP))
-    shown = (left / width, top / height, (left + CROP) / width, (top + CROP) / height)
-    return oracle.normalized(np.asarray(crop).transpose(2, 0, 1)[None]), shown
 
 
 def peak_is_inside(scores, shown, box):
@@ -76,10 +65,10 @@ def main():
             if options.only not in file:
                 continue
             path = options.data / "imagenet50" / f"{file}.jpg"
-            photo = Image.open(path).convert("RGB")
+            photo = oracle.upright(path)
             box = [value / 100 for value in hundredths]
-            images, shown = prepared(photo)
-            np.save(x, images)
+            images, shown = oracle.central_crop(photo)
+            np.save(x, oracle.normalized(images))
             for name in NAMES:
                 model = options.models / f"{name}.safetensors"
                 if tool.classify(model, [path], top=1)[0]["top"][0]["index"] != class_:

@@ -6,6 +6,7 @@ nodes before and after optimisation; --speed adds the speed beside onnxruntime a
 torchvision, timm, onnxscript and facenet-pytorch.
 """
 import datetime
+import functools
 import gc
 import json
 import os
@@ -17,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import safetensors.torch
 import timm
 import torch
 import torchvision
 from torch import nn
 
+import exporters
 import oracle
 import machine  # of bench/peers, which oracle puts on the path
 import report
@@ -190,10 +191,6 @@ def literal_run(path, images):
     return onnxruntime.InferenceSession(str(path), settings).run(None, {"input": images})[0]
 
 
-def save_weights(made, path):
-    safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in made.state_dict().items()}, path)
-
-
 def images_of(batch, side):
     return np.random.default_rng(3).standard_normal((batch, 3, side, side), np.float32)
 
@@ -321,15 +318,15 @@ def main():
                     row["notes"][exporter] = f"PyTorch does not export it: {type(error).__name__}."
                     continue
 
-                session = oracle.onnxruntime_session(path)
+                session = functools.cache(lambda: oracle.onnxruntime_session(path))  # of this export, though the file is written again
 
                 def check(key, file):
-                    row[key] = largest_difference(tool, file, side, lambda images: oracle.onnxruntime_run(session, images))
+                    row[key] = largest_difference(tool, file, side, lambda images: oracle.onnxruntime_run(session(), images))
                     return row[key] <= LIMIT, row[key]
                 results.compare(lambda: check(exporter, path), title, exporter)
                 if exporter == "TorchScript" and title in FROM_WEIGHTS:
                     weights = path.with_suffix(".safetensors")
-                    save_weights(made, weights)
+                    exporters.save_safetensors(made.state_dict(), weights)
                     results.compare(lambda: check("weights", weights), title, "weight file")
                 if exporter == "TorchScript":
                     row["before"], row["after"] = len(onnx.load(path).graph.node), optimized_nodes(tool, path)

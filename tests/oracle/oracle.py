@@ -18,7 +18,7 @@ sys.path.append(str(ROOT / "bench" / "peers"))  # what the benchmark and these s
 
 import models
 import summary
-from imagenet import normalized, preprocessed  # for the scripts, as the next
+from imagenet import central_crop, normalized, preprocessed, upright  # for the scripts, as the next
 from models import make_models
 
 

@@ -60,7 +60,7 @@ def missing_numbers(driver, report):
     """What the JSON has and the page does not show."""
     text = driver.execute_script("return document.body.innerText")
     wanted = [f"{report[key]['right']} of {report['images']} images" for key in ("top1", "top5")]
-    wanted += [report["weights_digest"]] if "weights_digest" in report else []
+    wanted += [report["weights_sha256"]]
     wanted += [entry[key]["label"] for entry in report["confusions"] for key in ("truth", "guess")]
     return [word for word in wanted if word not in text]
 

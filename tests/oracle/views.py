@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 import torchvision
 from onnx import helper, numpy_helper
-from PIL import Image, ImageOps
+from PIL import Image
 from torchvision.transforms import v2 as transforms
 
 import oracle
@@ -66,10 +66,6 @@ def probabilities(made, views):
         inputs = [torch.cat(inputs)]
     with torch.inference_mode():
         return np.concatenate([torch.softmax(made(each).double(), 1).numpy() for each in inputs]).mean(axis=0)
-
-
-def photo_of(path):
-    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
 def compare_classified(tool, models, words, paths, expected):
@@ -139,7 +135,7 @@ def main():
     oracle.make_models(options, NAMES)
     folder = options.data / "imagenet50"
     paths = [folder / line.split("\t")[0] for line in (folder / "labels.tsv").read_text().splitlines()[1:]][:options.photos]
-    photos = [photo_of(path) for path in paths]
+    photos = [oracle.upright(path) for path in paths]
     results = oracle.Results("model" + " " * 20, "options" + " " * 35, "photos", "difference", "top-1 equal", "verdict")
     made = {name: network(options, name) for name in NAMES}
     for way, views_of in WAYS.items():
