@@ -20,7 +20,7 @@ Environment read_environment() {
     if (const auto set = kernels::parse_instruction_set(cap))
       result.max_instruction_set = *set;
     else
-      result.complaint += "RESIDUA_MAX_ISA is '" + std::string(cap) + "', expected sse2, avx2 or avx512\n";
+      result.complaint += "RESIDUA_MAX_ISA is '" + std::string(cap) + "', expected sse2, avx2, avx512 or amx\n";
   }
   for (std::string_view rest = variable("RESIDUA_VERBOSE"); !rest.empty();) {
     const auto comma = rest.find(',');
@@ -56,6 +56,7 @@ void cap_onednn(kernels::InstructionSet set) {
       static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2));
       break;
     case kernels::InstructionSet::avx512:
+    case kernels::InstructionSet::amx:
       break;
   }
 }

@@ -10,7 +10,7 @@
 namespace residua::engine {
 
 struct Environment {
-  kernels::InstructionSet max_instruction_set = kernels::InstructionSet::avx512;  // RESIDUA_MAX_ISA
+  kernels::InstructionSet max_instruction_set = kernels::InstructionSet::amx;  // RESIDUA_MAX_ISA
   bool verbose_dispatch = false;                                                  // RESIDUA_VERBOSE contains "dispatch"
   bool verbose_profile = false;                                                   // RESIDUA_VERBOSE contains "profile"
   std::filesystem::path dump_graph;    // RESIDUA_DUMP_GRAPH: a folder; empty: off

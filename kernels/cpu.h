@@ -8,8 +8,9 @@
 namespace residua::kernels {
 
 // Tiers in rising order; each includes all below it. A source file's suffix, its compiler flags and its tier are one
-// thing: _sse2 (x86-64), _avx2 (x86-64-v3, with FMA), _avx512 (x86-64-v4: F, BW, CD, DQ, VL).
-enum class InstructionSet { sse2, avx2, avx512 };
+// thing: _sse2 (x86-64), _avx2 (x86-64-v3, with FMA), _avx512 (x86-64-v4: F, BW, CD, DQ, VL), _amx (that, and AMX
+// with bf16).
+enum class InstructionSet { sse2, avx2, avx512, amx };
 
 std::span<const InstructionSet> all_instruction_sets();
 std::string_view name_of(InstructionSet set);
@@ -20,10 +21,13 @@ std::optional<InstructionSet> parse_instruction_set(std::string_view name);
 struct CpuFeatures {
   bool avx2 = false;    // everything x86-64-v3 promises, and the operating system saves the registers
   bool avx512 = false;  // everything x86-64-v4 promises, likewise
+  bool amx = false;     // that, AMX-TILE and AMX-BF16, and the system lets this process use the tile registers
   // Two multiply-adds of 512 bits start in a cycle. Said of all Intel's: true of its servers, not of its laptops.
   bool two_wide_units = false;
 };
 
+// Asks Linux for the tile registers, for all threads of the process: it saves them where they are in use. From then on
+// sigaltstack refuses stacks that are too small for them (sysconf(_SC_MINSIGSTKSZ)).
 CpuFeatures detect_cpu();
 
 // The best tier of `cpu`, not above `cap`.

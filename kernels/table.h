@@ -12,6 +12,7 @@
 #include "kernels/grouped/grouped.h"
 #include "kernels/products/products.h"
 #include "kernels/strassen/strassen.h"
+#include "kernels/tiles/tiles.h"
 #include "kernels/winograd/winograd.h"
 
 namespace residua::kernels {
@@ -41,6 +42,10 @@ struct QuantizationGrid {
 
 struct KernelTable {
   InstructionSet instruction_set;
+  // The tier of all kernels but those on tiles.
+  InstructionSet vector_set() const {
+    return instruction_set < InstructionSet::amx ? instruction_set : InstructionSet::avx512;
+  }
   // Products wait for what they multiply, not for multiply-adds: fewer of those for more data are no bargain, weights
   // are worth asking for, and should meet more rows once they are there.
   bool loads_bind_products;
@@ -94,6 +99,7 @@ struct KernelTable {
   ProductKernels products;
   ConvolutionKernels convolution;
   GroupedKernels grouped;
+  TileKernels tiles;
   StrassenKernels strassen;
   WinogradKernels winograd_4x4, winograd_4x4_compact, winograd_2x2, winograd_2x2_compact;  // stride 1
   WinogradKernels winograd_4x4_stride_2, winograd_4x4_stride_2_compact;
@@ -106,6 +112,6 @@ struct KernelTable {
 };
 
 // The best table for `cpu`, not above `cap`. Pure: equal arguments give equal tables.
-KernelTable make_kernel_table(const CpuFeatures& cpu, InstructionSet cap = InstructionSet::avx512);
+KernelTable make_kernel_table(const CpuFeatures& cpu, InstructionSet cap = InstructionSet::amx);
 
 }  // namespace residua::kernels

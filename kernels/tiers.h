@@ -37,6 +37,8 @@ void fill_strassen_sse2(KernelTable& table) noexcept;
 void fill_strassen_avx2(KernelTable& table) noexcept;
 void fill_strassen_avx512(KernelTable& table) noexcept;
 
+void fill_tiles_amx(KernelTable& table) noexcept;
+
 void fill_peak_sse2(KernelTable& table) noexcept;
 void fill_peak_avx2(KernelTable& table) noexcept;
 void fill_peak_avx512(KernelTable& table) noexcept;

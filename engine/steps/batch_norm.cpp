@@ -29,7 +29,7 @@ Step make(const StepRequest& request) {
     coefficients->shift.push_back(static_cast<float>(shift[c] - mean[c] * factor));
   }
   const graph::Shape& shape = request.output().shape;
-  Step step = request.make_step(std::string("scale_shift ") + std::string(name_of(request.kernels.instruction_set)));
+  Step step = request.make_step(std::string("scale_shift ") + std::string(name_of(request.kernels.vector_set())));
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [coefficients, channels = shape[1], pixels = shape[0] * shape[2] * shape[3], threads = request.threads,
                minimum = least_value(activation), kernel = request.kernels.scale_shift, locate = request.locate(0),

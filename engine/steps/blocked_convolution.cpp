@@ -49,7 +49,9 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
   const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
   const double products =
-      turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns));
+      turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns)) +
+      turns * static_cast<double>(convolution.weight_products) * weights /
+          static_cast<double>(blocking.shared ? columns : 1);
   double moved = 0;
   // What is read again comes from the shared cache as far as that keeps it: a core's part, about twice its own cache.
   // The rest is for other cores, and on a rented machine for other people.
@@ -71,12 +73,13 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
   // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
-  const auto room = static_cast<std::int64_t>(caches().level2 / 2 / sizeof(float));
+  const std::size_t panel_bytes = convolution.panel_bytes > 0 ? convolution.panel_bytes : caches().level2 / 2;
+  const auto room = static_cast<std::int64_t>(panel_bytes / sizeof(float));
   // A block that fills the registers; fewer rows where its panels would not stay in the cache, but sums enough to hide
   // the latency of multiply-adds.
-  constexpr std::int64_t fewest_rows = 6;
-  const std::int64_t row_floats = convolution.row_floats + convolution.row_sums;
-  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, fewest_rows, most_rows);
+  constexpr int fewest_rows = 6;
+  const std::int64_t row_floats = convolution.row_floats + convolution.row_footprint + convolution.row_sums;
+  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, std::min(fewest_rows, most_rows), most_rows);
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
@@ -93,7 +96,9 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   double best_estimate = 0;
   for (const bool shared : {false, true})
     for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) {
-      if (shared && (convolution.channels.groups > 1 || stays_in_cache(convolution))) continue;
+      if (shared &&
+          (convolution.channels.groups > 1 || (stays_in_cache(convolution) && convolution.weight_products == 0)))
+        continue;
       const std::int64_t columns = shared ? convolution.channels.count() : 1;
       const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, columns);
       std::int64_t groups = std::max(fewest_groups, wanted);
@@ -122,7 +127,8 @@ struct Work {
 
   RowBlock block(std::int64_t index, float* panels) const {
     const std::int64_t first = index * blocking.rows_per_block;
-    return {first, static_cast<int>(std::min(blocking.rows_per_block, convolution.rows - first)), panels};
+    return {first, static_cast<int>(std::min(blocking.rows_per_block, convolution.rows - first)), panels,
+            static_cast<int>(blocking.rows_per_block)};
   }
   // The blocks of a group, their panels side by side from `panels` on.
   std::vector<RowBlock>& blocks_of_group(std::int64_t group, float* panels, std::vector<RowBlock>& blocks) const {
@@ -131,15 +137,16 @@ struct Work {
     for (std::int64_t i = first; i < end; ++i) blocks.push_back(block(i, panels + (i - first) * floats_of_block()));
     return blocks;
   }
-  // `next`: the channel block that the thread probably takes after this one, if there is one of this number.
+  // `next`: the channel block that the thread probably takes after these, if there is one of this number.
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
-              std::int64_t next, float* sums) const {
+              std::int64_t count, std::int64_t next, float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
     const bool upcoming = asks_ahead && next != channel_block && next >= 0 && next < convolution.channels.count();
     convolution.finish(tensors, blocks,
                        {.index = channel_block,
                         .weights = values + channel_block * convolution.block_weights,
                         .bias = bias.data() + channel_block * convolution.channels.width,
+                        .count = count,
                         .upcoming = upcoming ? values + next * convolution.block_weights : nullptr},
                        sums);
   }
@@ -168,10 +175,11 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
             float* const sums = panels + work->blocking.most_blocks() * work->floats_of_block();
             const auto& blocks = work->blocks_of_group(part, panels, lists[static_cast<std::size_t>(worker)]);
             const ChannelBlocks& channels = work->convolution.channels;
-            for (std::int64_t channel_block = 0; channel_block < channels.count(); ++channel_block) {
-              if (channel_block == 0 || channels.groups > 1)
+            const std::int64_t count = work->convolution.takes_all_columns ? channels.count() : 1;
+            for (std::int64_t channel_block = 0; channel_block < channels.count(); channel_block += count) {
+              if (work->convolution.gather && (channel_block == 0 || channels.groups > 1))
                 for (const RowBlock& block : blocks) work->convolution.gather(tensors, block, channel_block);
-              work->finish(tensors, blocks, channel_block, channel_block + 1, sums);
+              work->finish(tensors, blocks, channel_block, count, channel_block + count, sums);
             }
           }};
 }
@@ -189,9 +197,9 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
                          float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
                          work->finish(
                              tensors, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
-                             part / groups, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
+                             part / groups, 1, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
                        }};
-  return {gather, multiply};
+  return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
 }
 
 }  // namespace
@@ -245,7 +253,8 @@ std::vector<float> weights_of_block(const ChannelBlocks& channels, std::span<con
 
 Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution) {
   const auto work = std::make_shared<Work>();
-  work->blocking = choose_blocking(convolution, request.kernels.products.rows, request.threads);
+  work->blocking = choose_blocking(
+      convolution, convolution.most_rows > 0 ? convolution.most_rows : request.kernels.products.rows, request.threads);
   // Even weights that stay in the cache have left it for other layers' since the last run. Where they serve few rows,
   // nothing is faster than reading them.
   constexpr std::int64_t fewest_rows = 8;
@@ -253,7 +262,7 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const ChannelBlocks& channels = convolution.channels;
   work->weights =
       request.packed.get(request.input(weight_input),
-                         {convolution.layout + " " + std::string(name_of(request.kernels.instruction_set)),
+                         {convolution.layout + " " + std::string(name_of(request.kernels.vector_set())),
                           static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float), channels.count()},
                          [&](std::span<const float> values, std::int64_t block, std::byte* packed) {
                            convolution.pack(values, block, floats(packed) + block * convolution.block_weights);
@@ -270,7 +279,8 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   const Blocking& blocking = work->blocking;
   const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
   const std::int64_t block_panels = blocking.rows_per_block * convolution.row_floats;
-  step.scratch_bytes = bytes(sums + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
+  step.scratch_bytes =
+      bytes(sums + convolution.worker_floats + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
   step.shared_scratch_bytes =
       bytes(convolution.prepared_floats + (blocking.shared ? blocking.blocks * block_panels : 0));
   work->convolution = std::move(convolution);

@@ -59,6 +59,7 @@ struct RowBlock {
   std::int64_t first;
   int count;
   float* panels;
+  int room;  // rows that every block's panels have room for
 };
 
 // One block of output channels.
@@ -66,7 +67,8 @@ struct ColumnBlock {
   std::int64_t index;
   const float* weights;
   const float* bias;
-  const float* upcoming;  // the weights that this thread probably wants next, for the cache to be told; or nullptr
+  std::int64_t count = 1;  // that many blocks, one after another
+  const float* upcoming;   // the weights that this thread probably wants next, for the cache to be told; or nullptr
 };
 
 // Deals the cache lines of each depth of upcoming weights out to the products of `blocks` blocks of rows, evenly, since
@@ -92,10 +94,16 @@ struct BlockedConvolution {
   std::string implementation;
   std::string layout;  // name of the packed weights
   std::int64_t rows = 0;
-  std::int64_t row_floats = 0;     // of a row in the panels
-  std::int64_t row_sums = 0;       // floats of scratch memory that `finish` needs for a row
-  std::int64_t row_products = 0;   // multiply-adds of a row with a block of output channels
-  std::int64_t block_weights = 0;  // floats of the packed weights of a block of output channels
+  int most_rows = 0;                 // of a block; 0: as many as the products take
+  std::int64_t row_floats = 0;       // of a row in the panels
+  std::int64_t row_footprint = 0;    // floats of the cache that a row takes beside those of panels
+  std::int64_t row_sums = 0;         // floats of scratch memory that `finish` needs for a row
+  std::int64_t worker_floats = 0;    // of scratch memory that it needs however many the rows
+  std::int64_t row_products = 0;     // multiply-adds of a row with a block of output channels
+  std::int64_t weight_products = 0;  // multiply-adds that making a weight ready costs, each time it meets a group
+  std::int64_t block_weights = 0;    // floats of the packed weights of a block of output channels
+  std::size_t panel_bytes = 0;       // of the level 2 cache, for panels and sums; 0: half of it
+  bool takes_all_columns = false;    // `finish` does better with all blocks of output channels than one by one
   bool relu = false;
   ChannelBlocks channels;
 
@@ -106,7 +114,7 @@ struct BlockedConvolution {
 
   // Packs one block's weights.
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
-  // Fills the panels of one block of rows with the channels that `channel_block` reads.
+  // Fills the panels of one block of rows with the channels that `channel_block` reads. None where there are no panels.
   std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block)> gather;
   // Multiplies blocks of rows by one block of channels and writes outputs.
   std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, const ColumnBlock&, float* sums)> finish;

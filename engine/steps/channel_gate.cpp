@@ -14,7 +14,7 @@ std::string accept(const StepRequest&) { return ""; }
 
 Step make(const StepRequest& request) {
   const graph::Shape& shape = request.output().shape;
-  Step step = request.make_step("channel gate " + std::string(name_of(request.kernels.instruction_set)));
+  Step step = request.make_step("channel gate " + std::string(name_of(request.kernels.vector_set())));
   for (const std::size_t input : {std::size_t{0}, residual_input})
     if (step.overwrites == graph::no_tensor && request.has_input(input) &&
         request.may_overwrite(request.node.input(input)))

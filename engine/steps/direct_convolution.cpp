@@ -47,7 +47,7 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   const int vectors = static_cast<int>(channels.vectors);
 
   BlockedConvolution convolution;
-  convolution.implementation = "direct " + std::string(name_of(request.kernels.instruction_set));
+  convolution.implementation = "direct " + std::string(name_of(request.kernels.vector_set()));
   convolution.layout = "direct";
   convolution.rows = request.output().shape[0] * g.output_height * g.output_width;
   convolution.row_floats = depth;

@@ -45,7 +45,7 @@ Step make_clamp(const StepRequest& request) {
 }
 
 Step make_sigmoid(const StepRequest& request) {
-  return make_map(request, "sigmoid " + std::string(name_of(request.kernels.instruction_set)), request.kernels.sigmoid);
+  return make_map(request, "sigmoid " + std::string(name_of(request.kernels.vector_set())), request.kernels.sigmoid);
 }
 
 // Where the lines along `axis` begin, in the activation layout.
@@ -94,7 +94,7 @@ Step make_quantize(const StepRequest& request) {
                                        .maximum = static_cast<float>(wanted.maximum),
                                        .factor = wanted.dequantize ? scale : 1,
                                        .offset = wanted.dequantize ? 0 : zero_point};
-  return make_map(request, "quantize " + std::string(name_of(request.kernels.instruction_set)),
+  return make_map(request, "quantize " + std::string(name_of(request.kernels.vector_set())),
                   [grid, kernel = request.kernels.quantize](const float* input, std::int64_t count, float* output) {
                     kernel(input, count, grid, output);
                   });

@@ -94,7 +94,7 @@ Step make(const StepRequest& request) {
                                                       .shift = graph::read_floats(request.input(2)),
                                                       .moments = request.kernels.channel_moments,
                                                       .apply = request.kernels.scale_shift});
-  Step step = request.make_step("group_norm " + std::string(name_of(request.kernels.instruction_set)));
+  Step step = request.make_step("group_norm " + std::string(name_of(request.kernels.vector_set())));
   step.shared_scratch_bytes = work->bytes();
   if (request.may_overwrite(request.node.input(0))) step.overwrites = request.node.input(0);
   step.bind = [work, locate = request.locate(0),

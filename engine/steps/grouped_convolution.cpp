@@ -150,7 +150,7 @@ Step make(const StepRequest& request) {
   work->relu = graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
   const std::int64_t blocks = work->outputs / grouped.lanes;
   work->weights = request.packed.get(weight,
-                                     {"grouped " + std::string(name_of(request.kernels.instruction_set)),
+                                     {"grouped " + std::string(name_of(request.kernels.vector_set())),
                                       static_cast<std::size_t>(blocks * work->block_weights) * sizeof(float), blocks},
                                      [=, inputs = work->group.inputs, floats = work->block_weights](
                                          std::span<const float> values, std::int64_t block, std::byte* packed) {
@@ -162,7 +162,7 @@ Step make(const StepRequest& request) {
   const std::int64_t images = request.input(0).shape[0];
   work->bands = bands_of(*work, images, request.threads);
 
-  Step step = request.make_step("grouped " + std::string(name_of(request.kernels.instruction_set)));
+  Step step = request.make_step("grouped " + std::string(name_of(request.kernels.vector_set())));
   step.scratch_bytes = whole_cache_lines(static_cast<std::size_t>(work->most_band_floats()) * sizeof(float));
   if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);

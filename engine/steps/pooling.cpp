@@ -54,8 +54,8 @@ std::string reject_window_pool(const StepRequest& request) {
 
 Step make_window_pool(const StepRequest& request) {
   const bool is_max = request.node.op == graph::Op::max_pool;
-  Step step = request.make_step((is_max ? "max_pool " : "average_pool ") +
-                                std::string(name_of(request.kernels.instruction_set)));
+  Step step =
+      request.make_step((is_max ? "max_pool " : "average_pool ") + std::string(name_of(request.kernels.vector_set())));
   step.bind = [g = geometry_of(request), batch = request.input(0).shape[0], threads = request.threads,
                kernel = is_max ? request.kernels.max_pool_row : request.kernels.average_pool_row,
                locate = request.locate(0),
@@ -73,7 +73,7 @@ Step make_window_pool(const StepRequest& request) {
 
 Step make_global_pool(const StepRequest& request) {
   const graph::Shape& shape = request.input(0).shape;
-  Step step = request.make_step("global_average " + std::string(name_of(request.kernels.instruction_set)));
+  Step step = request.make_step("global_average " + std::string(name_of(request.kernels.vector_set())));
   step.bind = [batch = shape[0], channels = shape[1], pixels = shape[2] * shape[3], threads = request.threads,
                kernel = request.kernels.global_average, locate = request.locate(0),
                output_id = request.node.output](const Binding& binding) -> std::vector<Phase> {

@@ -100,6 +100,7 @@ struct Implementation {
 
 // One function a file of this folder: the implementations it offers.
 std::vector<Implementation> grouped_convolution_implementations();
+std::vector<Implementation> tile_convolution_implementations();
 std::vector<Implementation> winograd_convolution_implementations();
 std::vector<Implementation> winograd_stem_implementations();
 std::vector<Implementation> strassen_convolution_implementations();

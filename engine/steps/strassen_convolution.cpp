@@ -63,7 +63,7 @@ Step make(const StepRequest& request) {
       graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
 
   BlockedConvolution convolution;
-  convolution.implementation = "strassen " + std::string(name_of(request.kernels.instruction_set));
+  convolution.implementation = "strassen " + std::string(name_of(request.kernels.vector_set()));
   convolution.layout = "strassen";
   convolution.rows = request.output().shape[0] * g.pairs;
   convolution.row_floats = kernels::strassen_products * depth;

@@ -111,7 +111,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
       graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;
 
   BlockedConvolution convolution;
-  convolution.implementation = name_of(scheme) + " " + std::string(name_of(request.kernels.instruction_set));
+  convolution.implementation = name_of(scheme) + " " + std::string(name_of(request.kernels.vector_set()));
   convolution.layout = name_of(scheme);
   convolution.rows = tiling.tiles();
   convolution.row_floats = scheme.positions * depth;

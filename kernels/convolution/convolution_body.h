@@ -4,24 +4,7 @@
 using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
 
-// Where an output pixel's window starts in the input.
-struct Origin {
-  std::int64_t image, y, x;
-};
-
-Origin origin_of(const ConvolutionGeometry& g, std::int64_t pixel) noexcept {
-  const std::int64_t row = pixel / g.output_width;
-  return {row / g.output_height, row % g.output_height * g.stride_height - g.padding_top,
-          pixel % g.output_width * g.stride_width - g.padding_left};
-}
-
-// The pixel under tap (ky, kx), nullptr where it lies outside the image.
-const float* pixel_under(const float* images, const ConvolutionGeometry& g, const Origin& origin, std::int64_t ky,
-                         std::int64_t kx) noexcept {
-  const std::int64_t y = origin.y + ky * g.dilation_height, x = origin.x + kx * g.dilation_width;
-  if (y < 0 || y >= g.height || x < 0 || x >= g.width) return nullptr;
-  return images + ((origin.image * g.height + y) * g.width + x) * g.channels;
-}
+#include "kernels/convolution/pixels.h"
 
 // Whole vectors of channels: one load and one store each.
 void gather_vectors(const float* images, const ConvolutionGeometry& g, const Origin& origin, int rows,
@@ -106,29 +89,16 @@ void gather_whole_pixels(const float* pixels, std::int64_t stride, int rows, std
 void gather_pixels(const float* images, const ConvolutionGeometry& g, std::int64_t first_pixel, int rows,
                    std::int64_t first_channel, std::int64_t channels, float* panel) noexcept {
   const bool vectors = channels % lanes == 0;
-  const bool pointwise = g.kernel_height == 1 && g.kernel_width == 1 && g.output_height == g.height &&
-                         g.output_width == g.width && g.padding_top == 0 && g.padding_left == 0;
-  if (vectors && pointwise) {
+  if (vectors && is_pointwise(g)) {
     gather_whole_pixels(images + first_pixel * g.channels + first_channel, g.channels, rows, channels, panel);
     return;
   }
-  Origin origin = origin_of(g, first_pixel);
-  std::int64_t column = first_pixel % g.output_width, row = first_pixel / g.output_width % g.output_height;
-  for (int r = 0; r < rows; ++r) {
+  OutputPixel pixel(g, first_pixel);
+  for (int r = 0; r < rows; ++r, pixel.advance(g)) {
     if (vectors)
-      gather_vectors(images, g, origin, rows, first_channel, channels, panel + r * lanes);
+      gather_vectors(images, g, pixel.origin, rows, first_channel, channels, panel + r * lanes);
     else
-      gather_floats(images, g, origin, rows, first_channel, channels, panel + r * lanes);
-    // The next pixel, without divisions.
-    origin.x += g.stride_width;
-    if (++column < g.output_width) continue;
-    column = 0;
-    origin.x = -g.padding_left;
-    origin.y += g.stride_height;
-    if (++row < g.output_height) continue;
-    row = 0;
-    origin.y = -g.padding_top;
-    ++origin.image;
+      gather_floats(images, g, pixel.origin, rows, first_channel, channels, panel + r * lanes);
   }
 }
 

@@ -143,6 +143,12 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       {2, 48, 11, 10, 40, 3, 3, 2, 1, 1, one, true, false, true},
       {1, 24, 12, 12, 20, 3, 3, 1, 2, 1, {2, 2, 2, 2}, true, true, false},
       {2, 256, 14, 14, 96, 1, 1, 1, 1, 1, none, true, true, true},
+      {2, 64, 17, 15, 80, 3, 3, 1, 1, 1, one, true, true, true},
+      {1, 96, 12, 13, 64, 3, 3, 2, 1, 1, one, true, false, true},
+      {1, 32, 9, 9, 64, 3, 3, 1, 2, 1, {2, 2, 2, 2}, false, true, false},
+      {2, 1152, 7, 7, 320, 1, 1, 1, 1, 1, none, true, true, true},
+      {3, 320, 7, 7, 64, 3, 3, 1, 1, 1, one, true, false, true},
+      {2, 32, 3, 2, 64, 5, 5, 1, 1, 1, {2, 2, 2, 2}, true, true, true},
       {1, 64, 13, 13, 33, 1, 1, 2, 1, 1, none, false, false, true},
       {3, 64, 13, 13, 128, 1, 1, 2, 1, 1, none, true, true, true},
       {1, 64, 10, 10, 64, 3, 3, 1, 1, 4, one, true, false, true},
@@ -225,8 +231,19 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
       }
     }
   }
-  CHECK(seen == std::set<std::string>{"direct", "grouped", "onednn", "strassen", "winograd 2x2", "winograd 2x2 compact",
-                                      "winograd 2x2 stride 2", "winograd 2x2 stride 2 compact", "winograd 4x4",
-                                      "winograd 4x4 compact", "winograd 4x4 stride 2", "winograd 4x4 stride 2 compact",
-                                      "winograd stem"});
+  std::set<std::string> all{"direct",
+                            "grouped",
+                            "onednn",
+                            "strassen",
+                            "winograd 2x2",
+                            "winograd 2x2 compact",
+                            "winograd 2x2 stride 2",
+                            "winograd 2x2 stride 2 compact",
+                            "winograd 4x4",
+                            "winograd 4x4 compact",
+                            "winograd 4x4 stride 2",
+                            "winograd 4x4 stride 2 compact",
+                            "winograd stem"};
+  if (kernels::detect_cpu().amx) all.insert("direct amx");
+  CHECK(seen == all);
 }

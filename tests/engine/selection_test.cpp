@@ -85,13 +85,56 @@ TEST_CASE("every candidate that does not run a node says why") {
         "slower by the shape rules: 115.6 M multiplications an image and 0.15 MB of weights, winograd 4x4 28.9 M and "
         "0.59 MB");
   CHECK(contains(reason(*program, "layer2.0.downsample.0", "onednn"), "later by rank: 6.4 M multiplications"));
-  CHECK(contains(reason(*program, "layer2.0.conv1", "direct"), "slower by the shape rules: 57.8 M multiplications"));
+  CHECK(contains(reason(*program, "layer2.0.conv1", "direct"),
+                 count(implementations(*program), "direct amx") > 0
+                     ? "later by rank: 57.8 M multiplications"
+                     : "slower by the shape rules: 57.8 M multiplications"));
+}
+
+TEST_CASE(
+    "tile registers: all convolutions but those that read few channels, or that Winograd's algorithm does faster") {
+  auto kernels = kernel_table();
+  kernels.tiles = {};
+  PackedWeights packed;
+  const auto without = make_program(resnet18(), {}, kernels, packed, {});
+  REQUIRE_MESSAGE(without.ok(), without.error().message);
+  CHECK(count(implementations(**without), "direct amx") == 0);
+  CHECK(contains(reason(**without, "layer2.0.conv1", "direct amx"), "no tile registers"));
+
+  // For the rules: nothing runs.
+  kernels.tiles.pack_weights = [](const float*, std::int64_t, int, float*) noexcept {};
+  kernels.tiles.convolve = [](const residua::kernels::TileFactors&, const residua::kernels::TileBlocks&,
+                              const residua::kernels::TileWeights&, std::int64_t,
+                              const residua::kernels::ProductTarget&, float*) noexcept {};
+  const auto planned = [&](const ProgramKey& key) {
+    auto program = make_program(resnet18(), key, kernels, packed, {});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    return *program;
+  };
+  const auto one = planned({.batch = 1, .threads = 2}), many = planned({.batch = 64, .threads = 2});
+  // Of one image: strides, 1x1, and 3x3 of 256 channels and more. Of many the latter from 512 channels on.
+  CHECK(count(implementations(*one), "direct amx") == 3 + 3 + 3 + 3);
+  CHECK(count(implementations(*many), "direct amx") == 3 + 3 + 3);
+  CHECK(contains(reason(*one, "conv1", "direct amx"), "3 channels are no multiple of a tile's 32"));
+  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 tile registers are faster"));
+  CHECK(contains(reason(*many, "layer4.0.conv1", "winograd 2x2 stride 2"), "with a stride it saves too few"));
+  // A few pixels, at the end of a small image.
+  const auto small = planned({.batch = 1, .height = 64, .width = 64, .threads = 2});
+  CHECK(contains(reason(*small, "layer4.0.downsample.0", "direct amx"), "for 4 pixels"));
+  const WeightAllotment none(one_image(), kernels, 1);
+  PackedWeights limited;
+  auto tight = make_program(resnet18(), {.batch = 1, .height = 64, .width = 64, .threads = 2}, kernels, limited,
+                            {.allotment = &none});
+  REQUIRE_MESSAGE(tight.ok(), tight.error().message);
+  const auto names = implementations(**tight);
+  CHECK(count(names, "direct") - count(names, "direct amx") == 2);  // the first layer and the last
 }
 
 TEST_CASE("where loads bind products, none take more data to save multiplications") {
   for (const bool bind : {false, true}) {
     auto kernels = kernel_table();
     kernels.instruction_set = residua::kernels::InstructionSet::avx512;  // for the rules: nothing runs
+    kernels.tiles = {};
     kernels.loads_bind_products = bind;
     PackedWeights packed;
     const auto program = make_program(resnet18(), {}, kernels, packed, {});
@@ -136,6 +179,7 @@ TEST_CASE("few tiles are not cut larger than threads can share") {
 TEST_CASE("with AVX2 1x1 convolutions are products alone") {
   auto kernels = kernel_table();
   kernels.instruction_set = residua::kernels::InstructionSet::avx2;  // for the rules: nothing runs
+  kernels.tiles = {};
   PackedWeights packed;
   const auto program = make_program(resnet18(), {}, kernels, packed, {});
   REQUIRE_MESSAGE(program.ok(), program.error().message);
@@ -196,7 +240,8 @@ TEST_CASE("the limit goes to where a byte saves most, and says where it stands i
 
 TEST_CASE(
     "compact weights: where whole ones come from memory for few tiles and many rows share them, or to save memory") {
-  for (const residua::kernels::KernelTable& table : tables_of_this_cpu()) {
+  for (residua::kernels::KernelTable table : tables_of_this_cpu()) {
+    table.tiles = {};  // which take some of these layers
     const std::string tier(name_of(table.instruction_set));
     CAPTURE(tier);
     const auto planned = [&](std::int64_t batch, const WeightAllotment* allotment) {
@@ -334,6 +379,7 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
                                             {"winograd 4x4 compact", 3},
                                             {"winograd 2x2", 2},
                                             {"winograd 2x2 compact", 2},
+                                            {"direct amx", 1},
                                             {"direct", 1},
                                             {"onednn", 0.99}});
   slow_winograd.save();

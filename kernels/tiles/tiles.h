@@ -1,0 +1,161 @@
+// Matrix products in full precision on the tile registers of AMX, which multiply bf16 alone (8 significant bits).
+//
+// A float has 24 significant bits, so it is the sum of three bf16, exactly:
+//
+//   x = high + middle + low        |middle| <= 2^-7 |x|,  |low| <= 2^-16 |x|
+//
+// and a product of two floats the sum of nine products, which bf16 inputs and a float sum hold without an error. The
+// three smallest are left out (below 2^-22 of the product together, and of either sign), which leaves less than the
+// rounding of a sum of floats does (Henry, Tang, Heinecke, arXiv:1904.06376; the way of fp32 on matrix units in several
+// math libraries):
+//
+//   x * y  =  high high + middle high + low high + high low + high middle + middle middle
+//
+// A tile instruction does 16 x 16 x 32 multiply-adds in the time of 16 of AVX-512's, with two units for those: six take
+// 0.42 of the time. What the parts cost is memory: 6 bytes a weight for 4.
+//
+// Rows of factors (pixels, or Winograd's tiles) and output channels are multiplied 32 by 32:
+//
+//              weights, 16 channels each
+//              [ tmm6 ] [ tmm7 ]            a chunk is 32 floats of the depth, one tile row of bf16: floats k and
+//   rows  tmm4 [ tmm0 ] [ tmm1 ]            k + 16 of a chunk stand side by side, as a pair that an instruction
+//   rows  tmm5 [ tmm2 ] [ tmm3 ]            multiplies together
+//
+// with at most 16 rows 16 by 64, in tmm0 to tmm3. Either way each sum is one chain in the same order, so equal inputs
+// give equal bits in any blocking. Denormal numbers count as zero, an infinity as NaN.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/convolution/convolution.h"
+#include "kernels/products/products.h"
+
+namespace residua::kernels {
+
+using Bfloat16 = std::uint16_t;
+
+// Of panels, and of blocks of output channels.
+struct TileSizes {
+  static constexpr int most_rows = 32;
+  static constexpr int chunk = 32;   // floats of the depth
+  static constexpr int column = 32;  // output channels; a block has an even number of columns
+  static constexpr int parts = 3;    // bf16 of a float
+
+  // Weights that are split at a time, of one column or several, and the most of one column: in chunks, 6 KiB each. Sums
+  // that wait between slices, unless those of one or two columns are more: floats, a quarter of a megabyte.
+  static constexpr std::int64_t unit_chunks = 18, slice_chunks = 18, waiting_sums = 64 * 1024;
+  // Of scratch memory, for so many rows.
+  static constexpr std::int64_t scratch_floats(std::int64_t rows) {
+    constexpr std::int64_t unit = 2 * unit_chunks * chunk * column * parts / 2;  // of two columns
+    constexpr std::int64_t two_blocks = 2 * most_rows * unit_chunks * column;
+    constexpr std::int64_t fixed = two_blocks > waiting_sums ? two_blocks : waiting_sums;
+    return 2 * unit + fixed + (rows + most_rows) * 2 * column;
+  }
+};
+
+// Where factors lie, split, and which outputs they make. Either gathered into panels, block by block, so that the rows
+// of a block are its outputs one after another:
+//
+//   panels [block][chunks][parts][rows_per_block][chunk]
+//
+// or an image's channels in planes (TilePlanes), in which the rows that a tap of the kernel reads are those that the
+// first tap reads, further on. There a row behind the end of the outputs' own is no output.
+struct TileFactors {
+  const Bfloat16* first;
+  std::int64_t image_stride, block_stride, chunk_stride, part_stride;  // from one to the next, in Bfloat16
+  const std::int64_t* taps;                                            // where each tap starts
+  int tap_count;                                                       // a step of the depth is a tap of a chunk
+  int rows_per_block;                                                  // 1 .. most_rows, as configured
+  std::int64_t rows, pitch, width;  // of an image; of these, as many as lie between two lines, and are outputs
+
+  std::int64_t blocks_of_image() const { return (rows + rows_per_block - 1) / rows_per_block; }
+};
+// Rows in panels, one after another, all outputs.
+inline TileFactors panels_of(const Bfloat16* panels, std::int64_t rows, int rows_per_block, std::int64_t chunks) {
+  static constexpr std::int64_t no_taps[1] = {0};
+  const std::int64_t part = rows_per_block * TileSizes::chunk, chunk = TileSizes::parts * part;
+  return {panels, 0, chunks * chunk, chunk, part, no_taps, 1, rows_per_block, rows, rows, rows};
+}
+
+// The blocks that are multiplied, counted over all images.
+struct TileBlocks {
+  std::int64_t first, count;
+};
+
+// An image in planes: [chunks][parts][stride][stride][cells][chunk]. With a stride, rows and columns fall into phases,
+// so that the outputs side by side read neighbours:
+//
+//   image, padded     a b c d e f      phase 0: a c e     phase 1: b d f
+//
+// A plane's lines lie `pitch` cells apart. Where an image is padded left and right, a line's right-hand padding is the
+// next one's left-hand one.
+struct TilePlanes {
+  static constexpr int most_taps = 49;
+
+  std::int64_t stride, lines, pitch, shared_padding;
+  std::int64_t chunks, taps;
+
+  explicit TilePlanes(const ConvolutionGeometry& geometry);
+  std::int64_t cells() const { return lines * pitch + shared_padding; }
+  std::int64_t part_stride() const { return stride * stride * cells() * TileSizes::chunk; }
+  std::int64_t image_stride() const { return chunks * TileSizes::parts * part_stride(); }
+  // Where the rows that a tap reads start.
+  std::int64_t tap(std::int64_t ky, std::int64_t kx) const {
+    return ((ky % stride * stride + kx % stride) * cells() + ky / stride * pitch + kx / stride) * TileSizes::chunk;
+  }
+  // Of so many images, and of what a last block may read behind them.
+  std::int64_t size(std::int64_t images) const {
+    return images * image_stride() + 2 * TileSizes::most_rows * TileSizes::chunk;
+  }
+};
+
+// An image's planes, and those of the images behind it. `taps`: TilePlanes::tap of each.
+inline TileFactors planes_of(const TilePlanes& planes, const ConvolutionGeometry& geometry, const Bfloat16* first,
+                             const std::int64_t* taps, int rows_per_block) {
+  return {.first = first,
+          .image_stride = planes.image_stride(),
+          .block_stride = rows_per_block * TileSizes::chunk,
+          .chunk_stride = TileSizes::parts * planes.part_stride(),
+          .part_stride = planes.part_stride(),
+          .taps = taps,
+          .tap_count = static_cast<int>(planes.taps),
+          .rows_per_block = rows_per_block,
+          .rows = (geometry.output_height - 1) * planes.pitch + geometry.output_width,
+          .pitch = planes.pitch,
+          .width = geometry.output_width};
+}
+
+// The weights of one block of output channels, as floats: they are split on the way to the products.
+//
+//   weights [columns][steps][2 tiles][16 pairs of the depth][2 of a pair][16 channels]
+struct TileWeights {
+  const float* weights;
+  std::int64_t steps;  // of the depth: chunks, or taps of chunks
+  int columns;         // even
+};
+
+// The kernels of the one tier that has tiles. All null pointers where there are none.
+struct TileKernels {
+  // Makes the calling thread's tile registers ready for blocks of so many rows, until `release`, which empties them: a
+  // thread that is switched out or goes on to other work has nothing of them to save.
+  void (*configure)(int rows_per_block) noexcept;
+  void (*release)() noexcept;
+
+  // Gathers and splits what ConvolutionKernels::gather_pixels gathers, into a panel for blocks of `rows_per_block`.
+  // `channels` is a multiple of TileSizes::chunk.
+  void (*gather_pixels)(const float* images, const ConvolutionGeometry& geometry, std::int64_t first_pixel, int rows,
+                        std::int64_t first_channel, std::int64_t channels, int rows_per_block,
+                        Bfloat16* panel) noexcept;
+  // Writes line `line` of phase `phase` (of rows) of an image's planes, of all phases of columns.
+  void (*split_line)(const float* image, const ConvolutionGeometry& geometry, const TilePlanes& planes,
+                     std::int64_t phase, std::int64_t line, Bfloat16* image_planes) noexcept;
+  // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column].
+  void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
+  // Convolution outputs of some blocks. `target` is where the first image's first output goes;
+  // target.channels <= columns * TileSizes::column, at which `bias` ends. An image has `outputs` pixels. `scratch`:
+  // TileSizes::scratch_floats(blocks.count * rows_per_block).
+  void (*convolve)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
+                   std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
+};
+
+}  // namespace residua::kernels

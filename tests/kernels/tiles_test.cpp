@@ -1,0 +1,298 @@
+// Products on tile registers against the same sums in double.
+
+#include "kernels/tiles/tiles.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernels/table.h"
+#include "tests/kernels/random_case.h"
+
+using namespace residua::kernels;
+
+namespace {
+
+struct Case {
+  ConvolutionGeometry geometry;
+  std::int64_t images, outputs;
+  int rows_per_block, columns_at_once;
+  bool residual, relu;
+
+  std::int64_t pixels() const { return images * geometry.output_height * geometry.output_width; }
+  std::int64_t depth() const { return geometry.kernel_height * geometry.kernel_width * geometry.channels; }
+  std::string text() const {
+    const ConvolutionGeometry& g = geometry;
+    return std::to_string(images) + " x " + std::to_string(g.height) + "x" + std::to_string(g.width) + "x" +
+           std::to_string(g.channels) + " to " + std::to_string(outputs) + ", kernel " +
+           std::to_string(g.kernel_height) + "x" + std::to_string(g.kernel_width) + ", stride " +
+           std::to_string(g.stride_height) + "x" + std::to_string(g.stride_width) + ", padding " +
+           std::to_string(g.padding_top) + "," + std::to_string(g.padding_left) + ", dilation " +
+           std::to_string(g.dilation_height) + "x" + std::to_string(g.dilation_width) + ", blocks of " +
+           std::to_string(rows_per_block) + " rows, " + std::to_string(columns_at_once) + " columns at once" +
+           (residual ? ", residual" : "") + (relu ? ", ReLU" : "");
+  }
+};
+
+std::int64_t outputs_along(std::int64_t size, std::int64_t padding, std::int64_t kernel, std::int64_t dilation,
+                           std::int64_t stride) {
+  return (size + 2 * padding - (kernel - 1) * dilation - 1) / stride + 1;
+}
+
+Case random_case(std::mt19937& random) {
+  Case c{};
+  ConvolutionGeometry& g = c.geometry;
+  c.images = pick(random, 1, 3);
+  // One or several slices of the depth.
+  g.channels = TileSizes::chunk * (coin(random) ? pick(random, 1, 4) : pick(random, 5, 40));
+  const bool pointwise = coin(random);
+  g.kernel_height = pointwise ? 1 : pick(random, 1, 3);
+  g.kernel_width = pointwise ? 1 : pick(random, 1, 3);
+  g.stride_height = coin(random) ? 1 : 2;
+  const bool plain = coin(random);  // as planes can be
+  g.stride_width = pointwise || plain ? g.stride_height : pick(random, 1, 2);
+  g.dilation_height = plain ? 1 : pick(random, 1, 2);
+  g.dilation_width = plain ? 1 : pick(random, 1, 2);
+  g.padding_top = pointwise ? 0 : pick(random, 0, 2);
+  g.padding_left = pointwise ? 0 : pick(random, 0, 2);
+  g.height = pick(random, 5, 9);
+  g.width = pick(random, 5, 12);
+  g.output_height = outputs_along(g.height, g.padding_top, g.kernel_height, g.dilation_height, g.stride_height);
+  g.output_width = outputs_along(g.width, g.padding_left, g.kernel_width, g.dilation_width, g.stride_width);
+  c.outputs = coin(random) ? 64 * pick(random, 1, 5) : pick(random, 1, 200);
+  c.rows_per_block = static_cast<int>(pick(random, 1, TileSizes::most_rows));
+  c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
+  c.residual = coin(random);
+  c.relu = coin(random);
+  return c;
+}
+
+struct Values {
+  std::vector<float> input, weights, bias, residual;  // weights [outputs][channels][taps]
+};
+
+std::vector<float> random_floats(std::mt19937& random, std::int64_t count, float most) {
+  std::uniform_real_distribution<float> distribution(-most, most);
+  std::vector<float> values(size(count));
+  for (float& value : values) value = distribution(random);
+  return values;
+}
+
+Values random_values(const Case& c, std::mt19937& random) {
+  const ConvolutionGeometry& g = c.geometry;
+  return {random_floats(random, c.images * g.height * g.width * g.channels, 2),
+          random_floats(random, c.outputs * c.depth(), 1), random_floats(random, c.outputs, 1),
+          random_floats(random, c.pixels() * c.outputs, 1)};
+}
+
+// Factors as the kernels read them: gathered into panels, or an image in planes.
+struct Factors {
+  std::vector<Bfloat16> memory;
+  std::vector<std::int64_t> taps;
+  TileFactors factors;
+  std::int64_t blocks, steps;
+  std::vector<std::int64_t> depth_of_step;  // where a step starts in weights [taps][channels]
+};
+
+constexpr Bfloat16 untouched_half = 0x7FC0;  // NaN
+
+Factors in_panels(const TileKernels& tiles, const Case& c, const Values& values) {
+  const std::int64_t room = c.rows_per_block, depth = c.depth(), blocks = (c.pixels() + room - 1) / room;
+  Factors f{std::vector<Bfloat16>(size(blocks * room * depth * TileSizes::parts), untouched_half),
+            {},
+            {},
+            blocks,
+            depth / TileSizes::chunk,
+            {}};
+  for (std::int64_t block = 0; block < blocks; ++block)
+    tiles.gather_pixels(values.input.data(), c.geometry, block * room,
+                        static_cast<int>(std::min(room, c.pixels() - block * room)), 0, c.geometry.channels,
+                        c.rows_per_block, f.memory.data() + block * room * depth * TileSizes::parts);
+  f.factors = panels_of(f.memory.data(), c.pixels(), c.rows_per_block, f.steps);
+  for (std::int64_t step = 0; step < f.steps; ++step) f.depth_of_step.push_back(step * TileSizes::chunk);
+  return f;
+}
+
+Factors in_planes(const TileKernels& tiles, const Case& c, const Values& values) {
+  const ConvolutionGeometry& g = c.geometry;
+  const TilePlanes planes(g);
+  Factors f{
+      std::vector<Bfloat16>(size(planes.size(c.images)), untouched_half), {}, {}, 0, planes.chunks * planes.taps, {}};
+  for (std::int64_t image = 0; image < c.images; ++image)
+    for (std::int64_t line = 0; line < planes.lines; ++line)
+      for (std::int64_t phase = 0; phase < planes.stride; ++phase)
+        tiles.split_line(values.input.data() + image * g.height * g.width * g.channels, g, planes, phase, line,
+                         f.memory.data() + image * planes.image_stride());
+  for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
+    for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) f.taps.push_back(planes.tap(ky, kx));
+  for (std::int64_t step = 0; step < f.steps; ++step)
+    f.depth_of_step.push_back(step % planes.taps * g.channels + step / planes.taps * TileSizes::chunk);
+  f.factors = planes_of(planes, g, f.memory.data(), f.taps.data(), c.rows_per_block);
+  f.blocks = c.images * f.factors.blocks_of_image();
+  return f;
+}
+
+// All outputs; what the kernel must not touch beside them stays NaN, and is checked.
+std::vector<float> run(const KernelTable& table, const Case& c, const Values& values, const Factors& f) {
+  const ConvolutionGeometry& g = c.geometry;
+  const TileKernels& tiles = table.tiles;
+  const bool planes = f.factors.image_stride != 0;
+  const float untouched = std::numeric_limits<float>::quiet_NaN();
+  const std::int64_t stride = c.outputs + 3, width = c.columns_at_once * TileSizes::column;
+  std::vector<float> output(size(c.pixels() * stride), untouched), residual(output);
+  for (std::int64_t p = 0; p < c.pixels(); ++p)
+    std::copy_n(values.residual.data() + p * c.outputs, c.outputs, residual.data() + p * stride);
+  std::vector<float> scratch(size(TileSizes::scratch_floats(f.blocks * c.rows_per_block)), untouched);
+  tiles.configure(c.rows_per_block);
+  for (std::int64_t first = 0; first < c.outputs; first += width) {
+    std::vector<float> by_tap(size(c.depth() * width)), by_step(by_tap), packed(by_tap), bias(size(width));
+    table.convolution.pack_weights(values.weights.data(), g.channels, g.kernel_height * g.kernel_width, c.outputs,
+                                   first, width, c.depth(), by_tap.data());
+    for (std::int64_t step = 0; step < f.steps; ++step)
+      std::copy_n(by_tap.data() + f.depth_of_step[size(step)] * width, TileSizes::chunk * width,
+                  by_step.data() + step * TileSizes::chunk * width);
+    tiles.pack_weights(by_step.data(), f.steps, c.columns_at_once, packed.data());
+    const std::int64_t channels = std::min(width, c.outputs - first);
+    std::copy_n(values.bias.data() + first, channels, bias.data());
+    const ProductTarget target{
+        output.data() + first, c.residual ? residual.data() + first : nullptr, bias.data(), stride, channels, c.relu};
+    // In planes, blocks in two calls: which are first is told by number.
+    const std::int64_t once = planes ? (f.blocks + 1) / 2 : f.blocks;
+    for (std::int64_t block = 0; block < f.blocks; block += once)
+      tiles.convolve(f.factors, {block, std::min(once, f.blocks - block)}, {packed.data(), f.steps, c.columns_at_once},
+                     g.output_height * g.output_width, target, scratch.data());
+  }
+  tiles.release();
+  std::vector<float> result(size(c.pixels() * c.outputs));
+  for (std::int64_t p = 0; p < c.pixels(); ++p) {
+    std::copy_n(output.data() + p * stride, c.outputs, result.data() + p * c.outputs);
+    for (std::int64_t k = c.outputs; k < stride; ++k) CHECK(std::isnan(output[size(p * stride + k)]));
+  }
+  return result;
+}
+
+struct Sum {
+  double value, magnitude;  // of all products and what is added, and of their absolute values
+};
+
+Sum exact(const Case& c, const Values& values, std::int64_t pixel, std::int64_t k) {
+  const ConvolutionGeometry& g = c.geometry;
+  const std::int64_t x = pixel % g.output_width, y = pixel / g.output_width % g.output_height;
+  const std::int64_t image = pixel / g.output_width / g.output_height;
+  Sum sum{values.bias[size(k)], std::abs(values.bias[size(k)])};
+  const auto add = [&](double value) {
+    sum.value += value;
+    sum.magnitude += std::abs(value);
+  };
+  for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
+    for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) {
+      const std::int64_t iy = y * g.stride_height - g.padding_top + ky * g.dilation_height;
+      const std::int64_t ix = x * g.stride_width - g.padding_left + kx * g.dilation_width;
+      const bool inside = iy >= 0 && iy < g.height && ix >= 0 && ix < g.width;
+      for (std::int64_t ch = 0; ch < g.channels; ++ch) {
+        const float pixel_value =
+            inside ? values.input[size(((image * g.height + iy) * g.width + ix) * g.channels + ch)] : 0;
+        // Padding is multiplied too: zero times NaN.
+        add(static_cast<double>(pixel_value) *
+            static_cast<double>(
+                values.weights[size(((k * g.channels + ch) * g.kernel_height + ky) * g.kernel_width + kx)]));
+      }
+    }
+  if (c.residual) add(values.residual[size(pixel * c.outputs + k)]);
+  if (c.relu) sum.value = std::max(sum.value, 0.0);
+  return sum;
+}
+
+Factors factors_of(const TileKernels& tiles, const Case& c, const Values& values) {
+  const ConvolutionGeometry& g = c.geometry;
+  const bool planes = g.stride_height == g.stride_width && g.dilation_height == 1 && g.dilation_width == 1;
+  return planes ? in_planes(tiles, c, values) : in_panels(tiles, c, values);
+}
+
+bool has_tiles(const KernelTable& table) { return table.tiles.convolve != nullptr; }
+
+}  // namespace
+
+TEST_CASE("products on tiles are as exact as those of floats, for every geometry and blocking") {
+  for_each_seed(200, [](const KernelTable& table, std::mt19937& random) {
+    if (!has_tiles(table)) return;
+    const Case c = random_case(random);
+    INFO(c.text());
+    const Values values = random_values(c, random);
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    // Each sum of floats rounds to 2^-24 of what it is at that point: 6 additions of a chunk's products, twice as many
+    // inside the instruction; what is left out of products is below 2^-22 of each.
+    const double bound =
+        std::ldexp(1.0, -22) + std::ldexp(static_cast<double>(c.depth() / TileSizes::chunk * 6 + 34), -24);
+    double worst = 0;
+    for (std::int64_t p = 0; p < c.pixels(); ++p)
+      for (std::int64_t k = 0; k < c.outputs; ++k) {
+        const Sum sum = exact(c, values, p, k);
+        worst = std::max(worst,
+                         std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value) / sum.magnitude);
+      }
+    CHECK(worst < bound);
+    // Products of random numbers come nowhere near the bound: a part that is missing would.
+    CHECK(worst < std::ldexp(1.0, -22));
+  });
+}
+
+TEST_CASE("on tiles NaN comes out where it went in and nowhere else, infinities as infinity or NaN") {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
+    if (!has_tiles(table)) return;
+    const Case c = random_case(random);
+    INFO(c.text());
+    Values values = random_values(c, random);
+    const float quiet_low_bits = std::bit_cast<float>(std::uint32_t{0x7F800001});  // a NaN whose upper half is infinity
+    const float special = std::array{nan, quiet_low_bits, infinity, -infinity}[size(pick(random, 0, 3))];
+    for (std::int64_t n = pick(random, 1, 3); n > 0; --n)
+      values.input[size(pick(random, 0, static_cast<std::int64_t>(values.input.size()) - 1))] = special;
+    if (coin(random)) values.weights[size(pick(random, 0, static_cast<std::int64_t>(values.weights.size()) - 1))] = nan;
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    bool right = true;
+    for (std::int64_t p = 0; p < c.pixels(); ++p)
+      for (std::int64_t k = 0; k < c.outputs; ++k) {
+        const float found = outputs[size(p * c.outputs + k)];
+        const Sum sum = exact(c, values, p, k);
+        // std::max(NaN, 0) is NaN here, as ReLU has it; a sum of -infinity is 0 with ReLU.
+        right &= std::isnan(sum.value)          ? std::isnan(found)
+                 : std::isfinite(sum.magnitude) ? std::isfinite(found)
+                                                : !std::isfinite(found);
+      }
+    CHECK(right);
+  });
+}
+
+TEST_CASE("on tiles the largest and the smallest numbers are numbers") {
+  for_each_seed(20, [](const KernelTable& table, std::mt19937& random) {
+    if (!has_tiles(table)) return;
+    Case c = random_case(random);
+    c.residual = c.relu = false;
+    INFO(c.text());
+    Values values = random_values(c, random);
+    const bool large = coin(random);
+    const float scale = large ? std::numeric_limits<float>::max() / 2 : std::numeric_limits<float>::min() * 16;
+    for (float& value : values.input) value *= scale;
+    // Powers of two: as many bits of the products as there are of the inputs.
+    for (float& value : values.weights) value = std::ldexp(value < 0 ? -1.0f : 1.0f, large ? -30 : 3);
+    for (float& value : values.bias) value = 0;
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    double worst = 0;
+    for (std::int64_t p = 0; p < c.pixels(); ++p)
+      for (std::int64_t k = 0; k < c.outputs; ++k) {
+        const Sum sum = exact(c, values, p, k);
+        if (sum.magnitude > 0)
+          worst = std::max(worst,
+                           std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value) / sum.magnitude);
+      }
+    // The middle and low parts of the smallest numbers are denormal: zero.
+    CHECK(worst < std::ldexp(1.0, large ? -22 : -6));
+  });
+}
