@@ -56,6 +56,8 @@ void cap_onednn(kernels::InstructionSet set) {
       static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2));
       break;
     case kernels::InstructionSet::avx512:
+      static_cast<void>(dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core));
+      break;
     case kernels::InstructionSet::amx:
       break;
   }
@@ -71,7 +73,8 @@ const Environment& environment() {
 const kernels::KernelTable& kernel_table() {
   static const kernels::KernelTable table = [] {
     cap_onednn(environment().max_instruction_set);
-    return kernels::make_kernel_table(kernels::detect_cpu(), environment().max_instruction_set);
+    const kernels::InstructionSet cap = environment().max_instruction_set;
+    return kernels::make_kernel_table(kernels::detect_cpu(cap), cap);
   }();
   return table;
 }

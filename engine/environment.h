@@ -11,8 +11,8 @@ namespace residua::engine {
 
 struct Environment {
   kernels::InstructionSet max_instruction_set = kernels::InstructionSet::amx;  // RESIDUA_MAX_ISA
-  bool verbose_dispatch = false;                                                  // RESIDUA_VERBOSE contains "dispatch"
-  bool verbose_profile = false;                                                   // RESIDUA_VERBOSE contains "profile"
+  bool verbose_dispatch = false;                                               // RESIDUA_VERBOSE contains "dispatch"
+  bool verbose_profile = false;                                                // RESIDUA_VERBOSE contains "profile"
   std::filesystem::path dump_graph;    // RESIDUA_DUMP_GRAPH: a folder; empty: off
   std::filesystem::path cache_folder;  // residua in XDG_CACHE_HOME, else in HOME/.cache; empty: neither is set
   std::string complaint;               // values that mean nothing, one a line; "" when all is well

@@ -21,7 +21,7 @@ struct ProgramKey {
   int threads = 1;
   bool whole_images = false;  // the throughput schedule
   bool tuned = false;         // convolutions as measured on this machine
-  bool direct = false;        // convolutions as sums of products, none by Winograd's or Strassen's algorithm
+  bool direct = false;        // convolutions as sums of products: no Winograd, no Strassen, no tile registers
   // Tensors of the optimised graph that the run hands out, each once; empty: the graph's first output.
   std::vector<graph::TensorId> outputs = {};
   friend bool operator==(const ProgramKey&, const ProgramKey&) = default;

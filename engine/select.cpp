@@ -15,10 +15,10 @@ namespace {
 std::vector<Implementation> all_implementations() {
   std::vector<Implementation> all;
   for (auto list :
-       {grouped_convolution_implementations, winograd_convolution_implementations, winograd_stem_implementations,
-        strassen_convolution_implementations, tile_convolution_implementations, direct_convolution_implementations,
-        onednn_convolution_implementations, onednn_fully_connected_implementations, pooling_implementations,
-        batch_norm_implementations, group_norm_implementations, channel_gate_implementations,
+       {grouped_convolution_implementations, tile_winograd_implementations, winograd_convolution_implementations,
+        winograd_stem_implementations, strassen_convolution_implementations, tile_convolution_implementations,
+        direct_convolution_implementations, onednn_convolution_implementations, onednn_fully_connected_implementations,
+        pooling_implementations, batch_norm_implementations, group_norm_implementations, channel_gate_implementations,
         elementwise_implementations, onednn_elementwise_implementations, image_copy_implementations,
         copy_implementations})
     for (const Implementation& implementation : list()) all.push_back(implementation);

@@ -53,7 +53,7 @@ std::optional<InstructionSet> parse_instruction_set(std::string_view name) {
   return std::nullopt;
 }
 
-CpuFeatures detect_cpu() {
+CpuFeatures detect_cpu(InstructionSet cap) {
   // The compiler's run-time test also asks the operating system (XGETBV) whether it saves the wide registers.
   __builtin_cpu_init();
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
@@ -61,7 +61,10 @@ CpuFeatures detect_cpu() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  return {.avx2 = v3, .avx512 = v4, .amx = v4 && has_tiles(), .two_wide_units = v4 && __builtin_cpu_is("intel")};
+  return {.avx2 = v3,
+          .avx512 = v4,
+          .amx = v4 && cap >= InstructionSet::amx && has_tiles(),
+          .two_wide_units = v4 && __builtin_cpu_is("intel")};
 }
 
 InstructionSet best_instruction_set(const CpuFeatures& cpu, InstructionSet cap) {

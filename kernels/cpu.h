@@ -26,9 +26,9 @@ struct CpuFeatures {
   bool two_wide_units = false;
 };
 
-// Asks Linux for the tile registers, for all threads of the process: it saves them where they are in use. From then on
-// sigaltstack refuses stacks that are too small for them (sysconf(_SC_MINSIGSTKSZ)).
-CpuFeatures detect_cpu();
+// With a `cap` of amx it asks Linux for the tile registers, for all threads of the process, which saves them where they
+// are in use. From then on sigaltstack refuses stacks that are too small for them (sysconf(_SC_MINSIGSTKSZ)).
+CpuFeatures detect_cpu(InstructionSet cap = InstructionSet::amx);
 
 // The best tier of `cpu`, not above `cap`.
 InstructionSet best_instruction_set(const CpuFeatures& cpu, InstructionSet cap);

@@ -140,7 +140,8 @@ its sidecar. verify: compare the checksums of all of a packed model file. cache:
 ~/.cache/residua, and start from it the next time. memory_limit: bytes that transformed weights may add; 0: no limit.
 threads: at most that many, 0: the CPU budget (residua.cpu_budget()). schedule: "auto", "latency" or "throughput".
 tune: run convolutions in the way measured to be fastest here. direct: run every convolution as sums of products, none by
-an algorithm that mixes neighbours first, which would spread an infinity or NaN of an image; slower.
+an algorithm that mixes neighbours first, which would spread an infinity or NaN of an image, and none on tile registers
+(AMX), where outputs that read an infinity are NaN; slower.
 
 The file is mapped: it must stay as it is while the model lives. Raises a residua.Error: FileError, MalformedError,
 UnsupportedError, MismatchError.)";

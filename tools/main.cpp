@@ -56,9 +56,9 @@ int run_tool(int argument_count, char** arguments) {
       "\n"
       "`residua COMMAND --help` says more about each.\n"
       "Exit codes: 0 all well; 1 some inputs failed; 2 bad usage; 3 the model can't be used.\n"
-      "Environment: RESIDUA_MAX_ISA caps the instruction set (sse2, avx2, avx512); RESIDUA_VERBOSE=dispatch,profile\n"
-      "tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network after each optimisation;\n"
-      "RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
+      "Environment: RESIDUA_MAX_ISA caps the instruction set (sse2, avx2, avx512, amx);\n"
+      "RESIDUA_VERBOSE=dispatch,profile tells more on standard error; RESIDUA_DUMP_GRAPH=DIR writes the network\n"
+      "after each optimisation; RESIDUA_LIMITS=NAME=NUMBER,... changes the limits on files (SECURITY.md).");
   const std::array commands = {add_classify(app), add_evaluate(app), add_run(app), add_bench(app),
                                add_inspect(app),  add_pack(app),     add_pull(app)};
   for (const Command& command : commands) refuse_empty_values(*command.parser);

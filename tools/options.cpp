@@ -86,8 +86,8 @@ CLI::Option* add_tune_option(CLI::App& app, bool& tune) {
 CLI::Option* add_direct_option(CLI::App& app, bool& direct) {
   return app.add_flag(
       "--direct", direct,
-      "Run convolutions as sums of products, none by Winograd's or Strassen's algorithm: an infinity or "
-      "NaN reaches no output but those it is part of. Slower");
+      "Run convolutions as sums of products, none by Winograd's or Strassen's algorithm or on tile registers "
+      "(AMX): an infinity or NaN is passed on as it is, and reaches no output but those it is part of. Slower");
 }
 
 ImageSize parse_image_size(const std::string& text) {

@@ -79,7 +79,10 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   // the latency of multiply-adds.
   constexpr int fewest_rows = 6;
   const std::int64_t row_floats = convolution.row_floats + convolution.row_footprint + convolution.row_sums;
-  const std::int64_t rows = std::clamp<std::int64_t>(room / row_floats, std::min(fewest_rows, most_rows), most_rows);
+  // Without panels the blocks are given: how many rows the factors lie in.
+  const std::int64_t rows =
+      convolution.gather ? std::clamp<std::int64_t>(room / row_floats, std::min(fewest_rows, most_rows), most_rows)
+                         : most_rows;
   Blocking blocking{};
   blocking.blocks = divided_up(convolution.rows, rows);
   blocking.rows_per_block = divided_up(convolution.rows, blocking.blocks);  // even: no short block at the end
@@ -175,7 +178,9 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
             float* const sums = panels + work->blocking.most_blocks() * work->floats_of_block();
             const auto& blocks = work->blocks_of_group(part, panels, lists[static_cast<std::size_t>(worker)]);
             const ChannelBlocks& channels = work->convolution.channels;
-            const std::int64_t count = work->convolution.takes_all_columns ? channels.count() : 1;
+            // Blocks of several groups read different channels: one by one.
+            const bool all = work->convolution.takes_all_columns && channels.groups == 1;
+            const std::int64_t count = all ? channels.count() : 1;
             for (std::int64_t channel_block = 0; channel_block < channels.count(); channel_block += count) {
               if (work->convolution.gather && (channel_block == 0 || channels.groups > 1))
                 for (const RowBlock& block : blocks) work->convolution.gather(tensors, block, channel_block);

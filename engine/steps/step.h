@@ -94,13 +94,15 @@ struct Implementation {
   Cost (*cost)(const StepRequest& request) = nullptr;
   // Why it should not, though it can: a rule on shapes, which measuring overrules. "" where nothing speaks against it.
   std::string (*discourage)(const StepRequest& request) = nullptr;
-  // It adds up pixels or channels before it multiplies: one infinity or NaN reaches outputs that have no part in it.
+  // Not for direct convolution: it adds up pixels or channels before it multiplies, so that one infinity or NaN reaches
+  // outputs that have no part in it; or it splits floats, so that outputs that read an infinity are NaN.
   bool transforms = false;
 };
 
 // One function a file of this folder: the implementations it offers.
 std::vector<Implementation> grouped_convolution_implementations();
 std::vector<Implementation> tile_convolution_implementations();
+std::vector<Implementation> tile_winograd_implementations();
 std::vector<Implementation> winograd_convolution_implementations();
 std::vector<Implementation> winograd_stem_implementations();
 std::vector<Implementation> strassen_convolution_implementations();

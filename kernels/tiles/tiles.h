@@ -43,7 +43,7 @@ struct TileSizes {
 
   // Weights that are split at a time, of one column or several, and the most of one column: in chunks, 6 KiB each. Sums
   // that wait between slices, unless those of one or two columns are more: floats, a quarter of a megabyte.
-  static constexpr std::int64_t unit_chunks = 18, slice_chunks = 18, waiting_sums = 64 * 1024;
+  static constexpr std::int64_t unit_chunks = 18, slice_chunks = unit_chunks, waiting_sums = 64 * 1024;
   // Of scratch memory, for so many rows.
   static constexpr std::int64_t scratch_floats(std::int64_t rows) {
     constexpr std::int64_t unit = 2 * unit_chunks * chunk * column * parts / 2;  // of two columns
@@ -56,7 +56,7 @@ struct TileSizes {
 // Where factors lie, split, and which outputs they make. Either gathered into panels, block by block, so that the rows
 // of a block are its outputs one after another:
 //
-//   panels [block][chunks][parts][rows_per_block][chunk]
+//   panels [block][steps][parts][rows_per_block][chunk]        steps: chunks, and the taps of each
 //
 // or an image's channels in planes (TilePlanes), in which the rows that a tap of the kernel reads are those that the
 // first tap reads, further on. There a row behind the end of the outputs' own is no output.
@@ -67,6 +67,9 @@ struct TileFactors {
   int tap_count;                                                       // a step of the depth is a tap of a chunk
   int rows_per_block;                                                  // 1 .. most_rows, as configured
   std::int64_t rows, pitch, width;  // of an image; of these, as many as lie between two lines, and are outputs
+  // Of Winograd's algorithm along lines.
+  int positions = 1;
+  std::int64_t position_stride = 0, line_outputs = 0;
 
   std::int64_t blocks_of_image() const { return (rows + rows_per_block - 1) / rows_per_block; }
 };
@@ -125,13 +128,60 @@ inline TileFactors planes_of(const TilePlanes& planes, const ConvolutionGeometry
           .width = geometry.output_width};
 }
 
+// Winograd's algorithm along lines: F(4, 3) of kernels/winograd/winograd.h in one dimension, half of the
+// multiplications of a 3x3 convolution with stride 1. A row of factors is a cell of 4 outputs side by side, at each of
+// 6 positions; the taps are the kernel's three lines. (In both dimensions it is a quarter, for four times as many
+// weights and twice the factors, and moving those takes longer than tile registers take to multiply.)
+//
+//   input    a b c d e f g h i j       cell 0: a .. f -> 6 positions     weights: 6 for a line of 3
+//            |--- 0 ---|               cell 1: e .. j
+//                    |--- 1 ---|
+struct LineSizes {
+  static constexpr int tile = 4, taps = 3, positions = 6;
+};
+
+// An image transformed: [chunks][parts][positions][lines][cells][chunk].
+struct TileLines {
+  std::int64_t lines, cells, chunks;
+
+  explicit TileLines(const ConvolutionGeometry& geometry)
+      : lines(geometry.output_height + LineSizes::taps - 1),
+        cells((geometry.output_width + LineSizes::tile - 1) / LineSizes::tile),
+        chunks(geometry.channels / TileSizes::chunk) {}
+  std::int64_t position_stride() const { return lines * cells * TileSizes::chunk; }
+  std::int64_t part_stride() const { return LineSizes::positions * position_stride(); }
+  std::int64_t image_stride() const { return chunks * TileSizes::parts * part_stride(); }
+  // Of so many images, and of what a last block may read behind them.
+  std::int64_t size(std::int64_t images) const {
+    return images * image_stride() + 2 * TileSizes::most_rows * TileSizes::chunk;
+  }
+};
+
+// `taps`: 0, 1 and 2 lines of cells.
+inline TileFactors lines_of(const TileLines& lines, const ConvolutionGeometry& geometry, const Bfloat16* first,
+                            const std::int64_t* taps, int rows_per_block) {
+  return {.first = first,
+          .image_stride = lines.image_stride(),
+          .block_stride = rows_per_block * TileSizes::chunk,
+          .chunk_stride = TileSizes::parts * lines.part_stride(),
+          .part_stride = lines.part_stride(),
+          .taps = taps,
+          .tap_count = LineSizes::taps,
+          .rows_per_block = rows_per_block,
+          .rows = geometry.output_height * lines.cells,
+          .pitch = lines.cells,
+          .width = lines.cells,
+          .positions = LineSizes::positions,
+          .position_stride = lines.position_stride(),
+          .line_outputs = geometry.output_width};
+}
+
 // The weights of one block of output channels, as floats: they are split on the way to the products.
 //
-//   weights [columns][steps][2 tiles][16 pairs of the depth][2 of a pair][16 channels]
+//   weights [columns][positions][steps][2 tiles][16 pairs of the depth][2 of a pair][16 channels]
 struct TileWeights {
   const float* weights;
-  std::int64_t steps;  // of the depth: chunks, or taps of chunks
-  int columns;         // even
+  std::int64_t steps;  // of the depth: chunks, or taps of chunks; at a position
 };
 
 // The kernels of the one tier that has tiles. All null pointers where there are none.
@@ -141,7 +191,8 @@ struct TileKernels {
   void (*configure)(int rows_per_block) noexcept;
   void (*release)() noexcept;
 
-  // Gathers and splits what ConvolutionKernels::gather_pixels gathers, into a panel for blocks of `rows_per_block`.
+  // Gathers and splits the pixels that ConvolutionKernels::gather_pixels gathers, into a panel for blocks of
+  // `rows_per_block`, chunk by chunk and for each the taps.
   // `channels` is a multiple of TileSizes::chunk.
   void (*gather_pixels)(const float* images, const ConvolutionGeometry& geometry, std::int64_t first_pixel, int rows,
                         std::int64_t first_channel, std::int64_t channels, int rows_per_block,
@@ -152,10 +203,21 @@ struct TileKernels {
   // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column].
   void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
   // Convolution outputs of some blocks. `target` is where the first image's first output goes;
-  // target.channels <= columns * TileSizes::column, at which `bias` ends. An image has `outputs` pixels. `scratch`:
-  // TileSizes::scratch_floats(blocks.count * rows_per_block).
+  // as many columns of weights as target.channels need, an even number, at which `bias` ends. An image has `outputs`
+  // pixels. `scratch`: TileSizes::scratch_floats(blocks.count * rows_per_block).
   void (*convolve)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                    std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
+
+  // By Winograd's algorithm along lines. Writes line `line` of a transformed image.
+  void (*transform_line)(const float* image, const ConvolutionGeometry& geometry, std::int64_t line,
+                         Bfloat16* image_lines) noexcept;
+  // `weights` [output_channels][channels][3][3] -> transformed [positions][steps][TileSizes::chunk][output_channels],
+  // in double; a step is a line of the kernel and a chunk: chunks * 3.
+  void (*transform_line_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
+                                 float* transformed) noexcept;
+  // As `convolve`. `scratch`: TileSizes::scratch_floats(blocks.count * rows_per_block * LineSizes::positions).
+  void (*convolve_lines)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
+                         std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
 };
 
 }  // namespace residua::kernels

@@ -81,53 +81,63 @@ TEST_CASE("every candidate that does not run a node says why") {
   }
   CHECK(reason(*program, "conv1", "winograd 4x4") == "the kernel is not 3x3");
   CHECK(reason(*program, "layer2.0.conv1", "winograd 2x2") == "the stride is not 1");
+  const bool tiles = count(implementations(*program), "tiles") > 0;
+  const std::string chosen = tiles ? "winograd lines 57.8 M and 0.29 MB" : "winograd 4x4 28.9 M and 0.59 MB";
   CHECK(reason(*program, "layer1.0.conv1", "direct") ==
-        "slower by the shape rules: 115.6 M multiplications an image and 0.15 MB of weights, winograd 4x4 28.9 M and "
-        "0.59 MB");
+        "slower by the shape rules: 115.6 M multiplications an image and 0.15 MB of weights, " + chosen);
   CHECK(contains(reason(*program, "layer2.0.downsample.0", "onednn"), "later by rank: 6.4 M multiplications"));
-  CHECK(contains(reason(*program, "layer2.0.conv1", "direct"),
-                 count(implementations(*program), "direct amx") > 0
-                     ? "later by rank: 57.8 M multiplications"
-                     : "slower by the shape rules: 57.8 M multiplications"));
+  CHECK(
+      contains(reason(*program, "layer2.0.conv1", "direct"),
+               tiles ? "later by rank: 57.8 M multiplications" : "slower by the shape rules: 57.8 M multiplications"));
 }
 
 TEST_CASE(
-    "tile registers: all convolutions but those that read few channels, or that Winograd's algorithm does faster") {
+    "tile registers: direct, and by Winograd's algorithm along lines where that multiplies enough for its weights") {
   auto kernels = kernel_table();
   kernels.tiles = {};
   PackedWeights packed;
   const auto without = make_program(resnet18(), {}, kernels, packed, {});
   REQUIRE_MESSAGE(without.ok(), without.error().message);
-  CHECK(count(implementations(**without), "direct amx") == 0);
-  CHECK(contains(reason(**without, "layer2.0.conv1", "direct amx"), "no tile registers"));
+  CHECK(count(implementations(**without), "tiles") == 0);
+  CHECK(contains(reason(**without, "layer2.0.conv1", "tiles"), "no tile registers"));
 
   // For the rules: nothing runs.
+  kernels.tiles.transform_line_weights = [](const float*, std::int64_t, std::int64_t, float*) noexcept {};
   kernels.tiles.pack_weights = [](const float*, std::int64_t, int, float*) noexcept {};
   kernels.tiles.convolve = [](const residua::kernels::TileFactors&, const residua::kernels::TileBlocks&,
                               const residua::kernels::TileWeights&, std::int64_t,
                               const residua::kernels::ProductTarget&, float*) noexcept {};
-  const auto planned = [&](const ProgramKey& key) {
-    auto program = make_program(resnet18(), key, kernels, packed, {});
+  const auto planned = [&](const ProgramKey& key, const SelectionOptions& options = {}) {
+    auto program = make_program(resnet18(), key, kernels, packed, options);
     REQUIRE_MESSAGE(program.ok(), program.error().message);
     return *program;
   };
   const auto one = planned({.batch = 1, .threads = 2}), many = planned({.batch = 64, .threads = 2});
-  // Of one image: strides, 1x1, and 3x3 of 256 channels and more. Of many the latter from 512 channels on.
-  CHECK(count(implementations(*one), "direct amx") == 3 + 3 + 3 + 3);
-  CHECK(count(implementations(*many), "direct amx") == 3 + 3 + 3);
-  CHECK(contains(reason(*one, "conv1", "direct amx"), "3 channels are no multiple of a tile's 32"));
-  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 tile registers are faster"));
+  // Strides, 1x1, and, of one image, 3x3 of 256 channels and more; of many from 512 channels on.
+  CHECK(count(implementations(*one), "tiles") == 3 + 3 + 3 + 3);
+  CHECK(count(implementations(*one), "winograd lines") == 4 + 3);
+  CHECK(count(implementations(*many), "tiles") == 3 + 3 + 3);
+  CHECK(count(implementations(*many), "winograd lines") == 4 + 3 + 3);
+  CHECK(contains(reason(*one, "conv1", "tiles"), "3 channels are no multiple of a tile's 32"));
+  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 direct products"));
   CHECK(contains(reason(*many, "layer4.0.conv1", "winograd 2x2 stride 2"), "with a stride it saves too few"));
   // A few pixels, at the end of a small image.
-  const auto small = planned({.batch = 1, .height = 64, .width = 64, .threads = 2});
-  CHECK(contains(reason(*small, "layer4.0.downsample.0", "direct amx"), "for 4 pixels"));
+  const ProgramKey few{.batch = 1, .height = 64, .width = 64, .threads = 2};
+  CHECK(contains(reason(*planned(few), "layer4.0.downsample.0", "tiles"), "for 4 pixels"));
+  // A photo of a camera's size: its transformed copy would be half a gigabyte.
+  CHECK(contains(
+      reason(*planned({.batch = 1, .height = 3024, .width = 4032, .threads = 2}), "layer1.0.conv1", "winograd lines"),
+      "too large to keep"));
+  // No weight is kept in two forms where memory is short.
   const WeightAllotment none(one_image(), kernels, 1);
   PackedWeights limited;
-  auto tight = make_program(resnet18(), {.batch = 1, .height = 64, .width = 64, .threads = 2}, kernels, limited,
-                            {.allotment = &none});
+  const auto tight = make_program(resnet18(), few, kernels, limited, {.allotment = &none});
   REQUIRE_MESSAGE(tight.ok(), tight.error().message);
   const auto names = implementations(**tight);
-  CHECK(count(names, "direct") - count(names, "direct amx") <= 2);  // the first layer and the last
+  CHECK(count(names, "tiles") == 19);
+  CHECK(count(names, "winograd") == 0);
+  const auto direct = planned({.batch = 1, .threads = 2, .direct = true}, {.direct = true});
+  CHECK(count(implementations(*direct), "tiles") + count(implementations(*direct), "winograd") == 0);
 }
 
 TEST_CASE("where loads bind products, none take more data to save multiplications") {
@@ -379,7 +389,8 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
                                             {"winograd 4x4 compact", 3},
                                             {"winograd 2x2", 2},
                                             {"winograd 2x2 compact", 2},
-                                            {"direct amx", 1},
+                                            {"tiles", 1},
+                                            {"winograd lines", 3},
                                             {"direct", 1},
                                             {"onednn", 0.99}});
   slow_winograd.save();

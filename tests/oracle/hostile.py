@@ -172,8 +172,9 @@ def table(found, names, groups):
                 continue
             out.append(f"| {engine} | {len(verdicts[group])} | " + " | ".join(str(counts[kind]) for kind in used) + " |")
         out.append("")
-    out += ["Winograd's algorithm mixes neighbouring pixels, so that one NaN becomes several (*spread*); `--direct` runs Residua "
-            "without it ([SECURITY.md](../SECURITY.md)).", ""]
+    out += ["Winograd's and Strassen's algorithms mix neighbours, so that one NaN becomes several, and on tile registers "
+            "(AMX)", "an infinity becomes NaN (*spread*); `--direct` runs Residua without them "
+            "([SECURITY.md](../SECURITY.md)).", ""]
     out += ["What the words mean:", ""] + [f"- **{kind}**: {meaning}" for kind, meaning in VERDICTS.items()] + [""]
     out += ["## Which cases", ""]
     for engine, verdicts in found.items():
@@ -232,7 +233,8 @@ def main():
             print(f"{engine}: {group}: {dict(Counter(verdicts[group].values()))}", flush=True)
     if options.table:
         options.table.write_text(table(found, names, groups), encoding="utf-8")
-    # Winograd's and Strassen's algorithms may spread NaN (SECURITY.md); --direct may not.
+    # Winograd's and Strassen's algorithms may spread NaN, and tile registers make it of infinities (SECURITY.md);
+    # --direct may do neither.
     allowed = {"Residua": (*GOOD, "spread"), "Residua --direct": GOOD}
     bad = [f"{engine}: {name}" for engine in allowed if engine in found for group in groups
            for name, result in found[engine][group].items() if result not in allowed[engine]]

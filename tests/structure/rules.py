@@ -25,7 +25,7 @@ MAY_INCLUDE = {
 }
 SHARED_DRAWERS = {"common", "util", "utils", "helpers", "misc"}
 # What a file compiled for one instruction set may include: what cannot leave an inline function behind for older CPUs.
-INSTRUCTION_SET_FILE = re.compile(r"_(avx\w*|body)\.(cpp|h)$")
+INSTRUCTION_SET_FILE = re.compile(r"_(avx\w*|amx|body)\.(cpp|h)$")
 INSTRUCTION_SET_HEADERS = {"cmath", "cstddef", "cstdint", "cstring", "immintrin.h", "xsimd/xsimd.hpp"}
 FILE_LIMIT = 2_000_000
 LINE_LIMIT = 500
@@ -108,7 +108,7 @@ def check_weak_symbols(objects, nm="nm"):
 
 
 def instruction_set_objects(build):
-    return sorted(path for path in (build / "kernels").rglob("*.o") if re.search(r"_avx\w*\.cpp\.o$", path.name))
+    return sorted(path for path in (build / "kernels").rglob("*.o") if re.search(r"_(avx\w*|amx)\.cpp\.o$", path.name))
 
 
 def check_compiles(command, source, text_name):

@@ -81,18 +81,22 @@ class Rules(unittest.TestCase):
         self.assertEqual(rules.check_instruction_set_includes(self.root), [])
         self.write("kernels/pooling/pooling_body.h", "#include <algorithm>\n")
         self.write("kernels/pooling/pooling_avx512_vnni.cpp", "#include <vector>\n")
-        self.assertEqual(len(rules.check_instruction_set_includes(self.root)), 2)
+        self.write("kernels/tiles/tiles_amx.cpp", "#include <vector>\n")
+        self.assertEqual(len(rules.check_instruction_set_includes(self.root)), 3)
 
     def test_weak_symbols(self):
         clean = self.build("kernels/a_avx2.cpp", "namespace { int twice(int x) { return 2 * x; } }\n"
                                                  "int f(int x) { return twice(x); }\n", "-O1", "-c")
         weak = self.build("kernels/b_avx512.cpp", "inline __attribute__((noinline)) int twice(int x) { return 2 * x; }\n"
                                                   "int g(int x) { return twice(x); }\n", "-O1", "-c")
-        self.build("kernels/c.cpp", "int h() { return 1; }\n", "-c")
-        self.assertEqual(rules.instruction_set_objects(self.root), [clean, weak])
-        complaints = rules.check_weak_symbols([clean, weak], SETTINGS.nm)
-        self.assertEqual(len(complaints), 1, complaints)
+        tiles = self.build("kernels/c_amx.cpp", "inline __attribute__((noinline)) int thrice(int x) { return 3 * x; }\n"
+                                                "int h(int x) { return thrice(x); }\n", "-O1", "-c")
+        self.build("kernels/d.cpp", "int i() { return 1; }\n", "-c")
+        self.assertEqual(rules.instruction_set_objects(self.root), [clean, weak, tiles])
+        complaints = rules.check_weak_symbols([clean, weak, tiles], SETTINGS.nm)
+        self.assertEqual(len(complaints), 2, complaints)
         self.assertIn("b_avx512", complaints[0])
+        self.assertIn("c_amx", complaints[1])
 
     def test_compilation(self):
         command = [*shlex.split(SETTINGS.cxx), "-std=c++20", "-Wall", "-Werror", "-fsyntax-only"]

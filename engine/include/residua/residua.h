@@ -80,7 +80,7 @@ typedef struct residua_version_info {
   const char* version;                /* "0.1.0" */
   const char* compiler;               /* "gcc 12.2.0" */
   const char* onednn;                 /* "3.2.0" */
-  const char* instruction_sets;       /* compiled in, comma-separated, lowest first: "sse2, avx2, avx512" */
+  const char* instruction_sets;       /* compiled in, comma-separated, lowest first: "sse2, avx2, avx512, amx" */
   const char* instruction_set_in_use; /* "avx512": the CPU's best, capped by RESIDUA_MAX_ISA */
 } residua_version_info;
 
@@ -91,7 +91,7 @@ typedef struct residua_capabilities {
   size_t struct_size;
   const char* formats;         /* of model files, comma-separated: "onnx, safetensors, pth, packed" */
   const char* precisions;      /* "fp32" */
-  const char* cpu_features;    /* of this CPU, among the instruction sets compiled in: "sse2, avx2, avx512" */
+  const char* cpu_features;    /* of this CPU, among the instruction sets compiled in: "sse2, avx2, avx512, amx" */
   int32_t onnx_opset_min;      /* 7 */
   int32_t onnx_opset_max;      /* 22 */
   int32_t largest_image_side;  /* 32768 */
@@ -293,9 +293,10 @@ typedef struct residua_context_options {
    * folder that cannot be used is a log message, never an error. The choice may differ between machines, numbers of
    * threads and batches, and so may the last bits of outputs; 0, the default, neither measures nor looks there. */
   int32_t tune;
-  /* 1: run every convolution as sums of products, none by Winograd's or Strassen's algorithm. These mix neighbours
-   * before they multiply, so an infinity or NaN in the input may turn outputs around it into NaN that would be numbers
-   * or infinities otherwise; directly, each output is what its own window makes it. Slower. */
+  /* 1: run every convolution as sums of products, none by Winograd's or Strassen's algorithm, and none on tile
+   * registers (AMX). These algorithms mix neighbours before they multiply, so an infinity or NaN in the input may turn
+   * outputs around it into NaN that would be numbers or infinities otherwise; on tile registers outputs that read an
+   * infinity are NaN. Directly, each output is what its own window makes it. Slower. */
   int32_t direct;
 } residua_context_options;
 

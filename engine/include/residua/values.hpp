@@ -172,7 +172,7 @@ struct ContextOptions {
   Schedule schedule = RESIDUA_AUTO;
   bool profile = false;  // time every layer, for Context::layers and Context::trace
   bool tune = false;     // run convolutions in the way measured to be fastest here: see residua_context_options
-  bool direct = false;   // no convolution by transforms, which spread infinities and NaN
+  bool direct = false;   // no convolution by transforms, which spread infinities and NaN, or on tile registers
 };
 
 // Which runs Model::pack and Model::prepare pack the weights for.

@@ -1,0 +1,127 @@
+#include "engine/steps/tile_step.h"
+
+#include <algorithm>
+
+#include "engine/caches.h"
+#include "engine/layout.h"
+#include "engine/steps/convolution_geometry.h"
+#include "engine/steps/onednn_convolution_step.h"
+
+namespace residua::engine {
+
+using kernels::TileSizes;
+
+namespace {
+
+// Some blocks for threads to share, of some columns each: a thread splits the first column's weights of a block before
+// it multiplies, and the others' while it does. Of such widths the one that fills up least.
+ChannelBlocks channel_blocks(const StepRequest& request) {
+  constexpr std::int64_t unit = 2 * TileSizes::column, blocks = 4, widest = 4 * unit;
+  const graph::Shape& weight = request.input(1).shape;
+  const auto whole = [](std::int64_t channels, std::int64_t width) { return (channels + width - 1) / width * width; };
+  std::int64_t width = std::clamp(whole((weight[0] + blocks - 1) / blocks, unit), unit, widest);
+  for (std::int64_t narrower = width - unit; narrower > 0; narrower -= unit)
+    if (whole(weight[0], narrower) < whole(weight[0], width)) width = narrower;
+  return {.inputs = weight[1],
+          .outputs = weight[0],
+          .groups = 1,
+          .vectors = width / request.kernels.products.lanes,
+          .width = width,
+          .block_inputs = weight[1]};
+}
+
+}  // namespace
+
+std::string reject_on_tiles(const StepRequest& request) {
+  if (request.kernels.tiles.convolve == nullptr) return "there are no tile registers here, or they are not to be used";
+  if (std::string reason = reject_without_constant_weights(request); !reason.empty()) return reason;
+  if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).groups != 1) return "the channels are in groups";
+  const graph::Shape& weight = request.input(1).shape;
+  if (weight[1] == 0 || weight[1] % TileSizes::chunk != 0)
+    return std::to_string(weight[1]) + " channels are no multiple of a tile's " + std::to_string(TileSizes::chunk);
+  if (weight[0] < 2 * TileSizes::column)
+    return std::to_string(weight[0]) + " output channels are fewer than two columns of tiles";
+  return "";
+}
+
+std::string against_few_pixels(const StepRequest& request) {
+  constexpr std::int64_t fewest_pixels = 16;
+  const graph::Shape& y = request.output().shape;
+  const std::int64_t pixels = request.run_batch * y[2] * y[3];
+  if (pixels >= fewest_pixels || request.saves_memory) return "";  // one form of the weights is less than two
+  return "for " + std::to_string(pixels) + " pixels splitting weights takes longer than multiplying by them";
+}
+
+std::string why_direct_on_tiles(const StepRequest& request) {
+  if (!reject_on_tiles(request).empty() || !against_few_pixels(request).empty()) return "";
+  const graph::Shape& weight = request.input(1).shape;
+  const graph::Shape& y = request.output().shape;
+  if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1)
+    return "with a stride it saves too few multiplications beside tile registers";
+  // Of many tiles Winograd's algorithm reads its weights, four times as many, seldom enough; of few channels its panels
+  // and sums stay in the cache.
+  constexpr std::int64_t few_tiles = 96, enough_for_few = 256 * 256, enough = 512 * 512;
+  const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
+  if (weight[0] * weight[1] < (tiles <= few_tiles ? enough_for_few : enough)) return "";
+  return "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) + " channels and " +
+         std::to_string(tiles) + " tiles of 4x4 direct products on tile registers are faster";
+}
+
+TileLayer make_tile_layer(const StepRequest& request) {
+  const kernels::ConvolutionGeometry g = convolution_geometry(request);
+  return {
+      .tiles = request.kernels.tiles,
+      .geometry = g,
+      .channels = channel_blocks(request),
+      .relu = graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu,
+      .steps = g.kernel_height * g.kernel_width * g.channels / TileSizes::chunk,
+      .arrange = {}};
+}
+
+BlockedConvolution blocked_tiles(const TileLayer& layer) {
+  const ChannelBlocks& channels = layer.channels;
+  const std::int64_t depth = layer.steps * TileSizes::chunk, width = channels.width;
+  const std::int64_t taps = layer.geometry.kernel_height * layer.geometry.kernel_width;
+  // Beside products of tiles, splitting a weight takes as long as so many of a vector unit's multiply-adds, and one of
+  // the tiles' own 2/5 of one: docs/decisions.md, on tile registers.
+  constexpr std::int64_t splitting = 10;
+  BlockedConvolution convolution;
+  convolution.row_sums = (TileSizes::scratch_floats(1) - TileSizes::scratch_floats(0)) * layer.positions;
+  convolution.worker_floats = TileSizes::scratch_floats(0);
+  convolution.panel_bytes = caches().level2 * 3 / 4;
+  convolution.takes_all_columns = true;
+  convolution.row_products = depth * width * 2 / 5;
+  convolution.weight_products = splitting;
+  convolution.block_weights = depth * width;
+  convolution.channels = channels;
+  convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
+    const std::vector<float> values = weights_of_block(channels, weights, taps, block);
+    std::vector<float> by_step(static_cast<std::size_t>(depth * width));
+    layer.arrange(values.data(), by_step.data());
+    layer.tiles.pack_weights(by_step.data(), layer.steps, static_cast<int>(width / TileSizes::column), packed);
+  };
+  return convolution;
+}
+
+void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors, const kernels::TileBlocks& blocks,
+                    float* output, const float* residual, const ColumnBlock& column, float* scratch) {
+  const std::int64_t outputs = layer.channels.outputs, width = layer.channels.width, channel = column.index * width;
+  const auto convolve = layer.positions > 1 ? layer.tiles.convolve_lines : layer.tiles.convolve;
+  layer.tiles.configure(factors.rows_per_block);
+  convolve(factors, blocks, {.weights = column.weights, .steps = layer.steps / layer.positions},
+           layer.geometry.output_height * layer.geometry.output_width,
+           {.output = output + channel,
+            .residual = residual ? residual + channel : nullptr,
+            .bias = column.bias,
+            .stride = outputs,
+            .channels = std::min(column.count * width, outputs - channel),
+            .relu = layer.relu},
+           scratch);
+  layer.tiles.release();
+}
+
+ImageBlocks::ImageBlocks(std::int64_t rows)
+    : count((rows + TileSizes::most_rows - 1) / TileSizes::most_rows),
+      rows_per_block(static_cast<int>((rows + count - 1) / count)) {}
+
+}  // namespace residua::engine

@@ -1,0 +1,59 @@
+// What convolutions on tile registers (kernels/tiles/tiles.h) have in common.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/steps/blocked_convolution.h"
+
+namespace residua::engine {
+
+// Why a convolution cannot run on tile registers, "" where it can.
+std::string reject_on_tiles(const StepRequest& request);
+
+// Why it should not though it can, for its few pixels; "" where it has enough.
+std::string against_few_pixels(const StepRequest& request);
+
+// Why Winograd's algorithm should leave a 3x3 convolution to direct products on tile registers; "" where it should not,
+// or where there are none.
+std::string why_direct_on_tiles(const StepRequest& request);
+
+struct TileLayer {
+  kernels::TileKernels tiles;
+  kernels::ConvolutionGeometry geometry;
+  ChannelBlocks channels;
+  bool relu;
+  std::int64_t steps;  // of the depth, of all positions together
+  int positions = 1;
+  // Weights of a block of output channels as the kernels pack them, [steps][TileSizes::chunk][width], from
+  // [width][channels][taps].
+  std::function<void(const float* weights, float* by_step)> arrange;
+};
+TileLayer make_tile_layer(const StepRequest& request);
+
+// All but rows, gathering or preparing, and `finish`.
+BlockedConvolution blocked_tiles(const TileLayer& layer);
+
+// Multiplies and writes outputs. The thread's tile registers are its own meanwhile, and given back.
+void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors, const kernels::TileBlocks& blocks,
+                    float* output, const float* residual, const ColumnBlock& column, float* scratch);
+
+// Floats in which so many values lie, split.
+constexpr std::int64_t split_floats(std::int64_t values) { return values * kernels::TileSizes::parts / 2; }
+inline kernels::Bfloat16* split_values(float* memory) { return reinterpret_cast<kernels::Bfloat16*>(memory); }
+inline const kernels::Bfloat16* split_values(const float* memory) {
+  return reinterpret_cast<const kernels::Bfloat16*>(memory);
+}
+
+// What a copy of an image in planes or lines may take of scratch memory, in values of two bytes: 32 MB. A larger one
+// does not stay in any cache, and a photo of a camera's size would need half a gigabyte.
+constexpr std::int64_t largest_copy = std::int64_t{16} << 20;
+
+// How an image's rows of factors are cut into blocks, none of which lies in two images.
+struct ImageBlocks {
+  std::int64_t count;
+  int rows_per_block;
+  explicit ImageBlocks(std::int64_t rows);
+};
+
+}  // namespace residua::engine
