@@ -30,7 +30,7 @@ struct ContextOptions {
   Schedule schedule = Schedule::automatic;
   bool profile = false;
   bool tune = false;    // run convolutions as measured on this machine
-  bool direct = false;  // no convolution by transforms
+  bool direct = false;  // no convolution by transforms, or on tile registers
 };
 
 // The program for a run of `shape`, or for the first of the pieces that a large batch is run in.

@@ -16,9 +16,9 @@ std::vector<Implementation> candidates(graph::Op op);
 
 // What selection heeds beside the shape rules.
 struct SelectionOptions {
-  const WeightAllotment* allotment = nullptr;        // nullptr: no limit on memory
-  Tuner* tuner = nullptr;                            // nullptr: nothing is measured
-  bool direct = false;                               // no convolution by transforms; of a program, its key says so
+  const WeightAllotment* allotment = nullptr;  // nullptr: no limit on memory
+  Tuner* tuner = nullptr;                      // nullptr: nothing is measured
+  bool direct = false;  // no convolution by transforms or on tile registers; of a program, its key says so
   const std::function<void()>* step_made = nullptr;  // called after each step of a plan
 };
 

@@ -469,6 +469,7 @@ TEST_CASE("a direct run has no convolution by transforms, and answers alike") {
   CHECK(usual.find("winograd") != std::string::npos);
   CHECK(direct.find("winograd") == std::string::npos);
   CHECK(direct.find("strassen") == std::string::npos);
+  CHECK(direct.find("tiles") == std::string::npos);
   for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-4));
 }
 

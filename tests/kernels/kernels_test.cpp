@@ -92,6 +92,17 @@ TEST_CASE("a table holds every kernel and the tier that was asked for") {
     CHECK(!make_kernel_table(two_wide, InstructionSet::avx2).loads_bind_products);
     CHECK(!make_kernel_table({.avx2 = true, .avx512 = true}).loads_bind_products);
   }
+  const CpuFeatures with_tiles{.avx2 = true, .avx512 = true, .amx = true};
+  CHECK(best_instruction_set(with_tiles, InstructionSet::amx) == InstructionSet::amx);
+  CHECK(best_instruction_set(with_tiles, InstructionSet::avx512) == InstructionSet::avx512);
+  CHECK(!detect_cpu(InstructionSet::avx512).amx);
+  if (cpu.avx512) CHECK(!static_cast<bool>(make_kernel_table(cpu, InstructionSet::avx512).tiles.convolve));
+  if (cpu.amx) {
+    const KernelTable table = make_kernel_table(cpu);
+    CHECK(static_cast<bool>(table.tiles.convolve));
+    CHECK(table.vector_set() == InstructionSet::avx512);
+  }
+  CHECK(parse_instruction_set("amx") == InstructionSet::amx);
   CHECK(parse_instruction_set("avx512_bf16") == InstructionSet::avx512);
   CHECK(!parse_instruction_set("avx3"));
 }

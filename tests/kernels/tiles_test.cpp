@@ -9,10 +9,12 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "kernels/table.h"
+#include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/random_case.h"
 
 using namespace residua::kernels;
@@ -93,57 +95,56 @@ Values random_values(const Case& c, std::mt19937& random) {
 
 // Factors as the kernels read them: gathered into panels, or an image in planes.
 struct Factors {
-  std::vector<Bfloat16> memory;
+  std::unique_ptr<GuardedBuffer> memory;
   std::vector<std::int64_t> taps;
   TileFactors factors;
   std::int64_t blocks, steps;
 };
 
-constexpr Bfloat16 untouched_half = 0x7FC0;  // NaN
+// So many bf16, all NaN: sanitizers do not see what instructions for tiles read and write, guards do.
+std::unique_ptr<GuardedBuffer> guarded(std::int64_t values, std::mt19937& random) {
+  return std::make_unique<GuardedBuffer>((values + 1) / 2, random);
+}
+Bfloat16* values_of(GuardedBuffer& buffer) { return reinterpret_cast<Bfloat16*>(buffer.data()); }
 
-Factors in_panels(const TileKernels& tiles, const Case& c, const Values& values) {
+Factors in_panels(const TileKernels& tiles, const Case& c, const Values& values, std::mt19937& random) {
   const std::int64_t room = c.rows_per_block, depth = c.depth(), blocks = (c.pixels() + room - 1) / room;
-  Factors f{std::vector<Bfloat16>(size(blocks * room * depth * TileSizes::parts), untouched_half),
-            {},
-            {},
-            blocks,
-            depth / TileSizes::chunk};
+  Factors f{guarded(blocks * room * depth * TileSizes::parts, random), {}, {}, blocks, depth / TileSizes::chunk};
   for (std::int64_t block = 0; block < blocks; ++block)
     tiles.gather_pixels(values.input.data(), c.geometry, block * room,
                         static_cast<int>(std::min(room, c.pixels() - block * room)), 0, c.geometry.channels,
-                        c.rows_per_block, f.memory.data() + block * room * depth * TileSizes::parts);
-  f.factors = panels_of(f.memory.data(), c.pixels(), c.rows_per_block, f.steps);
+                        c.rows_per_block, values_of(*f.memory) + block * room * depth * TileSizes::parts);
+  f.factors = panels_of(values_of(*f.memory), c.pixels(), c.rows_per_block, f.steps);
   return f;
 }
 
-Factors in_planes(const TileKernels& tiles, const Case& c, const Values& values) {
+Factors in_planes(const TileKernels& tiles, const Case& c, const Values& values, std::mt19937& random) {
   const ConvolutionGeometry& g = c.geometry;
   const TilePlanes planes(g);
-  Factors f{std::vector<Bfloat16>(size(planes.size(c.images)), untouched_half), {}, {}, 0, planes.chunks * planes.taps};
+  Factors f{guarded(planes.size(c.images), random), {}, {}, 0, planes.chunks * planes.taps};
   for (std::int64_t image = 0; image < c.images; ++image)
     for (std::int64_t line = 0; line < planes.lines; ++line)
       for (std::int64_t phase = 0; phase < planes.stride; ++phase)
         tiles.split_line(values.input.data() + image * g.height * g.width * g.channels, g, planes, phase, line,
-                         f.memory.data() + image * planes.image_stride());
+                         values_of(*f.memory) + image * planes.image_stride());
   for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
     for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) f.taps.push_back(planes.tap(ky, kx));
-  f.factors = planes_of(planes, g, f.memory.data(), f.taps.data(), c.rows_per_block);
+  f.factors = planes_of(planes, g, values_of(*f.memory), f.taps.data(), c.rows_per_block);
   f.blocks = c.images * f.factors.blocks_of_image();
   return f;
 }
 
 // By Winograd's algorithm along lines.
-Factors in_lines(const TileKernels& tiles, const Case& c, const Values& values) {
+Factors in_lines(const TileKernels& tiles, const Case& c, const Values& values, std::mt19937& random) {
   const ConvolutionGeometry& g = c.geometry;
   const TileLines lines(g);
-  Factors f{
-      std::vector<Bfloat16>(size(lines.size(c.images)), untouched_half), {}, {}, 0, lines.chunks * LineSizes::taps};
+  Factors f{guarded(lines.size(c.images), random), {}, {}, 0, lines.chunks * LineSizes::taps};
   for (std::int64_t image = 0; image < c.images; ++image)
     for (std::int64_t line = 0; line < lines.lines; ++line)
       tiles.transform_line(values.input.data() + image * g.height * g.width * g.channels, g, line,
-                           f.memory.data() + image * lines.image_stride());
+                           values_of(*f.memory) + image * lines.image_stride());
   for (std::int64_t ky = 0; ky < LineSizes::taps; ++ky) f.taps.push_back(ky * lines.cells * TileSizes::chunk);
-  f.factors = lines_of(lines, g, f.memory.data(), f.taps.data(), c.rows_per_block);
+  f.factors = lines_of(lines, g, values_of(*f.memory), f.taps.data(), c.rows_per_block);
   f.blocks = c.images * f.factors.blocks_of_image();
   return f;
 }
@@ -173,21 +174,24 @@ std::vector<float> packed_weights(const KernelTable& table, const Case& c, const
 }
 
 // All outputs; what the kernel must not touch beside them stays NaN, and is checked.
-std::vector<float> run(const KernelTable& table, const Case& c, const Values& values, const Factors& f) {
+std::vector<float> run(const KernelTable& table, const Case& c, const Values& values, const Factors& f,
+                       std::mt19937& random) {
   const ConvolutionGeometry& g = c.geometry;
   const TileKernels& tiles = table.tiles;
   const bool planes = f.factors.image_stride != 0;
-  const float untouched = std::numeric_limits<float>::quiet_NaN();
   const std::int64_t stride = c.outputs + 3, width = c.columns_at_once * TileSizes::column;
-  std::vector<float> output(size(c.pixels() * stride), untouched), residual(output);
+  GuardedBuffer output(c.pixels() * stride, random), residual(c.pixels() * stride, random);
   for (std::int64_t p = 0; p < c.pixels(); ++p)
     std::copy_n(values.residual.data() + p * c.outputs, c.outputs, residual.data() + p * stride);
-  std::vector<float> scratch(size(TileSizes::scratch_floats(f.blocks * c.rows_per_block * f.factors.positions)),
-                             untouched);
+  GuardedBuffer scratch(TileSizes::scratch_floats(f.blocks * c.rows_per_block * f.factors.positions), random);
+  residual.freeze();
+  f.memory->freeze();
   tiles.configure(c.rows_per_block);
   for (std::int64_t first = 0; first < c.outputs; first += width) {
-    const std::vector<float> packed = packed_weights(table, c, values, f, first);
-    std::vector<float> bias(size(width));
+    const std::vector<float> weights = packed_weights(table, c, values, f, first);
+    GuardedBuffer packed(static_cast<std::int64_t>(weights.size()), random), bias(width, random);
+    std::copy(weights.begin(), weights.end(), packed.data());
+    std::fill_n(bias.data(), width, 0.0f);
     const std::int64_t channels = std::min(width, c.outputs - first);
     std::copy_n(values.bias.data() + first, channels, bias.data());
     const ProductTarget target{
@@ -200,10 +204,11 @@ std::vector<float> run(const KernelTable& table, const Case& c, const Values& va
           g.output_height * g.output_width, target, scratch.data());
   }
   tiles.release();
+  CHECK((output.margins_untouched() && scratch.margins_untouched()));
   std::vector<float> result(size(c.pixels() * c.outputs));
   for (std::int64_t p = 0; p < c.pixels(); ++p) {
     std::copy_n(output.data() + p * stride, c.outputs, result.data() + p * c.outputs);
-    for (std::int64_t k = c.outputs; k < stride; ++k) CHECK(std::isnan(output[size(p * stride + k)]));
+    for (std::int64_t k = c.outputs; k < stride; ++k) CHECK(GuardedBuffer::untouched(output.data()[p * stride + k]));
   }
   return result;
 }
@@ -240,10 +245,10 @@ Sum exact(const Case& c, const Values& values, std::int64_t pixel, std::int64_t 
   return sum;
 }
 
-Factors factors_of(const TileKernels& tiles, const Case& c, const Values& values) {
+Factors factors_of(const TileKernels& tiles, const Case& c, const Values& values, std::mt19937& random) {
   const ConvolutionGeometry& g = c.geometry;
   const bool planes = g.stride_height == g.stride_width && g.dilation_height == 1 && g.dilation_width == 1;
-  return planes ? in_planes(tiles, c, values) : in_panels(tiles, c, values);
+  return planes ? in_planes(tiles, c, values, random) : in_panels(tiles, c, values, random);
 }
 
 bool has_tiles(const KernelTable& table) { return table.tiles.convolve != nullptr; }
@@ -256,7 +261,7 @@ TEST_CASE("products on tiles are as exact as those of floats, for every geometry
     const Case c = random_case(random);
     INFO(c.text());
     const Values values = random_values(c, random);
-    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values, random), random);
     // Each sum of floats rounds to 2^-24 of what it is at that point: 6 additions of a chunk's products, twice as many
     // inside the instruction; what is left out of products is below 2^-22 of each.
     const double bound =
@@ -286,7 +291,7 @@ TEST_CASE("by Winograd's algorithm along lines on tiles: every size, padding and
     g.output_width = outputs_along(g.width, g.padding_left, 3, 1, 1);
     INFO(c.text());
     const Values values = random_values(c, random);
-    const std::vector<float> outputs = run(table, c, values, in_lines(table.tiles, c, values));
+    const std::vector<float> outputs = run(table, c, values, in_lines(table.tiles, c, values, random), random);
     double worst = 0;
     for (std::int64_t p = 0; p < c.pixels(); ++p)
       for (std::int64_t k = 0; k < c.outputs; ++k) {
@@ -311,7 +316,7 @@ TEST_CASE("on tiles NaN comes out where it went in and nowhere else, infinities 
     for (std::int64_t n = pick(random, 1, 3); n > 0; --n)
       values.input[size(pick(random, 0, static_cast<std::int64_t>(values.input.size()) - 1))] = special;
     if (coin(random)) values.weights[size(pick(random, 0, static_cast<std::int64_t>(values.weights.size()) - 1))] = nan;
-    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values, random), random);
     bool right = true;
     for (std::int64_t p = 0; p < c.pixels(); ++p)
       for (std::int64_t k = 0; k < c.outputs; ++k) {
@@ -339,7 +344,7 @@ TEST_CASE("on tiles the largest and the smallest numbers are numbers") {
     // Powers of two: as many bits of the products as there are of the inputs.
     for (float& value : values.weights) value = std::ldexp(value < 0 ? -1.0f : 1.0f, large ? -30 : 3);
     for (float& value : values.bias) value = 0;
-    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values));
+    const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values, random), random);
     double worst = 0;
     for (std::int64_t p = 0; p < c.pixels(); ++p)
       for (std::int64_t k = 0; k < c.outputs; ++k) {
@@ -350,5 +355,27 @@ TEST_CASE("on tiles the largest and the smallest numbers are numbers") {
       }
     // The middle and low parts of the smallest numbers are denormal: zero.
     CHECK(worst < std::ldexp(1.0, large ? -22 : -6));
+  });
+}
+
+TEST_CASE("on tiles outputs are the same bits in any blocks, and by panels as by planes") {
+  for_each_seed(40, [](const KernelTable& table, std::mt19937& random) {
+    if (!has_tiles(table)) return;
+    Case c = random_case(random);
+    ConvolutionGeometry& g = c.geometry;
+    g.stride_width = g.stride_height;
+    g.dilation_height = g.dilation_width = 1;
+    g.output_height = outputs_along(g.height, g.padding_top, g.kernel_height, 1, g.stride_height);
+    g.output_width = outputs_along(g.width, g.padding_left, g.kernel_width, 1, g.stride_width);
+    INFO(c.text());
+    const Values values = random_values(c, random);
+    const std::vector<float> expected = run(table, c, values, in_planes(table.tiles, c, values, random), random);
+    for (const int rows : {1, 16, 17, 32}) {
+      CAPTURE(rows);
+      c.rows_per_block = rows;
+      c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
+      CHECK(run(table, c, values, in_panels(table.tiles, c, values, random), random) == expected);
+      CHECK(run(table, c, values, in_planes(table.tiles, c, values, random), random) == expected);
+    }
   });
 }
