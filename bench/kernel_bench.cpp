@@ -61,6 +61,7 @@ int main(int argc, char** argv) try {
     register_strassen_benchmarks(tier, networks);
     register_winograd_benchmarks(tier, networks);
     register_grouped_benchmarks(tier, networks);
+    register_tile_benchmarks(tier, networks);
   }
   register_image_benchmarks();
   benchmark::RunSpecifiedBenchmarks();

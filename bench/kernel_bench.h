@@ -22,6 +22,7 @@ void register_peak_benchmarks(const BenchTier& tier);
 void register_product_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_strassen_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_winograd_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
+void register_tile_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_grouped_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks);
 void register_image_benchmarks();  // the same for every tier
 

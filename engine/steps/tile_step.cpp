@@ -83,7 +83,7 @@ BlockedConvolution blocked_tiles(const TileLayer& layer) {
   const std::int64_t depth = layer.steps * TileSizes::chunk, width = channels.width;
   const std::int64_t taps = layer.geometry.kernel_height * layer.geometry.kernel_width;
   // Beside products of tiles, splitting a weight takes as long as so many of a vector unit's multiply-adds, and one of
-  // the tiles' own 2/5 of one: docs/decisions.md, on tile registers.
+  // the tiles' own 2/5 of one: docs/decisions.md, on floats on tile registers.
   constexpr std::int64_t splitting = 10;
   BlockedConvolution convolution;
   convolution.row_sums = (TileSizes::scratch_floats(1) - TileSizes::scratch_floats(0)) * layer.positions;
