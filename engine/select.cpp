@@ -44,6 +44,7 @@ std::vector<Candidate> judge(StepRequest request, const SelectionOptions& option
     Candidate candidate{implementation, implementation.reject(request), ""};
     if (candidate.is_possible() && options.direct && implementation.transforms)
       candidate.refusal = "direct convolution was asked for";
+    if (candidate.is_possible() && implementation.too_large) candidate.refusal = implementation.too_large(request);
     if (candidate.is_possible() && allotment) candidate.refusal = allotment->reject(request, implementation);
     const bool has_rule = candidate.is_possible() && implementation.discourage;
     if (has_rule && !(allotment && allotment->is_only_form(request, implementation)))

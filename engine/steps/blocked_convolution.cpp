@@ -72,7 +72,8 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
 }
 
 Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, int threads) {
-  // Half the level 2 cache for panels and sums; the other half is for weights on their way through.
+  // Half the level 2 cache for panels and sums, if nothing else is asked for; the other half is for weights on their
+  // way through.
   const std::size_t panel_bytes = convolution.panel_bytes > 0 ? convolution.panel_bytes : caches().level2 / 2;
   const auto room = static_cast<std::int64_t>(panel_bytes / sizeof(float));
   // A block that fills the registers; fewer rows where its panels would not stay in the cache, but sums enough to hide

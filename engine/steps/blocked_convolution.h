@@ -1,5 +1,6 @@
-// What our own convolutions, direct, Winograd's and Strassen's, have in common: rows of factors (output pixels, tiles,
-// or pairs of pixels) are gathered in blocks, and each block is multiplied by one block of output channels at a time.
+// What our own convolutions, direct, Winograd's, Strassen's and those on tile registers, have in common: rows of
+// factors (output pixels, tiles, or pairs of pixels) are gathered in blocks, and each block is multiplied by one block
+// of output channels at a time.
 //
 //               output channels, in blocks of vectors * lanes
 //              +--------+--------+--------+

@@ -97,6 +97,9 @@ struct Implementation {
   // Not for direct convolution: it adds up pixels or channels before it multiplies, so that one infinity or NaN reaches
   // outputs that have no part in it; or it splits floats, so that outputs that read an infinity are NaN.
   bool transforms = false;
+  // Why it must not take a node of this size, though the others of its kind it can: memory beyond all proportion.
+  // Measuring does not overrule that. "" where it may.
+  std::string (*too_large)(const StepRequest& request) = nullptr;
 };
 
 // One function a file of this folder: the implementations it offers.

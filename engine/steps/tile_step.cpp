@@ -58,8 +58,8 @@ std::string why_direct_on_tiles(const StepRequest& request) {
   const graph::Shape& y = request.output().shape;
   if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1)
     return "with a stride it saves too few multiplications beside tile registers";
-  // Of many tiles Winograd's algorithm reads its weights, four times as many, seldom enough; of few channels its panels
-  // and sums stay in the cache.
+  // Of many tiles Winograd's algorithm reads its weights, twice to four times as many, seldom enough; of few channels
+  // its panels and sums stay in the cache.
   constexpr std::int64_t few_tiles = 96, enough_for_few = 256 * 256, enough = 512 * 512;
   const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
   if (weight[0] * weight[1] < (tiles <= few_tiles ? enough_for_few : enough)) return "";

@@ -31,7 +31,7 @@ struct TileLayer {
 };
 TileLayer make_tile_layer(const StepRequest& request);
 
-// All but rows, gathering or preparing, and `finish`.
+// All but names, rows, gathering or preparing, and `finish`.
 BlockedConvolution blocked_tiles(const TileLayer& layer);
 
 // Multiplies and writes outputs. The thread's tile registers are its own meanwhile, and given back.

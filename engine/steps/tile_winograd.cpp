@@ -68,11 +68,15 @@ Cost cost(const StepRequest& request) {
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
   const std::int64_t cells = y[2] * ((y[3] + LineSizes::tile - 1) / LineSizes::tile);
-  const std::size_t own = own_weight_bytes(request), bytes = own * LineSizes::positions / LineSizes::taps;
+  const ChannelBlocks channels = make_tile_layer(request).channels;
+  const std::size_t own = own_weight_bytes(request);
+  const auto bytes = static_cast<std::size_t>(channels.count() * channels.width * channels.inputs *
+                                              LineSizes::positions * LineSizes::taps) *
+                     sizeof(float);
   return {
       .multiplications = static_cast<double>(cells * LineSizes::positions * LineSizes::taps * weight[0] * weight[1]),
       .weight_bytes = bytes,
-      .added_weight_bytes = bytes - own};
+      .added_weight_bytes = bytes - std::min(bytes, own)};
 }
 
 // Each position has products of its own to begin and to end: of few channels these are short.
@@ -89,14 +93,18 @@ std::string discourage(const StepRequest& request) {
   constexpr std::int64_t fewest_rows = 14;
   if (const std::int64_t rows = g.output_height * lines.cells; rows < fewest_rows)
     return std::to_string(rows) + " cells of an image are too few for a block";
-  if (lines.image_stride() > largest_copy) return "the transformed image is too large to keep";
   return why_direct_on_tiles(request);
+}
+
+std::string too_large(const StepRequest& request) {
+  if (TileLines(convolution_geometry(request)).image_stride() <= largest_copy) return "";
+  return "the transformed image is too large to keep";
 }
 
 }  // namespace
 
 std::vector<Implementation> tile_winograd_implementations() {
-  return {{graph::Op::convolution, "winograd lines", reject, make, cost, discourage, true}};
+  return {{graph::Op::convolution, "winograd lines", reject, make, cost, discourage, true, too_large}};
 }
 
 }  // namespace residua::engine

@@ -46,9 +46,8 @@ class Splitting {
 // block's outputs.
 //
 //   one position, one slice:  as many columns as fit, one after another
-//   more:                     a range of columns, whose sums of all rows wait: slice by slice, so that a slice's
-//   factors
-//                             stay in the cache, and position by position
+//   more:                     a range of columns, whose sums of all rows wait: slice by slice, so that the factors of
+//                             one stay in the cache, and position by position
 class Units {
  public:
   struct Unit {

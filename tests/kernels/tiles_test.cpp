@@ -183,7 +183,9 @@ std::vector<float> run(const KernelTable& table, const Case& c, const Values& va
   GuardedBuffer output(c.pixels() * stride, random), residual(c.pixels() * stride, random);
   for (std::int64_t p = 0; p < c.pixels(); ++p)
     std::copy_n(values.residual.data() + p * c.outputs, c.outputs, residual.data() + p * stride);
-  GuardedBuffer scratch(TileSizes::scratch_floats(f.blocks * c.rows_per_block * f.factors.positions), random);
+  // In planes and lines, blocks in two calls: which are first is told by number.
+  const std::int64_t once = planes ? (f.blocks + 1) / 2 : f.blocks;
+  GuardedBuffer scratch(TileSizes::scratch_floats(once * c.rows_per_block * f.factors.positions), random);
   residual.freeze();
   f.memory->freeze();
   tiles.configure(c.rows_per_block);
@@ -196,8 +198,6 @@ std::vector<float> run(const KernelTable& table, const Case& c, const Values& va
     std::copy_n(values.bias.data() + first, channels, bias.data());
     const ProductTarget target{
         output.data() + first, c.residual ? residual.data() + first : nullptr, bias.data(), stride, channels, c.relu};
-    // In planes, blocks in two calls: which are first is told by number.
-    const std::int64_t once = planes ? (f.blocks + 1) / 2 : f.blocks;
     for (std::int64_t block = 0; block < f.blocks; block += once)
       (f.factors.positions > 1 ? tiles.convolve_lines : tiles.convolve)(
           f.factors, {block, std::min(once, f.blocks - block)}, {packed.data(), f.steps},
@@ -253,6 +253,17 @@ Factors factors_of(const TileKernels& tiles, const Case& c, const Values& values
 
 bool has_tiles(const KernelTable& table) { return table.tiles.convolve != nullptr; }
 
+// 3x3 with stride 1 and a depth of one or several slices.
+Case as_lines_take_it(Case c, std::mt19937& random) {
+  ConvolutionGeometry& g = c.geometry;
+  g.channels = TileSizes::chunk * (coin(random) ? pick(random, 1, 4) : pick(random, 5, 16));
+  g.kernel_height = g.kernel_width = LineSizes::taps;
+  g.stride_height = g.stride_width = g.dilation_height = g.dilation_width = 1;
+  g.output_height = outputs_along(g.height, g.padding_top, LineSizes::taps, 1, 1);
+  g.output_width = outputs_along(g.width, g.padding_left, LineSizes::taps, 1, 1);
+  return c;
+}
+
 }  // namespace
 
 TEST_CASE("products on tiles are as exact as those of floats, for every geometry and blocking") {
@@ -282,13 +293,7 @@ TEST_CASE("products on tiles are as exact as those of floats, for every geometry
 TEST_CASE("by Winograd's algorithm along lines on tiles: every size, padding and blocking") {
   for_each_seed(120, [](const KernelTable& table, std::mt19937& random) {
     if (!has_tiles(table)) return;
-    Case c = random_case(random);
-    ConvolutionGeometry& g = c.geometry;
-    g.channels = TileSizes::chunk * (coin(random) ? pick(random, 1, 4) : pick(random, 5, 16));
-    g.kernel_height = g.kernel_width = LineSizes::taps;
-    g.stride_height = g.stride_width = g.dilation_height = g.dilation_width = 1;
-    g.output_height = outputs_along(g.height, g.padding_top, 3, 1, 1);
-    g.output_width = outputs_along(g.width, g.padding_left, 3, 1, 1);
+    const Case c = as_lines_take_it(random_case(random), random);
     INFO(c.text());
     const Values values = random_values(c, random);
     const std::vector<float> outputs = run(table, c, values, in_lines(table.tiles, c, values, random), random);
@@ -378,4 +383,75 @@ TEST_CASE("on tiles outputs are the same bits in any blocks, and by panels as by
       CHECK(run(table, c, values, in_planes(table.tiles, c, values, random), random) == expected);
     }
   });
+}
+
+TEST_CASE("along lines on tiles outputs are the same bits in any blocks, and NaN reaches its cell alone") {
+  for_each_seed(40, [](const KernelTable& table, std::mt19937& random) {
+    if (!has_tiles(table)) return;
+    Case c = as_lines_take_it(random_case(random), random);
+    INFO(c.text());
+    Values values = random_values(c, random);
+    const auto run_lines = [&] { return run(table, c, values, in_lines(table.tiles, c, values, random), random); };
+    const std::vector<float> expected = run_lines();
+    for (const int rows : {1, 16, 17, 32}) {
+      CAPTURE(rows);
+      c.rows_per_block = rows;
+      c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
+      CHECK(run_lines() == expected);
+    }
+    const ConvolutionGeometry& g = c.geometry;
+    const std::int64_t image = pick(random, 0, c.images - 1), y = pick(random, 0, g.height - 1);
+    const std::int64_t x = pick(random, 0, g.width - 1), channel = pick(random, 0, g.channels - 1);
+    values.input[size(((image * g.height + y) * g.width + x) * g.channels + channel)] =
+        std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> found = run_lines();
+    bool right = true;
+    for (std::int64_t p = 0; p < c.pixels(); ++p) {
+      const std::int64_t px = p % g.output_width, py = p / g.output_width % g.output_height;
+      const std::int64_t down = y + g.padding_top - py, first = px / LineSizes::tile * LineSizes::tile;
+      const bool in_line = p / g.output_width / g.output_height == image && down >= 0 && down < LineSizes::taps;
+      const std::int64_t across = x + g.padding_left - px, in_cell = x + g.padding_left - first;
+      const bool reads = in_line && across >= 0 && across < LineSizes::taps;
+      const bool near = in_line && in_cell >= 0 && in_cell < LineSizes::positions;
+      for (std::int64_t k = 0; k < c.outputs; ++k) {
+        const std::size_t at = size(p * c.outputs + k);
+        right &= (!reads || std::isnan(found[at])) && (near || found[at] == expected[at]);
+      }
+    }
+    CHECK(right);
+  });
+}
+
+TEST_CASE("planes: the row of an output and a tap is the pixel under the tap, or padding") {
+  for (const unsigned seed : seeds(300)) {
+    std::mt19937 random(seed);
+    Case c = random_case(random);
+    ConvolutionGeometry& g = c.geometry;
+    g.stride_width = g.stride_height;
+    g.dilation_height = g.dilation_width = 1;
+    g.output_height = outputs_along(g.height, g.padding_top, g.kernel_height, 1, g.stride_height);
+    // Padding at the right-hand side may differ.
+    g.output_width = outputs_along(g.width, g.padding_left, g.kernel_width, 1, g.stride_width) + (coin(random) ? 1 : 0);
+    INFO(c.text());
+    const TilePlanes planes(g);
+    const TileFactors factors = planes_of(planes, g, nullptr, nullptr, 1);
+    const auto inside = [](std::int64_t at, std::int64_t end) { return at >= 0 && at < end; };
+    bool right = factors.rows == (g.output_height - 1) * planes.pitch + g.output_width;
+    for (std::int64_t y = 0; y < g.output_height; ++y)
+      for (std::int64_t x = 0; x < g.output_width; ++x)
+        for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
+          for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) {
+            const std::int64_t cell = planes.tap(ky, kx) / TileSizes::chunk + y * planes.pitch + x;
+            const std::int64_t phase = cell / planes.cells(), at = cell % planes.cells();
+            right &= phase < planes.stride * planes.stride;
+            const std::int64_t line = std::min(at / planes.pitch, planes.lines - 1), column = at - line * planes.pitch;
+            const std::int64_t iy = line * planes.stride + phase / planes.stride - g.padding_top;
+            const std::int64_t ix = column * planes.stride + phase % planes.stride - g.padding_left;
+            const std::int64_t wanted_y = y * planes.stride + ky - g.padding_top;
+            const std::int64_t wanted_x = x * planes.stride + kx - g.padding_left;
+            const bool pixel = inside(wanted_y, g.height) && inside(wanted_x, g.width);
+            right &= pixel ? iy == wanted_y && ix == wanted_x : !inside(iy, g.height) || !inside(ix, g.width);
+          }
+    CHECK(right);
+  }
 }
