@@ -31,8 +31,8 @@ struct OutputPixel {
 };
 
 // The pixel under tap (ky, kx), nullptr where it lies outside the image.
-const float* pixel_under(const float* images, const ConvolutionGeometry& g, const Origin& origin, std::int64_t ky,
-                         std::int64_t kx) noexcept {
+[[gnu::nonnull(1)]] const float* pixel_under(const float* images, const ConvolutionGeometry& g, const Origin& origin,
+                                             std::int64_t ky, std::int64_t kx) noexcept {
   const std::int64_t y = origin.y + ky * g.dilation_height, x = origin.x + kx * g.dilation_width;
   if (y < 0 || y >= g.height || x < 0 || x >= g.width) return nullptr;
   return images + ((origin.image * g.height + y) * g.width + x) * g.channels;

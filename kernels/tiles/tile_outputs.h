@@ -74,7 +74,8 @@ struct Outputs {
       finish_vector<residual, relu>(
           _mm512_add_ps(_mm512_loadu_ps(sums + column), _mm512_loadu_ps(target.bias + column)), target, column,
           lanes_within(target.channels - column));
-      if ((column += lanes) < target.channels) continue;
+      column += lanes;
+      if (column < target.channels) continue;
       column = 0;
       target.output += target.stride;
       if (residual) target.residual += target.stride;
@@ -132,7 +133,8 @@ struct LineOutputs {
 #pragma GCC unroll 4
       for (int i = 0; i < tile; ++i)
         if (i < outputs) finish_vector<residual, relu>(y[i] + bias, target, i * target.stride + column, mask);
-      if ((column += lanes) < target.channels) continue;
+      column += lanes;
+      if (column < target.channels) continue;
       column = 0;
       --rows;
       sums += sums_stride;

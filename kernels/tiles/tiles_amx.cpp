@@ -26,9 +26,10 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
   const std::int64_t stride = units.sums_columns() * column_width, position_stride = rows * stride;
   const std::int64_t position_floats = weights.steps * chunk_floats;
   const std::int64_t column_floats = factors.positions * position_floats;
-  constexpr std::int64_t buffer = 2 * TileSizes::unit_chunks * chunk_bytes;  // flat pieces have two columns
-  char* buffers[2] = {reinterpret_cast<char*>(scratch), reinterpret_cast<char*>(scratch) + buffer};
-  float* const sums = reinterpret_cast<float*>(buffers[1] + buffer);
+  // Flat pieces have two columns.
+  constexpr std::int64_t buffer = 2 * TileSizes::unit_chunks * chunk_bytes / static_cast<std::int64_t>(sizeof(float));
+  char* buffers[2] = {reinterpret_cast<char*>(scratch), reinterpret_cast<char*>(scratch + buffer)};
+  float* const sums = scratch + 2 * buffer;
 
   const auto splitting_of = [&](const Units::Unit& unit, char* to) noexcept {
     if (!units.is_there(unit)) return Splitting();
