@@ -14,6 +14,22 @@
 
 using namespace residua::kernels;
 
+ConvolutionGeometry geometry_of(const ConvolutionShape& shape) {
+  return {.height = shape.height,
+          .width = shape.width,
+          .channels = shape.channels,
+          .output_height = shape.output_height(),
+          .output_width = shape.output_width(),
+          .kernel_height = shape.kernel,
+          .kernel_width = shape.kernel,
+          .stride_height = shape.stride,
+          .stride_width = shape.stride,
+          .padding_top = shape.padding,
+          .padding_left = shape.padding,
+          .dilation_height = 1,
+          .dilation_width = 1};
+}
+
 void count_convolutions(benchmark::State& state, const ConvolutionShape& shape, const BenchTier& tier) {
   const double operations = shape.operations() * static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = benchmark::Counter(operations / 1e9, benchmark::Counter::kIsRate);

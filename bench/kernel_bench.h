@@ -39,4 +39,7 @@ void repeat(benchmark::State& state, const Work& work) {
   }
 }
 
+// As the kernels have it.
+residua::kernels::ConvolutionGeometry geometry_of(const ConvolutionShape& shape);
+
 inline std::vector<float> zeros(std::int64_t count) { return std::vector<float>(static_cast<std::size_t>(count)); }

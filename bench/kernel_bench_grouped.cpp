@@ -7,19 +7,7 @@ namespace {
 
 void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape& shape) {
   const GroupedKernels& grouped = tier.kernels.grouped;
-  const ConvolutionGeometry geometry{.height = shape.height,
-                                     .width = shape.width,
-                                     .channels = shape.channels,
-                                     .output_height = shape.output_height(),
-                                     .output_width = shape.output_width(),
-                                     .kernel_height = shape.kernel,
-                                     .kernel_width = shape.kernel,
-                                     .stride_height = shape.stride,
-                                     .stride_width = shape.stride,
-                                     .padding_top = shape.padding,
-                                     .padding_left = shape.padding,
-                                     .dilation_height = 1,
-                                     .dilation_width = 1};
+  const ConvolutionGeometry geometry = geometry_of(shape);
   const ChannelGroup channels{shape.channels / shape.groups, shape.output_channels / shape.groups};
   const std::int64_t block_weights = shape.kernel * shape.kernel * channels.inputs * grouped.lanes;
   const auto input = zeros(shape.height * shape.width * shape.channels), bias = zeros(shape.output_channels),

@@ -23,22 +23,6 @@ std::vector<float> activations(std::int64_t count) {
   return values;
 }
 
-ConvolutionGeometry geometry_of(const ConvolutionShape& shape) {
-  return {.height = shape.height,
-          .width = shape.width,
-          .channels = shape.channels,
-          .output_height = shape.output_height(),
-          .output_width = shape.output_width(),
-          .kernel_height = shape.kernel,
-          .kernel_width = shape.kernel,
-          .stride_height = shape.stride,
-          .stride_width = shape.stride,
-          .padding_top = shape.padding,
-          .padding_left = shape.padding,
-          .dilation_height = 1,
-          .dilation_width = 1};
-}
-
 int rows_per_block(std::int64_t rows) {
   const std::int64_t blocks = (rows + TileSizes::most_rows - 1) / TileSizes::most_rows;
   return static_cast<int>((rows + blocks - 1) / blocks);

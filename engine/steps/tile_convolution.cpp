@@ -72,11 +72,8 @@ BlockedConvolution by_planes(const StepRequest& request, const TileLayer& layer)
   std::vector<std::int64_t> taps;
   for (std::int64_t ky = 0; ky < g.kernel_height; ++ky)
     for (std::int64_t kx = 0; kx < g.kernel_width; ++kx) taps.push_back(planes.tap(ky, kx));
-  const ImageBlocks blocks(kernels::planes_of(planes, g, nullptr, nullptr, 1).rows);
 
   BlockedConvolution convolution = blocked_tiles(layer);
-  convolution.rows = images * blocks.count * blocks.rows_per_block;
-  convolution.most_rows = blocks.rows_per_block;
   convolution.row_footprint = split_floats(layer.channels.inputs);
   convolution.prepared_floats = (planes.size(images) + 1) / 2;
   convolution.prepare_parts = images * planes.lines * planes.stride;
@@ -86,14 +83,9 @@ BlockedConvolution by_planes(const StepRequest& request, const TileLayer& layer)
     layer.tiles.split_line(input + image * of.height * of.width * of.channels, of, planes, part % planes.stride,
                            part % of_image / planes.stride, split_values(prepared) + image * planes.image_stride());
   };
-  convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> list, const ColumnBlock& column,
-                           float* scratch) {
-    multiply_tiles(
-        layer,
-        kernels::planes_of(planes, layer.geometry, split_values(tensors.input), taps.data(), blocks.rows_per_block),
-        {list.front().first / blocks.rows_per_block, static_cast<std::int64_t>(list.size())}, tensors.output,
-        tensors.residual, column, scratch);
-  };
+  read_copies(convolution, layer, images, [=](const kernels::Bfloat16* copies, int rows_per_block) {
+    return kernels::planes_of(planes, layer.geometry, copies, taps.data(), rows_per_block);
+  });
   return convolution;
 }
 

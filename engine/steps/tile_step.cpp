@@ -1,6 +1,7 @@
 #include "engine/steps/tile_step.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/caches.h"
 #include "engine/layout.h"
@@ -120,8 +121,20 @@ void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors,
   layer.tiles.release();
 }
 
-ImageBlocks::ImageBlocks(std::int64_t rows)
-    : count((rows + TileSizes::most_rows - 1) / TileSizes::most_rows),
-      rows_per_block(static_cast<int>((rows + count - 1) / count)) {}
+void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::int64_t images,
+                 std::function<kernels::TileFactors(const kernels::Bfloat16* copies, int rows_per_block)> factors_in) {
+  const std::int64_t rows = factors_in(nullptr, 1).rows;
+  const std::int64_t blocks = (rows + TileSizes::most_rows - 1) / TileSizes::most_rows;
+  const auto rows_per_block = static_cast<int>((rows + blocks - 1) / blocks);
+  convolution.rows = images * blocks * rows_per_block;
+  convolution.most_rows = rows_per_block;
+  convolution.finish = [layer, rows_per_block, factors_in = std::move(factors_in)](
+                           const ConvolutionTensors& tensors, std::span<const RowBlock> list, const ColumnBlock& column,
+                           float* scratch) {
+    multiply_tiles(layer, factors_in(split_values(tensors.input), rows_per_block),
+                   {list.front().first / rows_per_block, static_cast<std::int64_t>(list.size())}, tensors.output,
+                   tensors.residual, column, scratch);
+  };
+}
 
 }  // namespace residua::engine

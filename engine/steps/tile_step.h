@@ -49,11 +49,9 @@ inline const kernels::Bfloat16* split_values(const float* memory) {
 // does not stay in any cache, and a photo of a camera's size would need half a gigabyte.
 constexpr std::int64_t largest_copy = std::int64_t{16} << 20;
 
-// How an image's rows of factors are cut into blocks, none of which lies in two images.
-struct ImageBlocks {
-  std::int64_t count;
-  int rows_per_block;
-  explicit ImageBlocks(std::int64_t rows);
-};
+// Lets a convolution read its factors where `prepare` has copied them, without panels. Blocks of rows lie in one image
+// each, cut evenly. `factors_in`: where factors lie in that memory, for blocks of so many rows.
+void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::int64_t images,
+                 std::function<kernels::TileFactors(const kernels::Bfloat16* copies, int rows_per_block)> factors_in);
 
 }  // namespace residua::engine

@@ -37,13 +37,10 @@ Step make(const StepRequest& request) {
   };
   const std::int64_t line = lines.cells * TileSizes::chunk;
   const std::array<std::int64_t, LineSizes::taps> taps{0, line, 2 * line};
-  const ImageBlocks blocks(layer.geometry.output_height * lines.cells);
 
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.implementation = "winograd lines amx";
   convolution.layout = "winograd lines";
-  convolution.rows = images * blocks.count * blocks.rows_per_block;
-  convolution.most_rows = blocks.rows_per_block;
   convolution.row_footprint = split_floats(LineSizes::positions * layer.channels.inputs);
   convolution.prepared_floats = (lines.size(images) + 1) / 2;
   convolution.prepare_parts = images * lines.lines;
@@ -53,14 +50,9 @@ Step make(const StepRequest& request) {
     layer.tiles.transform_line(input + image * of.height * of.width * of.channels, of, part % lines.lines,
                                split_values(prepared) + image * lines.image_stride());
   };
-  convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> list, const ColumnBlock& column,
-                           float* scratch) {
-    multiply_tiles(
-        layer,
-        kernels::lines_of(lines, layer.geometry, split_values(tensors.input), taps.data(), blocks.rows_per_block),
-        {list.front().first / blocks.rows_per_block, static_cast<std::int64_t>(list.size())}, tensors.output,
-        tensors.residual, column, scratch);
-  };
+  read_copies(convolution, layer, images, [=](const kernels::Bfloat16* copies, int rows_per_block) {
+    return kernels::lines_of(lines, layer.geometry, copies, taps.data(), rows_per_block);
+  });
   return make_blocked_step(request, std::move(convolution));
 }
 

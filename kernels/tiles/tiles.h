@@ -12,9 +12,10 @@
 //   x * y  =  high high + middle high + low high + high low + high middle + middle middle
 //
 // A tile instruction does 16 x 16 x 32 multiply-adds in the time of 16 of AVX-512's, with two units for those: six take
-// 0.42 of the time. What the parts cost is memory: 6 bytes a weight for 4.
+// 0.42 of the time. What the parts cost is memory: 6 bytes a factor for 4; weights stay
+// floats, and are split on the way to the products.
 //
-// Rows of factors (pixels, or Winograd's tiles) and output channels are multiplied 32 by 32:
+// Rows of factors (pixels, or Winograd's cells) and output channels are multiplied 32 by 32:
 //
 //              weights, 16 channels each
 //              [ tmm6 ] [ tmm7 ]            a chunk is 32 floats of the depth, one tile row of bf16: floats k and
@@ -192,8 +193,7 @@ struct TileKernels {
   void (*release)() noexcept;
 
   // Gathers and splits the pixels that ConvolutionKernels::gather_pixels gathers, into a panel for blocks of
-  // `rows_per_block`, chunk by chunk and for each the taps.
-  // `channels` is a multiple of TileSizes::chunk.
+  // `rows_per_block`, chunk by chunk and for each the taps. `channels` is a multiple of TileSizes::chunk.
   void (*gather_pixels)(const float* images, const ConvolutionGeometry& geometry, std::int64_t first_pixel, int rows,
                         std::int64_t first_channel, std::int64_t channels, int rows_per_block,
                         Bfloat16* panel) noexcept;
@@ -202,9 +202,9 @@ struct TileKernels {
                      std::int64_t phase, std::int64_t line, Bfloat16* image_planes) noexcept;
   // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column].
   void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
-  // Convolution outputs of some blocks. `target` is where the first image's first output goes;
-  // as many columns of weights as target.channels need, an even number, at which `bias` ends. An image has `outputs`
-  // pixels. `scratch`: TileSizes::scratch_floats(blocks.count * rows_per_block).
+  // Convolution outputs of some blocks. `target` is where the first image's first output goes; an image has `outputs`
+  // pixels. Weights and bias are as many columns as target.channels need, an even number. `scratch`:
+  // TileSizes::scratch_floats(blocks.count * rows_per_block).
   void (*convolve)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                    std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
 

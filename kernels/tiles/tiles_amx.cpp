@@ -16,6 +16,8 @@ namespace {
 #include "kernels/tiles/tile_outputs.h"
 #include "kernels/tiles/tile_units.h"
 
+// Unit by unit, block by block, piece by piece. The outputs of a block are finished while the next one is multiplied,
+// so that vector units and tiles work at the same time.
 template <class Outputs>
 void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                      std::int64_t pixels, const ProductTarget& target, float* scratch) noexcept {

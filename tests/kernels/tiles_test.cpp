@@ -245,6 +245,20 @@ Sum exact(const Case& c, const Values& values, std::int64_t pixel, std::int64_t 
   return sum;
 }
 
+// The largest error of any output, of the sum of its magnitudes; infinite where an output is no number, as one that was
+// not written.
+double worst_error(const Case& c, const Values& values, const std::vector<float>& outputs) {
+  double worst = 0;
+  for (std::int64_t p = 0; p < c.pixels(); ++p)
+    for (std::int64_t k = 0; k < c.outputs; ++k) {
+      const Sum sum = exact(c, values, p, k);
+      const double error = std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value);
+      if (std::isnan(error)) return std::numeric_limits<double>::infinity();
+      if (error > 0) worst = std::max(worst, error / sum.magnitude);
+    }
+  return worst;
+}
+
 Factors factors_of(const TileKernels& tiles, const Case& c, const Values& values, std::mt19937& random) {
   const ConvolutionGeometry& g = c.geometry;
   const bool planes = g.stride_height == g.stride_width && g.dilation_height == 1 && g.dilation_width == 1;
@@ -277,13 +291,7 @@ TEST_CASE("products on tiles are as exact as those of floats, for every geometry
     // inside the instruction; what is left out of products is below 2^-22 of each.
     const double bound =
         std::ldexp(1.0, -22) + std::ldexp(static_cast<double>(c.depth() / TileSizes::chunk * 6 + 34), -24);
-    double worst = 0;
-    for (std::int64_t p = 0; p < c.pixels(); ++p)
-      for (std::int64_t k = 0; k < c.outputs; ++k) {
-        const Sum sum = exact(c, values, p, k);
-        worst = std::max(worst,
-                         std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value) / sum.magnitude);
-      }
+    const double worst = worst_error(c, values, outputs);
     CHECK(worst < bound);
     // Products of random numbers come nowhere near the bound: a part that is missing would.
     CHECK(worst < std::ldexp(1.0, -22));
@@ -297,13 +305,7 @@ TEST_CASE("by Winograd's algorithm along lines on tiles: every size, padding and
     INFO(c.text());
     const Values values = random_values(c, random);
     const std::vector<float> outputs = run(table, c, values, in_lines(table.tiles, c, values, random), random);
-    double worst = 0;
-    for (std::int64_t p = 0; p < c.pixels(); ++p)
-      for (std::int64_t k = 0; k < c.outputs; ++k) {
-        const Sum sum = exact(c, values, p, k);
-        worst = std::max(worst,
-                         std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value) / sum.magnitude);
-      }
+    const double worst = worst_error(c, values, outputs);
     // In one dimension, with these points, F(4, 3) loses hardly more than direct products do.
     CHECK(worst < std::ldexp(1.0, -21));
   });
@@ -350,14 +352,7 @@ TEST_CASE("on tiles the largest and the smallest numbers are numbers") {
     for (float& value : values.weights) value = std::ldexp(value < 0 ? -1.0f : 1.0f, large ? -30 : 3);
     for (float& value : values.bias) value = 0;
     const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values, random), random);
-    double worst = 0;
-    for (std::int64_t p = 0; p < c.pixels(); ++p)
-      for (std::int64_t k = 0; k < c.outputs; ++k) {
-        const Sum sum = exact(c, values, p, k);
-        if (sum.magnitude > 0)
-          worst = std::max(worst,
-                           std::abs(static_cast<double>(outputs[size(p * c.outputs + k)]) - sum.value) / sum.magnitude);
-      }
+    const double worst = worst_error(c, values, outputs);
     // The middle and low parts of the smallest numbers are denormal: zero.
     CHECK(worst < std::ldexp(1.0, large ? -22 : -6));
   });
