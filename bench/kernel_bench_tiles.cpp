@@ -43,7 +43,7 @@ void run(benchmark::State& state, const BenchTier& tier, const ConvolutionShape&
   const std::int64_t once = std::max<std::int64_t>(room / (row_bytes * factors.rows_per_block), 1);
   const auto weights = weights_like(steps * factors.positions * TileSizes::chunk * outputs), bias = zeros(outputs);
   auto output = zeros(pixels * outputs),
-       scratch = zeros(TileSizes::scratch_floats(once * factors.rows_per_block * factors.positions));
+       scratch = zeros(TileSizes::scratch_floats(once * factors.rows_per_block * factors.positions, factors.positions));
   repeat(state, [&] {
     factors = prepare();
     tiles.configure(factors.rows_per_block);

@@ -75,7 +75,8 @@ BlockedConvolution by_planes(const StepRequest& request, const TileLayer& layer)
 
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.row_footprint = split_floats(layer.channels.inputs);
-  convolution.prepared_floats = (planes.size(images) + 1) / 2;
+  const std::int64_t room = kernels::images_with_room(kernels::planes_of(planes, g, nullptr, nullptr, 1), images);
+  convolution.prepared_floats = (planes.size(room) + 1) / 2;
   convolution.prepare_parts = images * planes.lines * planes.stride;
   convolution.prepare = [layer, planes](const float* input, std::int64_t part, float* prepared) {
     const std::int64_t of_image = planes.lines * planes.stride, image = part / of_image;

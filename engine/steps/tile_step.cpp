@@ -87,8 +87,9 @@ BlockedConvolution blocked_tiles(const TileLayer& layer) {
   // the tiles' own 2/5 of one: docs/decisions.md, on floats on tile registers.
   constexpr std::int64_t splitting = 10;
   BlockedConvolution convolution;
-  convolution.row_sums = (TileSizes::scratch_floats(1) - TileSizes::scratch_floats(0)) * layer.positions;
-  convolution.worker_floats = TileSizes::scratch_floats(0);
+  const auto scratch = [&](std::int64_t rows) { return TileSizes::scratch_floats(rows, layer.positions); };
+  convolution.row_sums = (scratch(1) - scratch(0)) * layer.positions;
+  convolution.worker_floats = scratch(0);
   convolution.panel_bytes = caches().level2 * 3 / 4;
   convolution.takes_all_columns = true;
   convolution.row_products = depth * width * 2 / 5;
@@ -123,17 +124,20 @@ void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors,
 
 void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::int64_t images,
                  std::function<kernels::TileFactors(const kernels::Bfloat16* copies, int rows_per_block)> factors_in) {
-  const std::int64_t rows = factors_in(nullptr, 1).rows;
+  const kernels::TileFactors of_any = factors_in(nullptr, 1);
+  const bool pairs = kernels::go_in_pairs(of_any, images);
+  const std::int64_t rows = of_any.rows;
   const std::int64_t blocks = (rows + TileSizes::most_rows - 1) / TileSizes::most_rows;
-  const auto rows_per_block = static_cast<int>((rows + blocks - 1) / blocks);
-  convolution.rows = images * blocks * rows_per_block;
+  const auto rows_per_block = static_cast<int>(pairs ? 2 * rows : (rows + blocks - 1) / blocks);
+  convolution.rows = (pairs ? (images + 1) / 2 : images * blocks) * rows_per_block;
   convolution.most_rows = rows_per_block;
-  convolution.finish = [layer, rows_per_block, factors_in = std::move(factors_in)](
-                           const ConvolutionTensors& tensors, std::span<const RowBlock> list, const ColumnBlock& column,
-                           float* scratch) {
-    multiply_tiles(layer, factors_in(split_values(tensors.input), rows_per_block),
-                   {list.front().first / rows_per_block, static_cast<std::int64_t>(list.size())}, tensors.output,
-                   tensors.residual, column, scratch);
+  convolution.finish = [=, factors_in = std::move(factors_in)](const ConvolutionTensors& tensors,
+                                                               std::span<const RowBlock> list,
+                                                               const ColumnBlock& column, float* scratch) {
+    kernels::TileFactors factors = factors_in(split_values(tensors.input), rows_per_block);
+    if (pairs) factors = kernels::in_pairs(factors, images);
+    multiply_tiles(layer, factors, {list.front().first / rows_per_block, static_cast<std::int64_t>(list.size())},
+                   tensors.output, tensors.residual, column, scratch);
   };
 }
 

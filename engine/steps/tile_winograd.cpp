@@ -41,8 +41,11 @@ Step make(const StepRequest& request) {
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.implementation = "winograd lines amx";
   convolution.layout = "winograd lines";
-  convolution.row_footprint = split_floats(LineSizes::positions * layer.channels.inputs);
-  convolution.prepared_floats = (lines.size(images) + 1) / 2;
+  // At a time one position's factors are read, and half the cache is enough for all six.
+  convolution.row_footprint = split_floats(LineSizes::positions * layer.channels.inputs) / 2;
+  const std::int64_t room =
+      kernels::images_with_room(kernels::lines_of(lines, layer.geometry, nullptr, nullptr, 1), images);
+  convolution.prepared_floats = (lines.size(room) + 1) / 2;
   convolution.prepare_parts = images * lines.lines;
   convolution.prepare = [layer, lines](const float* input, std::int64_t part, float* prepared) {
     const std::int64_t image = part / lines.lines;

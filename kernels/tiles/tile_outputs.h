@@ -5,6 +5,12 @@ struct BlockPlace {
   std::int64_t image, y, x, rows;
 
   BlockPlace(const TileFactors& factors, std::int64_t block) noexcept {
+    if (factors.pairs_of_images) {
+      image = 2 * block;
+      y = x = 0;
+      rows = least(factors.images - image, 2) * factors.rows;
+      return;
+    }
     const std::int64_t of_image = factors.blocks_of_image(), row = block % of_image * factors.rows_per_block;
     image = block / of_image;
     y = row / factors.pitch;

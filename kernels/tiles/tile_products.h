@@ -1,13 +1,15 @@
 // Products of parts on tile registers (kernels/tiles/tiles.h), included once by each file that needs them inside its
 // anonymous namespace.
 
-constexpr std::int64_t cache_line = 64;         // bytes: of a cache line, and of a tile's row
-constexpr std::int64_t tile = 16 * cache_line;  // bytes of a tile of weights
-constexpr int column_width = 2 * lanes;
+constexpr std::int64_t cache_line = 64;  // bytes: of a cache line, and of a tile's row
+constexpr int column_width = 2 * lanes, pair_width = 2 * column_width;
 constexpr int groups = 6;  // of products of parts, in a chunk
-// Weights of a chunk and a column, split, in the order in which they are read: high, low, middle.
-constexpr std::int64_t low = 2 * tile, middle = 4 * tile, chunk_bytes = 6 * tile;
-constexpr std::int64_t chunk_floats = TileSizes::chunk * column_width;
+// Weights of a pair of columns, split, lie in the order in which they are written:
+//
+//   [steps][2 columns][2 tiles][16 rows][high, low, middle][64 bytes]
+constexpr std::int64_t low = cache_line, middle = 2 * cache_line, weight_row = 3 * cache_line;
+constexpr std::int64_t weight_tile = 16 * weight_row, weight_column = 2 * weight_tile, weight_step = 2 * weight_column;
+constexpr std::int64_t step_floats = TileSizes::chunk * pair_width;
 constexpr std::int64_t row_values = cache_line / static_cast<std::int64_t>(sizeof(Bfloat16));
 
 std::int64_t least(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
@@ -20,7 +22,7 @@ template <int to>
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(to) : "memory");
 }
 template <int from>
-[[gnu::always_inline]] inline void store_tile(void* to, std::int64_t stride) noexcept {
+[[gnu::always_inline]] inline void store_tile(void* to, std::int64_t stride = cache_line) noexcept {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(from) : "memory");
 }
 template <int sum, int factor, int weight>
@@ -68,26 +70,27 @@ template <class Between>
     load_tile<4>(panel + index * part);
     load_tile<5>(panel + index * part + lower);
   };
+  const auto load_weights = [=](std::int64_t weight_part) noexcept {
+    load_tile<6>(weights + weight_part, weight_row);
+    load_tile<7>(weights + weight_part + weight_tile, weight_row);
+  };
   const auto multiply = []() noexcept {
     multiply_add<0, 4, 6>();
     multiply_add<1, 4, 7>();
     multiply_add<2, 5, 6>();
     multiply_add<3, 5, 7>();
   };
-  load_tile<6>(weights);
-  load_tile<7>(weights + tile);
+  load_weights(0);
   for (int index = 0; index < 3; ++index) {  // high high, middle high, low high
     load_factors(index);
     multiply();
     between();
   }
   load_factors(0);
-  load_tile<6>(weights + low);
-  load_tile<7>(weights + low + tile);
+  load_weights(low);
   multiply();  // high low
   between();
-  load_tile<6>(weights + middle);
-  load_tile<7>(weights + middle + tile);
+  load_weights(middle);
   multiply();  // high middle
   between();
   load_factors(1);
@@ -95,19 +98,19 @@ template <class Between>
   between();
 }
 
-// One chunk of up to 16 rows by both columns, whose weights are `column` bytes apart.
+// One chunk of up to 16 rows by both columns of a pair.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_flat(const char* panel, std::int64_t part, const char* weights,
-                                                 std::int64_t column, const Between& between) noexcept {
+                                                 const Between& between) noexcept {
   const auto multiply = [&](std::int64_t weight_part) noexcept {
     const char* const first = weights + weight_part;
-    load_tile<6>(first);
+    load_tile<6>(first, weight_row);
     multiply_add<0, 4, 6>();
-    load_tile<7>(first + tile);
+    load_tile<7>(first + weight_tile, weight_row);
     multiply_add<1, 4, 7>();
-    load_tile<6>(first + column);
+    load_tile<6>(first + weight_column, weight_row);
     multiply_add<2, 4, 6>();
-    load_tile<7>(first + column + tile);
+    load_tile<7>(first + weight_column + weight_tile, weight_row);
     multiply_add<3, 4, 7>();
     between();
   };
@@ -127,37 +130,43 @@ constexpr std::int64_t bytes(std::int64_t values) noexcept {
   return values * static_cast<std::int64_t>(sizeof(Bfloat16));
 }
 
-// How a block of rows is multiplied: column by column, or, of few rows, by two columns at once.
+// How a block of rows is multiplied: column by column, or, of few rows, by both columns of a pair at once.
 struct Shape {
   const TileFactors& factors;
-  std::int64_t part, lower;  // bytes from a part to the next, from the upper tile to the lower one
+  std::int64_t part;          // bytes from a part to the next
+  std::int64_t lower;         // and from the upper tile to the lower one
+  std::int64_t upper_height;  // rows
   bool flat;
 
   explicit Shape(const TileFactors& of) noexcept
-      : factors(of),
-        part(bytes(of.part_stride)),
-        lower(TileHeights(of.rows_per_block).upper * cache_line),
-        flat(TileHeights(of.rows_per_block).lower == 0) {}
+      : factors(of), part(bytes(of.part_stride)), flat(TileHeights(of.rows_per_block).lower == 0) {
+    upper_height = TileHeights(of.rows_per_block).upper;
+    lower = of.pairs_of_images ? bytes(of.image_stride) : upper_height * cache_line;
+  }
 
-  int piece_columns() const noexcept { return flat ? 2 : 1; }
-  int piece_width() const noexcept { return piece_columns() * column_width; }
+  int piece_width() const noexcept { return flat ? pair_width : column_width; }
   int pieces(std::int64_t channels) const noexcept { return static_cast<int>(divided_up(channels, piece_width())); }
+  // Where the weights of a piece start, of pairs of `steps` steps.
+  std::int64_t piece_weights(int piece, std::int64_t steps) const noexcept {
+    return flat ? piece * steps * weight_step : piece / 2 * steps * weight_step + piece % 2 * weight_column;
+  }
 
-  // Adds the products of `count` steps of the depth to the sums in the tiles. A column's weights, split, are those
-  // steps. `block`: where the block's rows start.
+  // Adds the products of `count` steps of the depth to the sums in the tiles. `block`: where the block's rows start.
   template <class Between>
   [[gnu::always_inline]] void multiply(const Bfloat16* block, std::int64_t step, std::int64_t count,
                                        const char* weights, const Between& between) const noexcept {
-    const std::int64_t column = count * chunk_bytes;
+    alignas(cache_line) char nowhere[16 * cache_line];
     const Bfloat16* chunk = block + step / factors.tap_count * factors.chunk_stride;
     std::int64_t tap = step % factors.tap_count;
-    for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; i < count; ++i, weights += weight_step) {
       const char* const at = bytes(chunk + factors.taps[tap]);
       if (flat)
-        multiply_flat(at, part, weights, column, between);
+        multiply_flat(at, part, weights, between);
       else
         multiply_square(at, part, lower, weights, between);
-      weights += chunk_bytes;
+      // Where tiles have not been stored for some 2000 cycles, and vectors have little to do, the next store takes
+      // about 800 (Sapphire Rapids, measured): what stores them seems to sleep. This keeps it awake.
+      store_tile<4>(nowhere);
       if (++tap < factors.tap_count) continue;
       tap = 0;
       chunk += factors.chunk_stride;
@@ -165,7 +174,7 @@ struct Shape {
   }
   // `stride`: floats of a row.
   float* rest_of(float* sums, std::int64_t stride) const noexcept {
-    return flat ? sums + column_width : sums + lower / cache_line * stride;
+    return flat ? sums + column_width : sums + upper_height * stride;
   }
   void store(float* sums, std::int64_t stride) const noexcept {
     const std::int64_t row = stride * static_cast<std::int64_t>(sizeof(float));

@@ -39,18 +39,20 @@ using Bfloat16 = std::uint16_t;
 struct TileSizes {
   static constexpr int most_rows = 32;
   static constexpr int chunk = 32;   // floats of the depth
-  static constexpr int column = 32;  // output channels; a block has an even number of columns
+  static constexpr int column = 32;  // output channels; they come in pairs of columns
   static constexpr int parts = 3;    // bf16 of a float
 
-  // Weights that are split at a time, of one column or several, and the most of one column: in chunks, 6 KiB each. Sums
-  // that wait between slices, unless those of one or two columns are more: floats, a quarter of a megabyte.
-  static constexpr std::int64_t unit_chunks = 18, slice_chunks = unit_chunks, waiting_sums = 64 * 1024;
-  // Of scratch memory, for so many rows.
-  static constexpr std::int64_t scratch_floats(std::int64_t rows) {
-    constexpr std::int64_t unit = 2 * unit_chunks * chunk * column * parts / 2;  // of two columns
-    constexpr std::int64_t two_blocks = 2 * most_rows * unit_chunks * column;
-    constexpr std::int64_t fixed = two_blocks > waiting_sums ? two_blocks : waiting_sums;
-    return 2 * unit + fixed + (rows + most_rows) * 2 * column;
+  // Steps of the depth (chunks) of a pair of columns whose weights are split at a time, and floats in the place of
+  // those: 216 KiB.
+  static constexpr std::int64_t unit_steps = 18, unit_floats = unit_steps * chunk * 2 * column * parts / 2;
+  // Sums that wait between slices of the depth or between positions, unless those of one pair are more: a quarter of a
+  // megabyte, or a whole one where the factors that are read meanwhile are one position's of six.
+  static constexpr std::int64_t waiting_sums(int positions) { return (positions > 1 ? 256 : 64) * 1024; }
+  // Of scratch memory, for so many rows, of all positions together.
+  static constexpr std::int64_t scratch_floats(std::int64_t rows, int positions) {
+    constexpr std::int64_t two_blocks = 2 * most_rows * unit_steps * 2 * column;
+    const std::int64_t waiting = waiting_sums(positions);
+    return 2 * unit_floats + (two_blocks > waiting ? two_blocks : waiting) + (rows + most_rows) * 2 * column;
   }
 };
 
@@ -71,14 +73,39 @@ struct TileFactors {
   // Of Winograd's algorithm along lines.
   int positions = 1;
   std::int64_t position_stride = 0, line_outputs = 0;
+  // Where a block is a pair of images: of all images, the last may be alone.
+  bool pairs_of_images = false;
+  std::int64_t images = 1;
 
   std::int64_t blocks_of_image() const { return (rows + rows_per_block - 1) / rows_per_block; }
+  // Where the rows of a block start, counted over all images.
+  const Bfloat16* rows_of(std::int64_t block) const {
+    if (pairs_of_images) return first + 2 * block * image_stride;
+    return first + block / blocks_of_image() * image_stride + block % blocks_of_image() * block_stride;
+  }
 };
 // Rows in panels, one after another, all outputs.
 inline TileFactors panels_of(const Bfloat16* panels, std::int64_t rows, int rows_per_block, std::int64_t chunks) {
   static constexpr std::int64_t no_taps[1] = {0};
   const std::int64_t part = rows_per_block * TileSizes::chunk, chunk = TileSizes::parts * part;
   return {panels, 0, chunks * chunk, chunk, part, no_taps, 1, rows_per_block, rows, rows, rows};
+}
+
+// Of several images whose rows, all of them outputs, fill a tile at most, and more than half of it, two make a block,
+// an upper tile and a lower one, so that weights are read half as often.
+inline bool go_in_pairs(const TileFactors& factors, std::int64_t images) {
+  return images > 1 && factors.pitch == factors.width && factors.rows <= TileSizes::most_rows / 2 &&
+         factors.rows > TileSizes::most_rows / 4;
+}
+// Images in memory: an even number, where they go in pairs.
+inline std::int64_t images_with_room(const TileFactors& factors, std::int64_t images) {
+  return go_in_pairs(factors, images) ? images + images % 2 : images;
+}
+inline TileFactors in_pairs(TileFactors factors, std::int64_t images) {
+  factors.pairs_of_images = true;
+  factors.images = images;
+  factors.rows_per_block = static_cast<int>(2 * factors.rows);
+  return factors;
 }
 
 // The blocks that are multiplied, counted over all images.
@@ -179,7 +206,9 @@ inline TileFactors lines_of(const TileLines& lines, const ConvolutionGeometry& g
 
 // The weights of one block of output channels, as floats: they are split on the way to the products.
 //
-//   weights [columns][positions][steps][2 tiles][16 pairs of the depth][2 of a pair][16 channels]
+//   weights [pairs of columns][positions][steps][2 columns][2 tiles][16 rows of a tile][2][16 channels]
+//
+// where a tile's row r has the floats r and r + 16 of a chunk.
 struct TileWeights {
   const float* weights;
   std::int64_t steps;  // of the depth: chunks, or taps of chunks; at a position
@@ -204,7 +233,7 @@ struct TileKernels {
   void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
   // Convolution outputs of some blocks. `target` is where the first image's first output goes; an image has `outputs`
   // pixels. Weights and bias are as many columns as target.channels need, an even number. `scratch`:
-  // TileSizes::scratch_floats(blocks.count * rows_per_block).
+  // TileSizes::scratch_floats(blocks.count * rows_per_block, 1).
   void (*convolve)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                    std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
 
@@ -215,7 +244,8 @@ struct TileKernels {
   // in double; a step is a line of the kernel and a chunk: chunks * 3.
   void (*transform_line_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
                                  float* transformed) noexcept;
-  // As `convolve`. `scratch`: TileSizes::scratch_floats(blocks.count * rows_per_block * LineSizes::positions).
+  // As `convolve`. `scratch`: TileSizes::scratch_floats(blocks.count * rows_per_block * LineSizes::positions,
+  // LineSizes::positions).
   void (*convolve_lines)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                          std::int64_t outputs, const ProductTarget& target, float* scratch) noexcept;
 };

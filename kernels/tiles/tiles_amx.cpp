@@ -22,22 +22,15 @@ template <class Outputs>
 void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                      std::int64_t pixels, const ProductTarget& target, float* scratch) noexcept {
   const Shape shape(factors);
-  const std::int64_t needed_columns = divided_up(target.channels, shape.piece_width()) * shape.piece_columns();
   const std::int64_t rows = blocks.count * factors.rows_per_block;
-  const Units units(shape, weights.steps, needed_columns, rows);
-  const std::int64_t stride = units.sums_columns() * column_width, position_stride = rows * stride;
-  const std::int64_t position_floats = weights.steps * chunk_floats;
-  const std::int64_t column_floats = factors.positions * position_floats;
-  // Flat pieces have two columns.
-  constexpr std::int64_t buffer = 2 * TileSizes::unit_chunks * chunk_bytes / static_cast<std::int64_t>(sizeof(float));
-  char* buffers[2] = {reinterpret_cast<char*>(scratch), reinterpret_cast<char*>(scratch + buffer)};
-  float* const sums = scratch + 2 * buffer;
+  const Units units(factors.positions, weights.steps, divided_up(target.channels, pair_width), rows);
+  const std::int64_t stride = units.sums_pairs() * pair_width, position_stride = rows * stride;
+  char* buffers[2] = {reinterpret_cast<char*>(scratch), reinterpret_cast<char*>(scratch + TileSizes::unit_floats)};
+  float* const sums = scratch + 2 * TileSizes::unit_floats;
 
   const auto splitting_of = [&](const Units::Unit& unit, char* to) noexcept {
     if (!units.is_there(unit)) return Splitting();
-    const float* const from =
-        weights.weights + unit.column * column_floats + unit.position * position_floats + unit.step * chunk_floats;
-    return Splitting(from, column_floats, units.columns(unit), units.steps(unit), to);
+    return Splitting(weights.weights + units.weights(unit) * step_floats, units.pairs(unit) * units.steps(unit), to);
   };
   Splitting splitting = splitting_of({0, 0, 0}, buffers[0]);
   splitting.advance(splitting.left());
@@ -46,19 +39,17 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
   for (Units::Unit unit{0, 0, 0}, next{}; units.is_there(unit); unit = next) {
     next = units.after(unit);
     splitting = splitting_of(next, buffers[1]);
-    const std::int64_t steps = units.steps(unit), first_channel = unit.column * column_width;
-    const std::int64_t channels = least(target.channels - first_channel, units.columns(unit) * column_width);
+    const std::int64_t steps = units.steps(unit), first_channel = unit.pair * pair_width;
+    const std::int64_t channels = least(target.channels - first_channel, units.pairs(unit) * pair_width);
     const int pieces = shape.pieces(channels);
     const std::int64_t turns = groups * steps * pieces;  // of a block
     const std::int64_t pairs_a_turn = divided_up(splitting.left(), blocks.count * turns);
     const std::int64_t vectors_a_turn = divided_up(factors.rows_per_block * divided_up(channels, lanes), turns);
     for (std::int64_t i = 0; i < blocks.count; ++i) {
-      const std::int64_t block = blocks.first + i, of_image = factors.blocks_of_image();
-      const Bfloat16* const factors_of_block = factors.first + block / of_image * factors.image_stride +
-                                               block % of_image * factors.block_stride +
-                                               unit.position * factors.position_stride;
+      const std::int64_t block = blocks.first + i;
+      const Bfloat16* const rows_of_block = factors.rows_of(block) + unit.position * factors.position_stride;
       const std::int64_t row = units.wait() ? i * factors.rows_per_block : turn++ % 2 * TileSizes::most_rows;
-      float* const block_sums = sums + row * stride + units.sums_column(unit) * column_width;
+      float* const block_sums = sums + row * stride + units.sums_pair(unit) * pair_width;
       // One block's sums are where the last ones' are.
       if (blocks.count == 1) outputs.finish_all();
       for (int piece = 0; piece < pieces; ++piece) {
@@ -67,11 +58,10 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
           clear_sums();
         else
           shape.load(piece_sums, stride);
-        shape.multiply(factors_of_block, unit.step, steps,
-                       buffers[0] + piece * shape.piece_columns() * steps * chunk_bytes, [&]() noexcept {
-                         outputs.finish(vectors_a_turn);
-                         splitting.advance(pairs_a_turn);
-                       });
+        shape.multiply(rows_of_block, unit.step, steps, buffers[0] + shape.piece_weights(piece, steps), [&]() noexcept {
+          outputs.finish(vectors_a_turn);
+          splitting.advance(pairs_a_turn);
+        });
         shape.store(piece_sums, stride);
       }
       // Before its sums are written over, by the next block or by other columns.
@@ -100,11 +90,11 @@ void convolve(const TileFactors& factors, const TileBlocks& blocks, const TileWe
 
 void pack_weights(const float* weights, std::int64_t steps, int columns, float* packed) noexcept {
   const std::int64_t stride = columns * column_width;
-  for (int column = 0; column < columns; ++column)
+  for (std::int64_t pair = 0; pair < stride; pair += pair_width)
     for (std::int64_t first = 0; first < steps * TileSizes::chunk; first += TileSizes::chunk)
-      for (int half = 0; half < 2; ++half)  // the column's two tiles
-        for (int pair = 0; pair < lanes; ++pair) {
-          const float* const from = weights + (first + pair) * stride + column * column_width + half * lanes;
+      for (std::int64_t tile = pair; tile < pair + pair_width; tile += lanes)
+        for (int row = 0; row < lanes; ++row) {
+          const float* const from = weights + (first + row) * stride + tile;
           _mm512_storeu_ps(packed, _mm512_loadu_ps(from));
           _mm512_storeu_ps(packed + lanes, _mm512_loadu_ps(from + lanes * stride));
           packed += 2 * lanes;
