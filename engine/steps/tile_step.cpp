@@ -59,13 +59,12 @@ std::string why_direct_on_tiles(const StepRequest& request) {
   const graph::Shape& y = request.output().shape;
   if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1)
     return "with a stride it saves too few multiplications beside tile registers";
-  // Of many tiles Winograd's algorithm reads its weights, twice to four times as many, seldom enough; of few channels
-  // its panels and sums stay in the cache.
-  constexpr std::int64_t few_tiles = 96, enough_for_few = 256 * 256, enough = 512 * 512;
-  const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
-  if (weight[0] * weight[1] < (tiles <= few_tiles ? enough_for_few : enough)) return "";
+  // Winograd's algorithm has twice the weights to read and to split. Of few channels they stay in the cache.
+  constexpr std::int64_t enough_cells = 64, few_weights = 256 * 256;
+  const std::int64_t cells = request.run_batch * y[2] * ((y[3] + 3) / 4);
+  if (weight[0] * weight[1] < few_weights || cells >= enough_cells) return "";
   return "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) + " channels and " +
-         std::to_string(tiles) + " tiles of 4x4 direct products on tile registers are faster";
+         std::to_string(cells) + " cells of four outputs direct products on tile registers are faster";
 }
 
 TileLayer make_tile_layer(const StepRequest& request) {

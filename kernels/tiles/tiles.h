@@ -43,8 +43,8 @@ struct TileSizes {
   static constexpr int parts = 3;    // bf16 of a float
 
   // Steps of the depth (chunks) of a pair of columns whose weights are split at a time, and floats in the place of
-  // those: 216 KiB.
-  static constexpr std::int64_t unit_steps = 18, unit_floats = unit_steps * chunk * 2 * column * parts / 2;
+  // those: 108 KiB.
+  static constexpr std::int64_t unit_steps = 9, unit_floats = unit_steps * chunk * 2 * column * parts / 2;
   // Sums that wait between slices of the depth or between positions, unless those of one pair are more: a quarter of a
   // megabyte, or a whole one where the factors that are read meanwhile are one position's of six.
   static constexpr std::int64_t waiting_sums(int positions) { return (positions > 1 ? 256 : 64) * 1024; }
