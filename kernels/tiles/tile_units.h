@@ -23,14 +23,16 @@ class Splitting {
       _mm512_storeu_si512(to, parts.high);
       _mm512_storeu_si512(to + low, parts.low);
       _mm512_storeu_si512(to + middle, parts.middle);
-      // Into the level 2 cache: beside tile products the hardware alone does not keep up with memory.
-      __builtin_prefetch(from + ahead, 0, 2);
-      __builtin_prefetch(from + ahead + lanes, 0, 2);
+      // Beside tile products the hardware alone does not keep up with memory: into the level 2 cache, and from there.
+      __builtin_prefetch(from + far_ahead, 0, 2);
+      __builtin_prefetch(from + far_ahead + lanes, 0, 2);
+      __builtin_prefetch(from + ahead, 0, 3);
+      __builtin_prefetch(from + ahead + lanes, 0, 3);
     }
   }
 
  private:
-  static constexpr std::int64_t ahead = 2048;  // floats: a step
+  static constexpr std::int64_t ahead = 512, far_ahead = 2048;  // floats: a quarter of a step, and a whole one
   const float* from_ = nullptr;
   char* to_ = nullptr;
   std::int64_t left_ = 0;
