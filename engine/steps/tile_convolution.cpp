@@ -75,8 +75,6 @@ BlockedConvolution by_planes(const StepRequest& request, const TileLayer& layer)
 
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.row_footprint = split_floats(layer.channels.inputs);
-  const std::int64_t room = kernels::images_with_room(kernels::planes_of(planes, g, nullptr, nullptr, 1), images);
-  convolution.prepared_floats = (planes.size(room) + 1) / 2;
   convolution.prepare_parts = images * planes.lines * planes.stride;
   convolution.prepare = [layer, planes](const float* input, std::int64_t part, float* prepared) {
     const std::int64_t of_image = planes.lines * planes.stride, image = part / of_image;
@@ -84,9 +82,11 @@ BlockedConvolution by_planes(const StepRequest& request, const TileLayer& layer)
     layer.tiles.split_line(input + image * of.height * of.width * of.channels, of, planes, part % planes.stride,
                            part % of_image / planes.stride, split_values(prepared) + image * planes.image_stride());
   };
-  read_copies(convolution, layer, images, [=](const kernels::Bfloat16* copies, int rows_per_block) {
-    return kernels::planes_of(planes, layer.geometry, copies, taps.data(), rows_per_block);
-  });
+  read_copies(
+      convolution, layer, images, [&](std::int64_t count) { return planes.size(count); },
+      [=](const kernels::Bfloat16* copies, int rows_per_block) {
+        return kernels::planes_of(planes, layer.geometry, copies, taps.data(), rows_per_block);
+      });
   return convolution;
 }
 
@@ -95,7 +95,7 @@ Step make(const StepRequest& request) {
   layer.arrange = arrange_steps(request, layer);
   BlockedConvolution convolution = reads_planes(layer.geometry) ? by_planes(request, layer) : by_panels(request, layer);
   convolution.implementation = "tiles amx";
-  convolution.layout = "tiles";
+  convolution.layout = "tiles, pairs of columns";
   return make_blocked_step(request, std::move(convolution));
 }
 

@@ -59,12 +59,13 @@ std::string why_direct_on_tiles(const StepRequest& request) {
   const graph::Shape& y = request.output().shape;
   if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1)
     return "with a stride it saves too few multiplications beside tile registers";
-  // Winograd's algorithm has twice the weights to read and to split. Of few channels they stay in the cache.
-  constexpr std::int64_t enough_cells = 64, few_weights = 256 * 256;
-  const std::int64_t cells = request.run_batch * y[2] * ((y[3] + 3) / 4);
-  if (weight[0] * weight[1] < few_weights || cells >= enough_cells) return "";
+  // With vectors, of many tiles, Winograd's algorithm reads its weights, twice to four times as many, seldom enough; of
+  // few channels its panels and sums stay in the cache.
+  constexpr std::int64_t few_tiles = 96, enough_for_few = 256 * 256, enough = 512 * 512;
+  const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
+  if (weight[0] * weight[1] < (tiles <= few_tiles ? enough_for_few : enough)) return "";
   return "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) + " channels and " +
-         std::to_string(cells) + " cells of four outputs direct products on tile registers are faster";
+         std::to_string(tiles) + " tiles of 4x4 direct products on tile registers are faster";
 }
 
 TileLayer make_tile_layer(const StepRequest& request) {
@@ -122,6 +123,7 @@ void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors,
 }
 
 void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::int64_t images,
+                 const std::function<std::int64_t(std::int64_t images)>& copy_size,
                  std::function<kernels::TileFactors(const kernels::Bfloat16* copies, int rows_per_block)> factors_in) {
   const kernels::TileFactors of_any = factors_in(nullptr, 1);
   const bool pairs = kernels::go_in_pairs(of_any, images);
@@ -130,6 +132,7 @@ void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::i
   const auto rows_per_block = static_cast<int>(pairs ? 2 * rows : (rows + blocks - 1) / blocks);
   convolution.rows = (pairs ? (images + 1) / 2 : images * blocks) * rows_per_block;
   convolution.most_rows = rows_per_block;
+  convolution.prepared_floats = (copy_size(pairs ? images + images % 2 : images) + 1) / 2;
   convolution.finish = [=, factors_in = std::move(factors_in)](const ConvolutionTensors& tensors,
                                                                std::span<const RowBlock> list,
                                                                const ColumnBlock& column, float* scratch) {

@@ -14,8 +14,8 @@ std::string reject_on_tiles(const StepRequest& request);
 // Why it should not though it can, for its few pixels; "" where it has enough.
 std::string against_few_pixels(const StepRequest& request);
 
-// Why Winograd's algorithm should leave a 3x3 convolution to direct products on tile registers; "" where it should not,
-// or where there are none.
+// Why Winograd's algorithm with vectors should leave a 3x3 convolution to direct products on tile registers; "" where
+// it should not, or where there are none.
 std::string why_direct_on_tiles(const StepRequest& request);
 
 struct TileLayer {
@@ -50,8 +50,10 @@ inline const kernels::Bfloat16* split_values(const float* memory) {
 constexpr std::int64_t largest_copy = std::int64_t{16} << 20;
 
 // Lets a convolution read its factors where `prepare` has copied them, without panels. Blocks of rows lie in one image
-// each, cut evenly. `factors_in`: where factors lie in that memory, for blocks of so many rows.
+// each, cut evenly, or are two images. `copy_size`: what the copies of so many images take, in values; `factors_in`:
+// where factors lie in that memory, for blocks of so many rows.
 void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::int64_t images,
+                 const std::function<std::int64_t(std::int64_t images)>& copy_size,
                  std::function<kernels::TileFactors(const kernels::Bfloat16* copies, int rows_per_block)> factors_in);
 
 }  // namespace residua::engine

@@ -40,12 +40,9 @@ Step make(const StepRequest& request) {
 
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.implementation = "winograd lines amx";
-  convolution.layout = "winograd lines";
-  // At a time one position's factors are read, and half the cache is enough for all six.
+  convolution.layout = "winograd lines, pairs of columns";
+  // Counted by half: only one position's factors of six are read at a time.
   convolution.row_footprint = split_floats(LineSizes::positions * layer.channels.inputs) / 2;
-  const std::int64_t room =
-      kernels::images_with_room(kernels::lines_of(lines, layer.geometry, nullptr, nullptr, 1), images);
-  convolution.prepared_floats = (lines.size(room) + 1) / 2;
   convolution.prepare_parts = images * lines.lines;
   convolution.prepare = [layer, lines](const float* input, std::int64_t part, float* prepared) {
     const std::int64_t image = part / lines.lines;
@@ -53,9 +50,11 @@ Step make(const StepRequest& request) {
     layer.tiles.transform_line(input + image * of.height * of.width * of.channels, of, part % lines.lines,
                                split_values(prepared) + image * lines.image_stride());
   };
-  read_copies(convolution, layer, images, [=](const kernels::Bfloat16* copies, int rows_per_block) {
-    return kernels::lines_of(lines, layer.geometry, copies, taps.data(), rows_per_block);
-  });
+  read_copies(
+      convolution, layer, images, [&](std::int64_t count) { return lines.size(count); },
+      [=](const kernels::Bfloat16* copies, int rows_per_block) {
+        return kernels::lines_of(lines, layer.geometry, copies, taps.data(), rows_per_block);
+      });
   return make_blocked_step(request, std::move(convolution));
 }
 
@@ -84,11 +83,16 @@ std::string discourage(const StepRequest& request) {
   if (std::string reason = against_few_pixels(request); !reason.empty()) return reason;
   const kernels::ConvolutionGeometry g = convolution_geometry(request);
   const TileLines lines(g);
-  // Blocks lie in one image each.
+  // A block has the rows of one image or of two.
   constexpr std::int64_t fewest_rows = 14;
-  if (const std::int64_t rows = g.output_height * lines.cells; rows < fewest_rows)
-    return std::to_string(rows) + " cells of an image are too few for a block";
-  return why_direct_on_tiles(request);
+  const std::int64_t rows = g.output_height * lines.cells;
+  if (rows < fewest_rows) return std::to_string(rows) + " cells of an image are too few for a block";
+  // Twice the weights are read and split. Of few channels they stay in the cache.
+  constexpr std::int64_t enough_cells = 64, few_weights = 256 * 256;
+  if (const std::int64_t cells = request.run_batch * rows; weight[0] * weight[1] >= few_weights && cells < enough_cells)
+    return "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) + " channels and " +
+           std::to_string(cells) + " cells of four outputs direct products on tile registers are faster";
+  return "";
 }
 
 std::string too_large(const StepRequest& request) {

@@ -1,6 +1,7 @@
 // From sums to outputs, included after tile_products.h.
 
-// Where a block's rows are: in which image and line, from which row of the line on, and how many.
+// Where a block's rows are: in which image and line, from which row of the line on, and how many. Those of a pair of
+// images run on into the second one, whose outputs follow the first one's; no row of either is none (go_in_pairs).
 struct BlockPlace {
   std::int64_t image, y, x, rows;
 

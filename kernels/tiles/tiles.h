@@ -73,10 +73,12 @@ struct TileFactors {
   // Of Winograd's algorithm along lines.
   int positions = 1;
   std::int64_t position_stride = 0, line_outputs = 0;
-  // Where a block is a pair of images: of all images, the last may be alone.
+  // Where a block is a pair of images. Of an odd number of images in all the last is alone, but memory behind it is
+  // read.
   bool pairs_of_images = false;
   std::int64_t images = 1;
 
+  // Where a block is no pair of images.
   std::int64_t blocks_of_image() const { return (rows + rows_per_block - 1) / rows_per_block; }
   // Where the rows of a block start, counted over all images.
   const Bfloat16* rows_of(std::int64_t block) const {
@@ -96,10 +98,6 @@ inline TileFactors panels_of(const Bfloat16* panels, std::int64_t rows, int rows
 inline bool go_in_pairs(const TileFactors& factors, std::int64_t images) {
   return images > 1 && factors.pitch == factors.width && factors.rows <= TileSizes::most_rows / 2 &&
          factors.rows > TileSizes::most_rows / 4;
-}
-// Images in memory: an even number, where they go in pairs.
-inline std::int64_t images_with_room(const TileFactors& factors, std::int64_t images) {
-  return go_in_pairs(factors, images) ? images + images % 2 : images;
 }
 inline TileFactors in_pairs(TileFactors factors, std::int64_t images) {
   factors.pairs_of_images = true;
@@ -229,7 +227,8 @@ struct TileKernels {
   // Writes line `line` of phase `phase` (of rows) of an image's planes, of all phases of columns.
   void (*split_line)(const float* image, const ConvolutionGeometry& geometry, const TilePlanes& planes,
                      std::int64_t phase, std::int64_t line, Bfloat16* image_planes) noexcept;
-  // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column].
+  // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column];
+  // an even number of columns.
   void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
   // Convolution outputs of some blocks. `target` is where the first image's first output goes; an image has `outputs`
   // pixels. Weights and bias are as many columns as target.channels need, an even number. `scratch`:

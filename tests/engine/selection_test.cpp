@@ -119,7 +119,12 @@ TEST_CASE(
   CHECK(count(implementations(*many), "tiles") == 3 + 3);
   CHECK(count(implementations(*many), "winograd lines") == 4 + 3 + 3 + 3);
   CHECK(contains(reason(*one, "conv1", "tiles"), "3 channels are no multiple of a tile's 32"));
-  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "56 cells of four outputs direct products"));
+  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd lines"), "56 cells of four outputs direct products"));
+  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 direct products"));
+  // Where lines are no choice, for an image too small or too large, 512 channels are not left to vectors.
+  for (const ProgramKey& key : {ProgramKey{.batch = 16, .height = 128, .width = 128, .threads = 2},
+                                ProgramKey{.batch = 1, .height = 3024, .width = 4032, .threads = 2}})
+    CHECK(contains(reason(*planned(key), "layer4.1.conv2", "winograd 4x4"), "direct products on tile registers are"));
   CHECK(contains(reason(*many, "layer4.0.conv1", "winograd 2x2 stride 2"), "with a stride it saves too few"));
   // A few pixels, at the end of a small image.
   const ProgramKey few{.batch = 1, .height = 64, .width = 64, .threads = 2};
