@@ -314,8 +314,8 @@ TEST_CASE("products on tiles are as exact as those of floats, for every geometry
     const std::vector<float> outputs = run(table, c, values, factors_of(table.tiles, c, values, random), random);
     // Each sum of floats rounds to 2^-24 of what it is at that point: 6 additions of a chunk's products, twice as many
     // inside the instruction; what is left out of products is below 2^-22 of each.
-    const double bound =
-        std::ldexp(1.0, -22) + std::ldexp(static_cast<double>(c.depth() / TileSizes::chunk * 6 + 34), -24);
+    const std::int64_t additions = c.depth() / TileSizes::chunk * 6 + 34;
+    const double bound = std::ldexp(1.0, -22) + std::ldexp(static_cast<double>(additions), -24);
     const double worst = worst_error(c, values, outputs);
     CHECK(worst < bound);
     // Products of random numbers come nowhere near the bound: a part that is missing would.
