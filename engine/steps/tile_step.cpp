@@ -132,7 +132,7 @@ void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::i
   const auto rows_per_block = static_cast<int>(pairs ? 2 * rows : (rows + blocks - 1) / blocks);
   convolution.rows = (pairs ? (images + 1) / 2 : images * blocks) * rows_per_block;
   convolution.most_rows = rows_per_block;
-  convolution.prepared_floats = (copy_size(pairs ? images + images % 2 : images) + 1) / 2;
+  convolution.prepared_floats = (copy_size(kernels::images_with_room(of_any, images)) + 1) / 2;
   convolution.finish = [=, factors_in = std::move(factors_in)](const ConvolutionTensors& tensors,
                                                                std::span<const RowBlock> list,
                                                                const ColumnBlock& column, float* scratch) {

@@ -99,6 +99,10 @@ inline bool go_in_pairs(const TileFactors& factors, std::int64_t images) {
   return images > 1 && factors.pitch == factors.width && factors.rows <= TileSizes::most_rows / 2 &&
          factors.rows > TileSizes::most_rows / 4;
 }
+// Images that memory must have room for.
+inline std::int64_t images_with_room(const TileFactors& factors, std::int64_t images) {
+  return go_in_pairs(factors, images) ? images + images % 2 : images;
+}
 inline TileFactors in_pairs(TileFactors factors, std::int64_t images) {
   factors.pairs_of_images = true;
   factors.images = images;
