@@ -113,13 +113,13 @@ TEST_CASE(
     return *program;
   };
   const auto one = planned({.batch = 1, .threads = 2}), many = planned({.batch = 64, .threads = 2});
-  // Strides, 1x1, and, of one image, 3x3 of 256 channels and more.
-  CHECK(count(implementations(*one), "tiles") == 3 + 3 + 3 + 3);
-  CHECK(count(implementations(*one), "winograd lines") == 4 + 3);
+  // Strides, 1x1, and, of one image, 3x3 of 512 channels.
+  CHECK(count(implementations(*one), "tiles") == 3 + 3 + 3);
+  CHECK(count(implementations(*one), "winograd lines") == 4 + 3 + 3);
   CHECK(count(implementations(*many), "tiles") == 3 + 3);
   CHECK(count(implementations(*many), "winograd lines") == 4 + 3 + 3 + 3);
   CHECK(contains(reason(*one, "conv1", "tiles"), "3 channels are no multiple of a tile's 32"));
-  CHECK(contains(reason(*one, "layer3.1.conv1", "winograd lines"), "56 cells of four outputs direct products"));
+  CHECK(contains(reason(*one, "layer4.1.conv1", "winograd lines"), "14 cells of four outputs direct products"));
   CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 direct products"));
   // Where lines are no choice, for an image too small or too large, 512 channels are not left to vectors.
   for (const ProgramKey& key : {ProgramKey{.batch = 16, .height = 128, .width = 128, .threads = 2},
