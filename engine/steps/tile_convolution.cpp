@@ -47,7 +47,7 @@ BlockedConvolution by_panels(const StepRequest& request, const TileLayer& layer)
   const ConvolutionGeometry& g = layer.geometry;
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.rows = request.output().shape[0] * g.output_height * g.output_width;
-  convolution.most_rows = TileSizes::most_rows;
+  convolution.most_rows = most_rows(layer, convolution.rows);
   convolution.row_floats = split_floats(layer.steps * TileSizes::chunk);
   convolution.gather = [layer](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t) {
     layer.tiles.gather_pixels(tensors.input, layer.geometry, block.first, block.count, 0, layer.channels.inputs,
@@ -95,7 +95,7 @@ Step make(const StepRequest& request) {
   layer.arrange = arrange_steps(request, layer);
   BlockedConvolution convolution = reads_planes(layer.geometry) ? by_planes(request, layer) : by_panels(request, layer);
   convolution.implementation = "tiles amx";
-  convolution.layout = "tiles, pairs of columns";
+  convolution.layout = "tiles, tile by tile";
   return make_blocked_step(request, std::move(convolution));
 }
 

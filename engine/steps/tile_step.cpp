@@ -76,7 +76,13 @@ TileLayer make_tile_layer(const StepRequest& request) {
       .channels = channel_blocks(request),
       .relu = graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu,
       .steps = g.kernel_height * g.kernel_width * g.channels / TileSizes::chunk,
+      .threads = request.threads,
       .arrange = {}};
+}
+
+int most_rows(const TileLayer& layer, std::int64_t rows) {
+  const bool one_block = rows <= TileSizes::most_rows_alone && layer.threads <= layer.channels.count();
+  return one_block ? TileSizes::most_rows_alone : TileSizes::most_rows;
 }
 
 BlockedConvolution blocked_tiles(const TileLayer& layer) {
@@ -100,7 +106,8 @@ BlockedConvolution blocked_tiles(const TileLayer& layer) {
     const std::vector<float> values = weights_of_block(channels, weights, taps, block);
     std::vector<float> by_step(static_cast<std::size_t>(depth * width));
     layer.arrange(values.data(), by_step.data());
-    layer.tiles.pack_weights(by_step.data(), layer.steps, static_cast<int>(width / TileSizes::column), packed);
+    layer.tiles.pack_weights(by_step.data(), layer.positions, layer.steps / layer.positions,
+                             static_cast<int>(width / TileSizes::column), packed);
   };
   return convolution;
 }
@@ -128,7 +135,8 @@ void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::i
   const kernels::TileFactors of_any = factors_in(nullptr, 1);
   const bool pairs = kernels::go_in_pairs(of_any, images);
   const std::int64_t rows = of_any.rows;
-  const std::int64_t blocks = (rows + TileSizes::most_rows - 1) / TileSizes::most_rows;
+  const std::int64_t most = images == 1 ? most_rows(layer, rows) : TileSizes::most_rows;
+  const std::int64_t blocks = (rows + most - 1) / most;
   const auto rows_per_block = static_cast<int>(pairs ? 2 * rows : (rows + blocks - 1) / blocks);
   convolution.rows = (pairs ? (images + 1) / 2 : images * blocks) * rows_per_block;
   convolution.most_rows = rows_per_block;

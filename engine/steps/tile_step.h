@@ -25,11 +25,16 @@ struct TileLayer {
   bool relu;
   std::int64_t steps;  // of the depth, of all positions together
   int positions = 1;
+  int threads = 1;
   // Weights of a block of output channels as the kernels pack them, [steps][TileSizes::chunk][width], from
   // [width][channels][taps].
   std::function<void(const float* weights, float* by_step)> arrange;
 };
 TileLayer make_tile_layer(const StepRequest& request);
+
+// Of a block, where there are so many rows in all: few make one block, as long as each thread finds channels of its
+// own.
+int most_rows(const TileLayer& layer, std::int64_t rows);
 
 // All but names, rows, gathering or preparing, and `finish`.
 BlockedConvolution blocked_tiles(const TileLayer& layer);

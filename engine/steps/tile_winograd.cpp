@@ -40,7 +40,7 @@ Step make(const StepRequest& request) {
 
   BlockedConvolution convolution = blocked_tiles(layer);
   convolution.implementation = "winograd lines amx";
-  convolution.layout = "winograd lines, pairs of columns";
+  convolution.layout = "winograd lines, tile by tile";
   // Counted by half: only one position's factors of six are read at a time.
   convolution.row_footprint = split_floats(LineSizes::positions * layer.channels.inputs) / 2;
   convolution.prepare_parts = images * lines.lines;

@@ -6,10 +6,10 @@ constexpr int column_width = 2 * lanes, pair_width = 2 * column_width;
 constexpr int groups = 6;  // of products of parts, in a chunk
 // Weights of a pair of columns, split, lie in the order in which they are written:
 //
-//   [steps][2 columns][2 tiles][16 rows][high, low, middle][64 bytes]
+//   [4 tiles][steps][16 rows][high, low, middle][64 bytes]
 constexpr std::int64_t low = cache_line, middle = 2 * cache_line, weight_row = 3 * cache_line;
-constexpr std::int64_t weight_tile = 16 * weight_row, weight_column = 2 * weight_tile, weight_step = 2 * weight_column;
-constexpr std::int64_t step_floats = TileSizes::chunk * pair_width;
+constexpr std::int64_t weight_tile = 16 * weight_row;
+constexpr std::int64_t tile_floats = TileSizes::chunk * lanes, step_floats = TileSizes::chunk * pair_width;
 constexpr std::int64_t row_values = cache_line / static_cast<std::int64_t>(sizeof(Bfloat16));
 
 std::int64_t least(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
@@ -41,88 +41,154 @@ struct alignas(64) TileConfiguration {
   std::uint8_t rows[16] = {};
 };
 
-// Rows in the upper tiles of a block, and in the lower ones: 0 where a block has one tile's rows.
-struct TileHeights {
-  int upper, lower;
-  explicit TileHeights(int rows_per_block)
-      : upper(rows_per_block <= 16 ? rows_per_block : (rows_per_block + 1) / 2), lower(rows_per_block - upper) {}
+// How the rows of a block fall into tiles of equal height: one above another, the last one over the last rows, some of
+// which may be the one's before it too. Those are multiplied twice, to the same sums.
+struct BlockTiles {
+  int count, height, last;  // of tiles; rows of each; where the last one starts
+  explicit BlockTiles(int rows)
+      : count(rows <= 16                     ? 1
+              : rows <= TileSizes::most_rows ? 2
+                                             : 4),
+        height((rows + count - 1) / count),
+        last(rows - height) {}
+  std::int64_t first_row(int tile) const noexcept { return tile + 1 < count ? tile * height : last; }
 };
 
 void configure(int rows_per_block) noexcept {
-  const TileHeights heights(rows_per_block);
-  const auto upper = static_cast<std::uint8_t>(heights.upper);
-  const auto lower = static_cast<std::uint8_t>(heights.lower > 0 ? heights.lower : heights.upper);
+  const BlockTiles tiles(rows_per_block);
   TileConfiguration configuration;
-  for (int i = 0; i < 8; ++i) configuration.row_bytes[i] = static_cast<std::uint16_t>(cache_line);
-  const std::uint8_t rows[8] = {upper, upper, lower, lower, upper, lower, 16, 16};
-  for (int i = 0; i < 8; ++i) configuration.rows[i] = rows[i];
+  for (int i = 0; i < 8; ++i) {
+    const bool weights = i >= (tiles.count == 4 ? 5 : 6);
+    configuration.row_bytes[i] = static_cast<std::uint16_t>(cache_line);
+    configuration.rows[i] = static_cast<std::uint8_t>(weights ? 16 : tiles.height);
+  }
   asm volatile("ldtilecfg %0" ::"m"(configuration));
 }
 
 void release() noexcept { asm volatile("tilerelease" :::); }
 
-// One chunk of 32 rows by 32 channels: the six products of parts, `between` after each. `part`: bytes of a part of
-// the panel; `lower`: bytes from its upper tile to its lower one.
+// The six products of the parts of a chunk, added to each sum in this order:
+//
+//   high high, high low, high middle, middle middle, middle high, low high     of factor and weight
+//
+// Each shares a part with the next, so that few tiles are loaded: beside a busy neighbour on the core that is what
+// takes time. `between` is called `groups` times meanwhile. `part`: bytes of a part of the panel; `next_tile`: bytes
+// from the weights of 16 channels to the next ones.
+
+// 32 rows by 32 channels. `lower`: bytes from the panel's upper tile to its lower one.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_square(const char* panel, std::int64_t part, std::int64_t lower,
-                                                   const char* weights, const Between& between) noexcept {
+                                                   const char* weights, std::int64_t next_tile,
+                                                   const Between& between) noexcept {
   const auto load_factors = [=](int index) noexcept {
     load_tile<4>(panel + index * part);
     load_tile<5>(panel + index * part + lower);
   };
   const auto load_weights = [=](std::int64_t weight_part) noexcept {
     load_tile<6>(weights + weight_part, weight_row);
-    load_tile<7>(weights + weight_part + weight_tile, weight_row);
+    load_tile<7>(weights + weight_part + next_tile, weight_row);
   };
-  const auto multiply = []() noexcept {
+  const auto multiply = [&]() noexcept {
     multiply_add<0, 4, 6>();
     multiply_add<1, 4, 7>();
     multiply_add<2, 5, 6>();
     multiply_add<3, 5, 7>();
+    between();
   };
   load_weights(0);
-  for (int index = 0; index < 3; ++index) {  // high high, middle high, low high
-    load_factors(index);
-    multiply();
-    between();
-  }
   load_factors(0);
+  multiply();
   load_weights(low);
-  multiply();  // high low
-  between();
+  multiply();
   load_weights(middle);
-  multiply();  // high middle
-  between();
+  multiply();
   load_factors(1);
-  multiply();  // middle middle
-  between();
+  multiply();
+  load_weights(0);
+  multiply();
+  load_factors(2);
+  multiply();
 }
 
-// One chunk of up to 16 rows by both columns of a pair.
+// Up to 16 rows by the 64 channels of a pair of columns.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_flat(const char* panel, std::int64_t part, const char* weights,
-                                                 const Between& between) noexcept {
+                                                 std::int64_t next_tile, const Between& between) noexcept {
   const auto multiply = [&](std::int64_t weight_part) noexcept {
     const char* const first = weights + weight_part;
     load_tile<6>(first, weight_row);
     multiply_add<0, 4, 6>();
-    load_tile<7>(first + weight_tile, weight_row);
+    load_tile<7>(first + next_tile, weight_row);
     multiply_add<1, 4, 7>();
-    load_tile<6>(first + weight_column, weight_row);
+    load_tile<6>(first + 2 * next_tile, weight_row);
     multiply_add<2, 4, 6>();
-    load_tile<7>(first + weight_column + weight_tile, weight_row);
+    load_tile<7>(first + 3 * next_tile, weight_row);
     multiply_add<3, 4, 7>();
     between();
   };
-  for (int index = 0; index < 3; ++index) {
-    load_tile<4>(panel + index * part);
-    multiply(0);
-  }
   load_tile<4>(panel);
+  multiply(0);
   multiply(low);
   multiply(middle);
   load_tile<4>(panel + part);
   multiply(middle);
+  multiply(0);
+  load_tile<4>(panel + 2 * part);
+  multiply(0);
+}
+
+// Up to 64 rows by 16 channels, whose weights all stay in registers; tiles of factors pass through one, which the
+// hardware renames. `row`: where a tile's rows start in the panel.
+template <class Rows, class Between>
+[[gnu::always_inline]] inline void multiply_tall(const char* panel, std::int64_t part, const Rows& rows,
+                                                 const char* weights, const Between& between) noexcept {
+  load_tile<5>(weights, weight_row);
+  load_tile<6>(weights + low, weight_row);
+  load_tile<7>(weights + middle, weight_row);
+  load_tile<4>(panel + rows(0));
+  multiply_add<0, 4, 5>();
+  multiply_add<0, 4, 6>();
+  multiply_add<0, 4, 7>();
+  between();
+  load_tile<4>(panel + rows(1));
+  multiply_add<1, 4, 5>();
+  multiply_add<1, 4, 6>();
+  multiply_add<1, 4, 7>();
+  load_tile<4>(panel + rows(2));
+  multiply_add<2, 4, 5>();
+  multiply_add<2, 4, 6>();
+  multiply_add<2, 4, 7>();
+  between();
+  load_tile<4>(panel + rows(3));
+  multiply_add<3, 4, 5>();
+  multiply_add<3, 4, 6>();
+  multiply_add<3, 4, 7>();
+  between();
+  panel += part;
+  load_tile<4>(panel + rows(0));
+  multiply_add<0, 4, 7>();
+  multiply_add<0, 4, 5>();
+  load_tile<4>(panel + rows(1));
+  multiply_add<1, 4, 7>();
+  multiply_add<1, 4, 5>();
+  between();
+  load_tile<4>(panel + rows(2));
+  multiply_add<2, 4, 7>();
+  multiply_add<2, 4, 5>();
+  load_tile<4>(panel + rows(3));
+  multiply_add<3, 4, 7>();
+  multiply_add<3, 4, 5>();
+  between();
+  panel += part;
+  load_tile<4>(panel + rows(0));
+  multiply_add<0, 4, 5>();
+  load_tile<4>(panel + rows(1));
+  multiply_add<1, 4, 5>();
+  load_tile<4>(panel + rows(2));
+  multiply_add<2, 4, 5>();
+  load_tile<4>(panel + rows(3));
+  multiply_add<3, 4, 5>();
+  between();
 }
 
 const char* bytes(const Bfloat16* values) noexcept { return reinterpret_cast<const char*>(values); }
@@ -130,40 +196,44 @@ constexpr std::int64_t bytes(std::int64_t values) noexcept {
   return values * static_cast<std::int64_t>(sizeof(Bfloat16));
 }
 
-// How a block of rows is multiplied: column by column, or, of few rows, by both columns of a pair at once.
+// How a block of rows is multiplied: so many tiles of rows by so many of channels, four in all, piece by piece of the
+// channels.
 struct Shape {
   const TileFactors& factors;
-  std::int64_t part;          // bytes from a part to the next
-  std::int64_t lower;         // and from the upper tile to the lower one
-  std::int64_t upper_height;  // rows
-  bool flat;
+  BlockTiles tiles;
+  int columns;             // tiles of channels in a piece
+  std::int64_t part;       // bytes from a part to the next
+  std::int64_t row_of[4];  // where tiles of rows start in the panel, in bytes
 
   explicit Shape(const TileFactors& of) noexcept
-      : factors(of), part(bytes(of.part_stride)), flat(TileHeights(of.rows_per_block).lower == 0) {
-    upper_height = TileHeights(of.rows_per_block).upper;
-    lower = of.pairs_of_images ? bytes(of.image_stride) : upper_height * cache_line;
+      : factors(of), tiles(of.rows_per_block), columns(4 / tiles.count), part(bytes(of.part_stride)) {
+    for (int i = 0; i < 4; ++i) row_of[i] = i < tiles.count ? tiles.first_row(i) * cache_line : 0;
+    if (of.pairs_of_images) row_of[1] = bytes(of.image_stride);
   }
 
-  int piece_width() const noexcept { return flat ? pair_width : column_width; }
+  // Whether no other block shares the split weights.
+  bool alone() const noexcept { return tiles.count == 4; }
+  int piece_width() const noexcept { return columns * lanes; }
   int pieces(std::int64_t channels) const noexcept { return static_cast<int>(divided_up(channels, piece_width())); }
-  // Where the weights of a piece start, of pairs of `steps` steps.
-  std::int64_t piece_weights(int piece, std::int64_t steps) const noexcept {
-    return flat ? piece * steps * weight_step : piece / 2 * steps * weight_step + piece % 2 * weight_column;
-  }
 
-  // Adds the products of `count` steps of the depth to the sums in the tiles. `block`: where the block's rows start.
-  template <class Between>
+  // Adds the products of `count` steps of the depth to the sums in the tiles. `block`: where the block's rows start;
+  // `weights`: those of a step of the piece.
+  template <class Weights, class Between>
   [[gnu::always_inline]] void multiply(const Bfloat16* block, std::int64_t step, std::int64_t count,
-                                       const char* weights, const Between& between) const noexcept {
+                                       const Weights& weights, const Between& between) const noexcept {
     alignas(cache_line) char nowhere[16 * cache_line];
     const Bfloat16* chunk = block + step / factors.tap_count * factors.chunk_stride;
+    const std::int64_t next_tile = count * weight_tile;
     std::int64_t tap = step % factors.tap_count;
-    for (std::int64_t i = 0; i < count; ++i, weights += weight_step) {
+    for (std::int64_t i = 0; i < count; ++i) {
       const char* const at = bytes(chunk + factors.taps[tap]);
-      if (flat)
-        multiply_flat(at, part, weights, between);
+      if (tiles.count == 1)
+        multiply_flat(at, part, weights(i), next_tile, between);
+      else if (tiles.count == 2)
+        multiply_square(at, part, row_of[1], weights(i), next_tile, between);
       else
-        multiply_square(at, part, lower, weights, between);
+        multiply_tall(
+            at, part, [this](int tile) noexcept { return row_of[tile]; }, weights(i), between);
       // Where tiles have not been stored for some 2000 cycles, and vectors have little to do, the next store takes
       // about 800 (Sapphire Rapids, measured): what stores them seems to sleep. This keeps it awake.
       store_tile<4>(nowhere);
@@ -172,24 +242,22 @@ struct Shape {
       chunk += factors.chunk_stride;
     }
   }
-  // `stride`: floats of a row.
-  float* rest_of(float* sums, std::int64_t stride) const noexcept {
-    return flat ? sums + column_width : sums + upper_height * stride;
+  // Where the sums of a tile are. `stride`: floats of a row.
+  float* of_tile(float* sums, std::int64_t stride, int tile) const noexcept {
+    return sums + tiles.first_row(tile / columns) * stride + tile % columns * lanes;
   }
   void store(float* sums, std::int64_t stride) const noexcept {
     const std::int64_t row = stride * static_cast<std::int64_t>(sizeof(float));
-    float* const rest = rest_of(sums, stride);
-    store_tile<0>(sums, row);
-    store_tile<1>(sums + lanes, row);
-    store_tile<2>(rest, row);
-    store_tile<3>(rest + lanes, row);
+    store_tile<0>(of_tile(sums, stride, 0), row);
+    store_tile<1>(of_tile(sums, stride, 1), row);
+    store_tile<2>(of_tile(sums, stride, 2), row);
+    store_tile<3>(of_tile(sums, stride, 3), row);
   }
   void load(float* sums, std::int64_t stride) const noexcept {
     const std::int64_t row = stride * static_cast<std::int64_t>(sizeof(float));
-    float* const rest = rest_of(sums, stride);
-    load_tile<0>(sums, row);
-    load_tile<1>(sums + lanes, row);
-    load_tile<2>(rest, row);
-    load_tile<3>(rest + lanes, row);
+    load_tile<0>(of_tile(sums, stride, 0), row);
+    load_tile<1>(of_tile(sums, stride, 1), row);
+    load_tile<2>(of_tile(sums, stride, 2), row);
+    load_tile<3>(of_tile(sums, stride, 3), row);
   }
 };

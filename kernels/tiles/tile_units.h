@@ -4,8 +4,8 @@
 class Splitting {
  public:
   Splitting() = default;
-  Splitting(const float* weights, std::int64_t steps, char* to) noexcept
-      : from_(weights), to_(to), left_(steps * step_floats / (2 * lanes)) {}
+  Splitting(const float* weights, std::int64_t floats, char* to) noexcept
+      : from_(weights), to_(to), left_(floats / (2 * lanes)) {}
   std::int64_t left() const noexcept { return left_; }
   void advance(std::int64_t count) noexcept {
     count = least(count, left_);
@@ -40,6 +40,38 @@ class Splitting {
   std::int64_t left_ = 0;
 };
 
+// Weights of one block alone: each tile is split while the one before is multiplied, so that they neither leave the
+// level 1 cache nor take the place of factors in it.
+class SplitAhead {
+ public:
+  // `tiles` of weights, one after another; `room`: for two.
+  SplitAhead(const float* weights, std::int64_t tiles, char* room) noexcept
+      : weights_(weights), left_(tiles), room_(room) {
+    split_next();
+  }
+  // The next tile. Then the one after it is split, which `advance` goes on with.
+  const char* take() noexcept {
+    splitting_.advance(splitting_.left());
+    const char* const tile = room_ + turn_ * weight_tile;
+    turn_ = 1 - turn_;
+    split_next();
+    return tile;
+  }
+  void advance() noexcept { splitting_.advance(divided_up(tile_floats / (2 * lanes), groups)); }
+
+ private:
+  void split_next() noexcept {
+    splitting_ = left_ > 0 ? Splitting(weights_, tile_floats, room_ + turn_ * weight_tile) : Splitting();
+    weights_ += tile_floats;
+    --left_;
+  }
+  const float* weights_;
+  std::int64_t left_;
+  char* room_;
+  int turn_ = 0;
+  Splitting splitting_;
+};
+
 // The work is done in units: a slice of the depth of a pair of columns, or several pairs, at a position, whose weights,
 // split, stay in the level 2 cache while all rows pass by. Meanwhile the vector units split the next unit's weights and
 // finish the last block's outputs.
@@ -47,20 +79,24 @@ class Splitting {
 //   one position, one slice:  as many pairs as fit, one after another
 //   more:                     a range of pairs, whose sums of all rows wait: slice by slice, so that the factors of
 //                             one stay in the cache, and position by position
+//
+// For a block alone pair by pair, as weights are packed, and the sums of two are kept: one is multiplied, one finished.
 class Units {
  public:
   struct Unit {
     std::int64_t pair, position, step;
   };
 
-  Units(int positions, std::int64_t steps, std::int64_t all_pairs, std::int64_t rows) noexcept
-      : positions_(positions), steps_(steps), all_pairs_(all_pairs) {
-    const std::int64_t slices = divided_up(steps_, TileSizes::unit_steps);
-    slice_ = divided_up(steps_, slices);
-    waits_ = slices > 1 || positions_ > 1;
+  Units(int positions, std::int64_t steps, std::int64_t all_pairs, std::int64_t rows, bool alone) noexcept
+      : positions_(positions), steps_(steps), all_pairs_(all_pairs), slice_(TileSizes::slice(steps)) {
+    waits_ = slice_ < steps_ || positions_ > 1 || alone;
     const auto some_pairs = [&](std::int64_t pairs) { return pairs < 1 ? 1 : least(pairs, all_pairs_); };
     range_ = waits_ ? some_pairs(TileSizes::waiting_sums(positions) / (positions_ * rows * pair_width)) : all_pairs_;
     pairs_ = waits_ ? 1 : some_pairs(TileSizes::unit_steps / slice_);
+    kept_ = waits_ ? range_ : pairs_;
+    if (!alone) return;
+    range_ = 1;
+    kept_ = 2;
   }
   std::int64_t pairs(const Unit& unit) const noexcept { return least(pairs_, range_end(unit) - unit.pair); }
   std::int64_t steps(const Unit& unit) const noexcept { return least(slice_, steps_ - unit.step); }
@@ -71,8 +107,8 @@ class Units {
   // Whether the sums of all rows wait for other units, or those of two blocks are kept, in turns.
   bool wait() const noexcept { return waits_; }
   // Pairs whose sums are kept together, and which of them the unit's first is.
-  std::int64_t sums_pairs() const noexcept { return waits_ ? range_ : pairs_; }
-  std::int64_t sums_pair(const Unit& unit) const noexcept { return waits_ ? unit.pair % range_ : 0; }
+  std::int64_t sums_pairs() const noexcept { return kept_; }
+  std::int64_t sums_pair(const Unit& unit) const noexcept { return waits_ ? unit.pair % kept_ : 0; }
   // Where its weights start, in steps of pairs: those of a unit lie together.
   std::int64_t weights(const Unit& unit) const noexcept {
     return (unit.pair * positions_ + unit.position) * steps_ + unit.step;
@@ -91,6 +127,6 @@ class Units {
   std::int64_t range_end(const Unit& unit) const noexcept {
     return least(unit.pair / range_ * range_ + range_, all_pairs_);
   }
-  std::int64_t positions_, steps_, all_pairs_, slice_ = 0, pairs_ = 0, range_ = 0;
+  std::int64_t positions_, steps_, all_pairs_, slice_, pairs_ = 0, range_ = 0, kept_ = 0;
   bool waits_ = false;
 };

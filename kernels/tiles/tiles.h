@@ -22,8 +22,8 @@
 //   rows  tmm4 [ tmm0 ] [ tmm1 ]            k + 16 of a chunk stand side by side, as a pair that an instruction
 //   rows  tmm5 [ tmm2 ] [ tmm3 ]            multiplies together
 //
-// with at most 16 rows 16 by 64, in tmm0 to tmm3. Either way each sum is one chain in the same order, so equal inputs
-// give equal bits in any blocking. Denormal numbers count as zero, an infinity as NaN.
+// with at most 16 rows 16 by 64, and with more than 32 64 by 16, in tmm0 to tmm3. Either way each sum is one chain in
+// the same order, so equal inputs give equal bits in any blocking. Denormal numbers count as zero, an infinity as NaN.
 #pragma once
 
 #include <cstdint>
@@ -37,14 +37,20 @@ using Bfloat16 = std::uint16_t;
 
 // Of panels, and of blocks of output channels.
 struct TileSizes {
-  static constexpr int most_rows = 32;
-  static constexpr int chunk = 32;   // floats of the depth
-  static constexpr int column = 32;  // output channels; they come in pairs of columns
-  static constexpr int parts = 3;    // bf16 of a float
+  static constexpr int most_rows = 32;        // of a block whose weights others share, split
+  static constexpr int most_rows_alone = 64;  // of one whose weights nobody shares
+  static constexpr int chunk = 32;            // floats of the depth
+  static constexpr int column = 32;           // output channels; they come in pairs of columns
+  static constexpr int parts = 3;             // bf16 of a float
 
   // Steps of the depth (chunks) of a pair of columns whose weights are split at a time, and floats in the place of
   // those: 108 KiB.
   static constexpr std::int64_t unit_steps = 9, unit_floats = unit_steps * chunk * 2 * column * parts / 2;
+  // As many slices of the depth as that takes, as even as may be: steps of each but the last.
+  static constexpr std::int64_t slice(std::int64_t steps) {
+    const std::int64_t slices = (steps + unit_steps - 1) / unit_steps;
+    return (steps + slices - 1) / slices;
+  }
   // Sums that wait between slices of the depth or between positions, unless those of one pair are more: a quarter of a
   // megabyte, or a whole one where the factors that are read meanwhile are one position's of six.
   static constexpr std::int64_t waiting_sums(int positions) { return (positions > 1 ? 256 : 64) * 1024; }
@@ -68,7 +74,7 @@ struct TileFactors {
   std::int64_t image_stride, block_stride, chunk_stride, part_stride;  // from one to the next, in Bfloat16
   const std::int64_t* taps;                                            // where each tap starts
   int tap_count;                                                       // a step of the depth is a tap of a chunk
-  int rows_per_block;                                                  // 1 .. most_rows, as configured
+  int rows_per_block;                                                  // 1 .. TileSizes::most_rows_alone, as configured
   std::int64_t rows, pitch, width;  // of an image; of these, as many as lie between two lines, and are outputs
   // Of Winograd's algorithm along lines.
   int positions = 1;
@@ -208,9 +214,10 @@ inline TileFactors lines_of(const TileLines& lines, const ConvolutionGeometry& g
 
 // The weights of one block of output channels, as floats: they are split on the way to the products.
 //
-//   weights [pairs of columns][positions][steps][2 columns][2 tiles][16 rows of a tile][2][16 channels]
+//   weights [pairs of columns][positions][slices][4 tiles][steps of a slice][16 rows of a tile][2][16 channels]
 //
-// where a tile's row r has the floats r and r + 16 of a chunk.
+// where a slice is TileSizes::slice(steps) of the steps of a position, or what is left, and a tile's row r has the
+// floats r and r + 16 of a chunk.
 struct TileWeights {
   const float* weights;
   std::int64_t steps;  // of the depth: chunks, or taps of chunks; at a position
@@ -231,10 +238,11 @@ struct TileKernels {
   // Writes line `line` of phase `phase` (of rows) of an image's planes, of all phases of columns.
   void (*split_line)(const float* image, const ConvolutionGeometry& geometry, const TilePlanes& planes,
                      std::int64_t phase, std::int64_t line, Bfloat16* image_planes) noexcept;
-  // Packs the weights of one block of output channels, [steps][TileSizes::chunk][columns * TileSizes::column];
-  // an even number of columns.
-  void (*pack_weights)(const float* weights, std::int64_t steps, int columns, float* packed) noexcept;
-  // Convolution outputs of some blocks. `target` is where the first image's first output goes; an image has `outputs`
+  // Packs the weights of one block of output channels, [positions][steps][TileSizes::chunk][columns *
+  // TileSizes::column]; an even number of columns.
+  void (*pack_weights)(const float* weights, int positions, std::int64_t steps, int columns, float* packed) noexcept;
+  // Convolution outputs of some blocks, whose weights are split once for all of them, or, of more than
+  // TileSizes::most_rows rows, for each. `target` is where the first image's first output goes; an image has `outputs`
   // pixels. Weights and bias are as many columns as target.channels need, an even number. `scratch`:
   // TileSizes::scratch_floats(blocks.count * rows_per_block, 1).
   void (*convolve)(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,

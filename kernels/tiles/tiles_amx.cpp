@@ -22,15 +22,17 @@ template <class Outputs>
 void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const TileWeights& weights,
                      std::int64_t pixels, const ProductTarget& target, float* scratch) noexcept {
   const Shape shape(factors);
-  const std::int64_t rows = blocks.count * factors.rows_per_block;
-  const Units units(factors.positions, weights.steps, divided_up(target.channels, pair_width), rows);
+  const std::int64_t rows = blocks.count * factors.rows_per_block, pairs = divided_up(target.channels, pair_width);
+  const Units units(factors.positions, weights.steps, pairs, rows, shape.alone());
   const std::int64_t stride = units.sums_pairs() * pair_width, position_stride = rows * stride;
   char* buffers[2] = {reinterpret_cast<char*>(scratch), reinterpret_cast<char*>(scratch + TileSizes::unit_floats)};
   float* const sums = scratch + 2 * TileSizes::unit_floats;
 
+  SplitAhead ahead(weights.weights, shape.alone() ? pairs * factors.positions * weights.steps * 4 : 0, buffers[0]);
   const auto splitting_of = [&](const Units::Unit& unit, char* to) noexcept {
-    if (!units.is_there(unit)) return Splitting();
-    return Splitting(weights.weights + units.weights(unit) * step_floats, units.pairs(unit) * units.steps(unit), to);
+    if (!units.is_there(unit) || shape.alone()) return Splitting();
+    return Splitting(weights.weights + units.weights(unit) * step_floats,
+                     units.pairs(unit) * units.steps(unit) * step_floats, to);
   };
   Splitting splitting = splitting_of({0, 0, 0}, buffers[0]);
   splitting.advance(splitting.left());
@@ -41,7 +43,8 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
     splitting = splitting_of(next, buffers[1]);
     const std::int64_t steps = units.steps(unit), first_channel = unit.pair * pair_width;
     const std::int64_t channels = least(target.channels - first_channel, units.pairs(unit) * pair_width);
-    const int pieces = shape.pieces(channels);
+    // Of a pair alone all weights are taken, to go on with the next one's.
+    const int pieces = shape.pieces(shape.alone() ? pair_width : channels);
     const std::int64_t turns = groups * steps * pieces;  // of a block
     const std::int64_t pairs_a_turn = divided_up(splitting.left(), blocks.count * turns);
     const std::int64_t vectors_a_turn = divided_up(factors.rows_per_block * divided_up(channels, lanes), turns);
@@ -51,17 +54,24 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
       const std::int64_t row = units.wait() ? i * factors.rows_per_block : turn++ % 2 * TileSizes::most_rows;
       float* const block_sums = sums + row * stride + units.sums_pair(unit) * pair_width;
       // One block's sums are where the last ones' are.
-      if (blocks.count == 1) outputs.finish_all();
+      if (blocks.count == 1 && !shape.alone()) outputs.finish_all();
       for (int piece = 0; piece < pieces; ++piece) {
         float* const piece_sums = block_sums + unit.position * position_stride + piece * shape.piece_width();
         if (unit.step == 0)
           clear_sums();
         else
           shape.load(piece_sums, stride);
-        shape.multiply(rows_of_block, unit.step, steps, buffers[0] + shape.piece_weights(piece, steps), [&]() noexcept {
-          outputs.finish(vectors_a_turn);
-          splitting.advance(pairs_a_turn);
-        });
+        const char* const split = buffers[0] + piece * shape.columns * steps * weight_tile;
+        shape.multiply(
+            rows_of_block, unit.step, steps,
+            [&](std::int64_t step) noexcept { return shape.alone() ? ahead.take() : split + step * weight_tile; },
+            [&]() noexcept {
+              outputs.finish(vectors_a_turn);
+              if (shape.alone())
+                ahead.advance();
+              else
+                splitting.advance(pairs_a_turn);
+            });
         shape.store(piece_sums, stride);
       }
       // Before its sums are written over, by the next block or by other columns.
@@ -85,20 +95,26 @@ void convolve(const TileFactors& factors, const TileBlocks& blocks, const TileWe
   const auto run = residual
                        ? (target.relu ? convolve_blocks<Outputs<true, true>> : convolve_blocks<Outputs<true, false>>)
                        : (target.relu ? convolve_blocks<Outputs<false, true>> : convolve_blocks<Outputs<false, false>>);
-  run(factors, blocks, weights, pixels, target, scratch);
+  const std::int64_t at_once = Shape(factors).alone() ? 1 : blocks.count;
+  for (std::int64_t i = 0; i < blocks.count; i += at_once)
+    run(factors, {blocks.first + i, at_once}, weights, pixels, target, scratch);
 }
 
-void pack_weights(const float* weights, std::int64_t steps, int columns, float* packed) noexcept {
-  const std::int64_t stride = columns * column_width;
+void pack_weights(const float* weights, int positions, std::int64_t steps, int columns, float* packed) noexcept {
+  const std::int64_t stride = columns * column_width, slice = TileSizes::slice(steps);
+  const auto pack_tile = [&](const float* from) noexcept {
+    for (int row = 0; row < lanes; ++row, from += stride) {
+      _mm512_storeu_ps(packed, _mm512_loadu_ps(from));
+      _mm512_storeu_ps(packed + lanes, _mm512_loadu_ps(from + lanes * stride));
+      packed += 2 * lanes;
+    }
+  };
   for (std::int64_t pair = 0; pair < stride; pair += pair_width)
-    for (std::int64_t first = 0; first < steps * TileSizes::chunk; first += TileSizes::chunk)
-      for (std::int64_t tile = pair; tile < pair + pair_width; tile += lanes)
-        for (int row = 0; row < lanes; ++row) {
-          const float* const from = weights + (first + row) * stride + tile;
-          _mm512_storeu_ps(packed, _mm512_loadu_ps(from));
-          _mm512_storeu_ps(packed + lanes, _mm512_loadu_ps(from + lanes * stride));
-          packed += 2 * lanes;
-        }
+    for (int position = 0; position < positions; ++position)
+      for (std::int64_t first = 0; first < steps; first += slice)
+        for (std::int64_t tile = pair; tile < pair + pair_width; tile += lanes)
+          for (std::int64_t step = first; step < least(first + slice, steps); ++step)
+            pack_tile(weights + (position * steps + step) * TileSizes::chunk * stride + tile);
 }
 
 // Pixels side by side, each one row of the panel: chunk by chunk, so that what is written lies together.

@@ -103,7 +103,7 @@ TEST_CASE(
 
   // For the rules: nothing runs.
   kernels.tiles.transform_line_weights = [](const float*, std::int64_t, std::int64_t, float*) noexcept {};
-  kernels.tiles.pack_weights = [](const float*, std::int64_t, int, float*) noexcept {};
+  kernels.tiles.pack_weights = [](const float*, int, std::int64_t, int, float*) noexcept {};
   kernels.tiles.convolve = [](const residua::kernels::TileFactors&, const residua::kernels::TileBlocks&,
                               const residua::kernels::TileWeights&, std::int64_t,
                               const residua::kernels::ProductTarget&, float*) noexcept {};

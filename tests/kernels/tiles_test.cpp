@@ -71,7 +71,8 @@ Case random_case(std::mt19937& random) {
   g.output_height = outputs_along(g.height, g.padding_top, g.kernel_height, g.dilation_height, g.stride_height);
   g.output_width = outputs_along(g.width, g.padding_left, g.kernel_width, g.dilation_width, g.stride_width);
   c.outputs = coin(random) ? 64 * pick(random, 1, 5) : pick(random, 1, 200);
-  c.rows_per_block = static_cast<int>(pick(random, 1, TileSizes::most_rows));
+  c.rows_per_block =
+      static_cast<int>(pick(random, 1, coin(random) ? TileSizes::most_rows : TileSizes::most_rows_alone));
   c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
   c.residual = coin(random);
   c.relu = coin(random);
@@ -183,7 +184,7 @@ std::vector<float> packed_weights(const KernelTable& table, const Case& c, const
       std::copy_n(by_tap.data() + (step % taps * g.channels + step / taps * TileSizes::chunk) * width,
                   TileSizes::chunk * width, by_step.data() + step * TileSizes::chunk * width);
   }
-  table.tiles.pack_weights(by_step.data(), steps, c.columns_at_once, packed.data());
+  table.tiles.pack_weights(by_step.data(), f.factors.positions, f.steps, c.columns_at_once, packed.data());
   return packed;
 }
 
