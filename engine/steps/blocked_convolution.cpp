@@ -14,6 +14,11 @@ namespace {
 constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
 
 std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
+// In floats.
+std::int64_t whole_lines(std::int64_t count) {
+  constexpr auto line = static_cast<std::int64_t>(cache_line / sizeof(float));
+  return divided_up(count, line) * line;
+}
 
 // How the rows are cut. Group i holds blocks blocks * i / groups and following.
 struct Blocking {
@@ -126,8 +131,15 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
   bool asks_ahead;  // for the next block's weights, while products go on
+  bool own_copies;  // of what is prepared, one for each worker
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
+  // Of a worker's scratch memory, without a copy of its own.
+  std::int64_t scratch_floats() const {
+    const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
+    const std::int64_t panels = blocking.shared ? 0 : blocking.most_blocks() * floats_of_block();
+    return whole_lines(panels + sums + convolution.worker_floats);
+  }
 
   RowBlock block(std::int64_t index, float* panels) const {
     const std::int64_t first = index * blocking.rows_per_block;
@@ -165,10 +177,37 @@ std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
 
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
-Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, float* prepared, int threads) {
-  return in_ranges(threads, work->convolution.prepare_parts, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, prepared);
-  });
+// What is prepared: one copy for all, or one for each worker, in its scratch memory.
+struct Prepared {
+  std::vector<float*> copies;
+  std::vector<std::size_t> made;  // by each worker, last: that copy is in its core's cache, if it made one in this run
+
+  Prepared(const Work& work, const Binding& binding) {
+    if (!work.own_copies) copies = {floats(binding.shared_scratch)};
+    for (int worker = 0; work.own_copies && worker < binding.workers(); ++worker) {
+      copies.push_back(floats(binding.scratch_of(worker)) + work.scratch_floats());
+      made.push_back(copies.size() - 1);
+    }
+  }
+  const float* for_worker(int worker) const {
+    return copies[made.empty() ? 0 : made[static_cast<std::size_t>(worker)]];
+  }
+};
+
+Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input,
+                    const std::shared_ptr<Prepared>& prepared, int threads) {
+  const auto prepare = [=](std::int64_t begin, std::int64_t end, float* to) {
+    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, to);
+  };
+  const std::int64_t parts = work->convolution.prepare_parts;
+  if (!work->own_copies)
+    return in_ranges(threads, parts,
+                     [=](std::int64_t begin, std::int64_t end) { prepare(begin, end, prepared->copies.front()); });
+  return {static_cast<std::int64_t>(prepared->copies.size()), [=](std::int64_t part, int worker) {
+            const auto copy = static_cast<std::size_t>(part);
+            prepared->made[static_cast<std::size_t>(worker)] = copy;
+            prepare(0, parts, prepared->copies[copy]);
+          }};
 }
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
@@ -191,7 +230,7 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
 }
 
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
-                                        const Binding& binding) {
+                                        const std::shared_ptr<Prepared>& prepared, const Binding& binding) {
   float* const panels = floats(binding.shared_scratch) + work->convolution.prepared_floats;
   const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
                        work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
@@ -201,9 +240,11 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
                        [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
                          const std::int64_t group = part % groups;
                          float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
-                         work->finish(
-                             tensors, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
-                             part / groups, 1, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
+                         ConvolutionTensors own = tensors;
+                         if (prepared) own.input = prepared->for_worker(worker);
+                         work->finish(own, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
+                                      part / groups, 1, part_after(part, worker) / groups,
+                                      floats(binding.scratch_of(worker)));
                        }};
   return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
 }
@@ -279,17 +320,17 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   Step step = request.make_step(convolution.implementation);
   if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);
-  const auto bytes = [](std::int64_t count) {
-    return whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float));
-  };
   const Blocking& blocking = work->blocking;
-  const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
-  const std::int64_t block_panels = blocking.rows_per_block * convolution.row_floats;
-  step.scratch_bytes =
-      bytes(sums + convolution.worker_floats + (blocking.shared ? 0 : blocking.most_blocks() * block_panels));
-  step.shared_scratch_bytes =
-      bytes(convolution.prepared_floats + (blocking.shared ? blocking.blocks * block_panels : 0));
+  // Of copies that all cores wrote each reads most from the others' caches, which takes longer than to make all of a
+  // small one.
+  const bool small = static_cast<std::size_t>(convolution.prepared_floats) * sizeof(float) <= caches().level2 / 2;
+  work->own_copies = convolution.prepare && !convolution.gather && blocking.shared && small && request.threads > 1;
   work->convolution = std::move(convolution);
+  const std::int64_t copy = work->convolution.prepare ? whole_lines(work->convolution.prepared_floats) : 0;
+  const std::int64_t panels = blocking.shared ? blocking.blocks * work->floats_of_block() : 0;
+  const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
+  step.scratch_bytes = bytes(work->scratch_floats() + (work->own_copies ? copy : 0));
+  step.shared_scratch_bytes = bytes(whole_lines(panels) + (work->own_copies ? 0 : copy));
 
   const auto locate_input = request.locate(0);
   const auto locate_residual = request.locate(residual_input);
@@ -297,13 +338,14 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     ConvolutionTensors tensors{locate_input(binding), locate_residual(binding), binding.address(output)};
     std::vector<Phase> phases;
+    std::shared_ptr<Prepared> prepared;
     if (shared_work->convolution.prepare) {
-      float* const prepared = floats(binding.shared_scratch);
+      prepared = std::make_shared<Prepared>(*shared_work, binding);
       phases.push_back(prepare_input(shared_work, tensors.input, prepared, binding.workers()));
-      tensors.input = prepared;
+      tensors.input = prepared->copies.front();
     }
     if (shared_work->blocking.shared)
-      std::ranges::move(gather_then_multiply(shared_work, tensors, binding), std::back_inserter(phases));
+      std::ranges::move(gather_then_multiply(shared_work, tensors, prepared, binding), std::back_inserter(phases));
     else
       phases.push_back(group_by_group(shared_work, tensors, binding));
     return phases;
