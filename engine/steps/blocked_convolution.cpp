@@ -131,9 +131,13 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
   bool asks_ahead;  // for the next block's weights, while products go on
-  bool own_copies;  // of what is prepared, one for each worker
+  bool own_copies;  // of what is prepared or gathered, each worker has one
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
+  std::int64_t prepared_floats() const { return whole_lines(convolution.prepared_floats); }
+  std::int64_t shared_panel_floats() const {
+    return blocking.shared ? whole_lines(blocking.blocks * floats_of_block()) : 0;
+  }
   // Of a worker's scratch memory, without a copy of its own.
   std::int64_t scratch_floats() const {
     const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
@@ -177,37 +181,53 @@ std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
 
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
-// What is prepared: one copy for all, or one for each worker, in its scratch memory.
-struct Prepared {
-  std::vector<float*> copies;
+// Of what the input is prepared or gathered as: one copy for all workers, or one for each, in its scratch memory.
+struct Copies {
+  std::vector<float*> all;
   std::vector<std::size_t> made;  // by each worker, last: that copy is in its core's cache, if it made one in this run
 
-  Prepared(const Work& work, const Binding& binding) {
-    if (!work.own_copies) copies = {floats(binding.shared_scratch)};
-    for (int worker = 0; work.own_copies && worker < binding.workers(); ++worker) {
-      copies.push_back(floats(binding.scratch_of(worker)) + work.scratch_floats());
-      made.push_back(copies.size() - 1);
+  explicit Copies(float* shared) : all{shared} {}
+  Copies(const Work& work, const Binding& binding) {
+    for (int worker = 0; worker < binding.workers(); ++worker) {
+      made.push_back(all.size());
+      all.push_back(floats(binding.scratch_of(worker)) + work.scratch_floats());
     }
   }
-  const float* for_worker(int worker) const {
-    return copies[made.empty() ? 0 : made[static_cast<std::size_t>(worker)]];
-  }
+  float* shared() const { return all.front(); }
+  float* of_worker(int worker) const { return made.empty() ? shared() : all[made[static_cast<std::size_t>(worker)]]; }
 };
+using CopiesPointer = std::shared_ptr<Copies>;
 
-Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input,
-                    const std::shared_ptr<Prepared>& prepared, int threads) {
-  const auto prepare = [=](std::int64_t begin, std::int64_t end, float* to) {
-    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, to);
-  };
-  const std::int64_t parts = work->convolution.prepare_parts;
-  if (!work->own_copies)
-    return in_ranges(threads, parts,
-                     [=](std::int64_t begin, std::int64_t end) { prepare(begin, end, prepared->copies.front()); });
-  return {static_cast<std::int64_t>(prepared->copies.size()), [=](std::int64_t part, int worker) {
+// Each worker may make any of the copies, all of it.
+Phase make_each(const CopiesPointer& copies, std::function<void(float* copy)> make) {
+  return {static_cast<std::int64_t>(copies->all.size()), [=](std::int64_t part, int worker) {
             const auto copy = static_cast<std::size_t>(part);
-            prepared->made[static_cast<std::size_t>(worker)] = copy;
-            prepare(0, parts, prepared->copies[copy]);
+            copies->made[static_cast<std::size_t>(worker)] = copy;
+            make(copies->all[copy]);
           }};
+}
+
+Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, const CopiesPointer& copies,
+                    int threads) {
+  const std::int64_t parts = work->convolution.prepare_parts;
+  const auto prepare = [=](std::int64_t begin, std::int64_t end, float* copy) {
+    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, copy);
+  };
+  if (work->own_copies) return make_each(copies, [=](float* copy) { prepare(0, parts, copy); });
+  return in_ranges(threads, parts,
+                   [=](std::int64_t begin, std::int64_t end) { prepare(begin, end, copies->shared()); });
+}
+
+Phase gather_panels(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
+                    const CopiesPointer& panels) {
+  const auto gather = [=](std::int64_t block, float* to) {
+    work->convolution.gather(tensors, work->block(block, to + block * work->floats_of_block()), 0);
+  };
+  if (!work->own_copies)
+    return {work->blocking.blocks, [=](std::int64_t block, int) { gather(block, panels->shared()); }};
+  return make_each(panels, [=](float* to) {
+    for (std::int64_t block = 0; block < work->blocking.blocks; ++block) gather(block, to);
+  });
 }
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
@@ -229,24 +249,25 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
           }};
 }
 
+// `input`: where it is prepared, if it is.
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
-                                        const std::shared_ptr<Prepared>& prepared, const Binding& binding) {
-  float* const panels = floats(binding.shared_scratch) + work->convolution.prepared_floats;
-  const Phase gather{work->blocking.blocks, [=](std::int64_t part, int) {
-                       work->convolution.gather(tensors, work->block(part, panels + part * work->floats_of_block()), 0);
-                     }};
+                                        const CopiesPointer& input, const Binding& binding) {
+  const bool gathers = static_cast<bool>(work->convolution.gather);
+  const auto panels = gathers && work->own_copies
+                          ? std::make_shared<Copies>(*work, binding)
+                          : std::make_shared<Copies>(floats(binding.shared_scratch) + work->prepared_floats());
   const std::int64_t groups = work->blocking.groups;
-  const Phase multiply{groups * work->convolution.channels.count(),
-                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
-                         const std::int64_t group = part % groups;
-                         float* const first = panels + work->blocking.first_block(group) * work->floats_of_block();
-                         ConvolutionTensors own = tensors;
-                         if (prepared) own.input = prepared->for_worker(worker);
-                         work->finish(own, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]),
-                                      part / groups, 1, part_after(part, worker) / groups,
-                                      floats(binding.scratch_of(worker)));
-                       }};
-  return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
+  const Phase multiply{
+      groups * work->convolution.channels.count(),
+      [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+        const std::int64_t group = part % groups;
+        float* const first = panels->of_worker(worker) + work->blocking.first_block(group) * work->floats_of_block();
+        ConvolutionTensors own = tensors;
+        if (input) own.input = input->of_worker(worker);
+        work->finish(own, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]), part / groups,
+                     1, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
+      }};
+  return gathers ? std::vector<Phase>{gather_panels(work, tensors, panels), multiply} : std::vector<Phase>{multiply};
 }
 
 }  // namespace
@@ -321,16 +342,16 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   if (request.has_input(residual_input) && request.may_overwrite(request.node.input(residual_input)))
     step.overwrites = request.node.input(residual_input);
   const Blocking& blocking = work->blocking;
-  // Of copies that all cores wrote each reads most from the others' caches, which takes longer than to make all of a
-  // small one.
-  const bool small = static_cast<std::size_t>(convolution.prepared_floats) * sizeof(float) <= caches().level2 / 2;
-  work->own_copies = convolution.prepare && !convolution.gather && blocking.shared && small && request.threads > 1;
   work->convolution = std::move(convolution);
-  const std::int64_t copy = work->convolution.prepare ? whole_lines(work->convolution.prepared_floats) : 0;
-  const std::int64_t panels = blocking.shared ? blocking.blocks * work->floats_of_block() : 0;
+  // Of a copy that all cores wrote each reads most from the others' caches, which takes longer than to make all of a
+  // small one.
+  const std::int64_t copied = work->prepared_floats() + work->shared_panel_floats();
+  const bool small = static_cast<std::size_t>(copied) * sizeof(float) <= caches().level2 * 3 / 4;
+  const bool one_kind = work->prepared_floats() == 0 || work->shared_panel_floats() == 0;
+  work->own_copies = blocking.shared && small && one_kind && request.threads > 1;
   const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
-  step.scratch_bytes = bytes(work->scratch_floats() + (work->own_copies ? copy : 0));
-  step.shared_scratch_bytes = bytes(whole_lines(panels) + (work->own_copies ? 0 : copy));
+  step.scratch_bytes = bytes(work->scratch_floats() + (work->own_copies ? copied : 0));
+  step.shared_scratch_bytes = bytes(work->own_copies ? 0 : copied);
 
   const auto locate_input = request.locate(0);
   const auto locate_residual = request.locate(residual_input);
@@ -338,11 +359,12 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     ConvolutionTensors tensors{locate_input(binding), locate_residual(binding), binding.address(output)};
     std::vector<Phase> phases;
-    std::shared_ptr<Prepared> prepared;
+    CopiesPointer prepared;
     if (shared_work->convolution.prepare) {
-      prepared = std::make_shared<Prepared>(*shared_work, binding);
+      prepared = shared_work->own_copies ? std::make_shared<Copies>(*shared_work, binding)
+                                         : std::make_shared<Copies>(floats(binding.shared_scratch));
       phases.push_back(prepare_input(shared_work, tensors.input, prepared, binding.workers()));
-      tensors.input = prepared->copies.front();
+      tensors.input = prepared->shared();
     }
     if (shared_work->blocking.shared)
       std::ranges::move(gather_then_multiply(shared_work, tensors, prepared, binding), std::back_inserter(phases));
