@@ -61,7 +61,8 @@ class SplitAhead {
 
  private:
   void split_next() noexcept {
-    splitting_ = left_ > 0 ? Splitting(weights_, tile_floats, room_ + turn_ * weight_tile) : Splitting();
+    if (left_ == 0) return;
+    splitting_ = Splitting(weights_, tile_floats, room_ + turn_ * weight_tile);
     weights_ += tile_floats;
     --left_;
   }

@@ -391,7 +391,7 @@ TEST_CASE("on tiles outputs are the same bits in any blocks, and by panels as by
     INFO(c.text());
     const Values values = random_values(c, random);
     const std::vector<float> expected = run(table, c, values, in_planes(table.tiles, c, values, random), random);
-    for (const int rows : {1, 16, 17, 32}) {
+    for (const int rows : {1, 16, 17, 32, 33, 64}) {
       CAPTURE(rows);
       c.rows_per_block = rows;
       c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
@@ -410,7 +410,7 @@ TEST_CASE("along lines on tiles outputs are the same bits in any blocks, and NaN
     Values values = random_values(c, random);
     const auto run_lines = [&] { return run(table, c, values, in_lines(table.tiles, c, values, random), random); };
     const std::vector<float> expected = run_lines();
-    for (const int rows : {1, 16, 17, 32}) {
+    for (const int rows : {1, 16, 17, 32, 33, 64}) {
       CAPTURE(rows);
       c.rows_per_block = rows;
       c.columns_at_once = static_cast<int>(2 * pick(random, 1, 4));
