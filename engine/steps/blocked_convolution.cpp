@@ -23,8 +23,8 @@ std::int64_t whole_lines(std::int64_t count) {
 // How the rows are cut. Group i holds blocks blocks * i / groups and following.
 struct Blocking {
   std::int64_t rows_per_block, blocks, groups;
-  // All panels are gathered first, for all threads, and each block of weights is then read by one thread; otherwise a
-  // thread gathers a group and reads all weights for it.
+  // All panels are gathered first, for all threads or by each for itself, and each block of weights is then read by one
+  // thread; otherwise a thread gathers a group and reads all weights for it.
   bool shared;
 
   std::int64_t first_block(std::int64_t group) const { return blocks * group / groups; }
@@ -33,11 +33,6 @@ struct Blocking {
 
 std::int64_t weight_floats(const BlockedConvolution& convolution) {
   return convolution.channels.count() * convolution.block_weights;
-}
-
-// Whether the weights stay in the level 2 cache beside what else a layer needs there.
-bool stays_in_cache(const BlockedConvolution& convolution) {
-  return static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float) <= caches().level2 * 3 / 4;
 }
 
 // Estimates how long the busiest thread takes with a blocking, in multiply-adds: its share of the products, and what it
@@ -68,7 +63,7 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
     const bool stay = panels * sizeof(float) <= static_cast<double>(caches().level2) / 2;
     // Written, and read for the first time by whoever takes the column.
     moved = again(panels) * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
-  } else if (!stays_in_cache(convolution)) {
+  } else if (!weights_stay_in_cache(convolution)) {
     // Threads that read the same weights at about the same time read them from the shared cache.
     moved = from_memory * weights / threads + from_cache * weights * (1 - 1.0 / threads) +
             again(weights) * weights * (turns - 1);
@@ -106,7 +101,7 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   for (const bool shared : {false, true})
     for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) {
       if (shared &&
-          (convolution.channels.groups > 1 || (stays_in_cache(convolution) && convolution.weight_products == 0)))
+          (convolution.channels.groups > 1 || (weights_stay_in_cache(convolution) && convolution.weight_products == 0)))
         continue;
       const std::int64_t columns = shared ? convolution.channels.count() : 1;
       const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, columns);
@@ -131,7 +126,7 @@ struct Work {
   std::shared_ptr<const std::byte> weights;
   std::vector<float> bias;
   bool asks_ahead;  // for the next block's weights, while products go on
-  bool own_copies;  // of what is prepared or gathered, each worker has one
+  bool own_copies;  // of what is prepared or gathered, each worker one
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
   std::int64_t prepared_floats() const { return whole_lines(convolution.prepared_floats); }
@@ -181,53 +176,37 @@ std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
 
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
-// Of what the input is prepared or gathered as: one copy for all workers, or one for each, in its scratch memory.
-struct Copies {
-  std::vector<float*> all;
-  std::vector<std::size_t> made;  // by each worker, last: that copy is in its core's cache, if it made one in this run
+// What the input is prepared or gathered as, of a worker's own: made when it takes the first part of a run.
+struct OwnCopies {
+  std::vector<float*> of_worker;
+  std::vector<char> made;  // in this run; of each worker a byte, which it alone writes while parts run
 
-  explicit Copies(float* shared) : all{shared} {}
-  Copies(const Work& work, const Binding& binding) {
-    for (int worker = 0; worker < binding.workers(); ++worker) {
-      made.push_back(all.size());
-      all.push_back(floats(binding.scratch_of(worker)) + work.scratch_floats());
-    }
+  OwnCopies(const Work& work, const Binding& binding) : made(static_cast<std::size_t>(binding.workers())) {
+    for (int worker = 0; worker < binding.workers(); ++worker)
+      of_worker.push_back(floats(binding.scratch_of(worker)) + work.scratch_floats());
   }
-  float* shared() const { return all.front(); }
-  float* of_worker(int worker) const { return made.empty() ? shared() : all[made[static_cast<std::size_t>(worker)]]; }
 };
-using CopiesPointer = std::shared_ptr<Copies>;
 
-// Each worker may make any of the copies, all of it.
-Phase make_each(const CopiesPointer& copies, std::function<void(float* copy)> make) {
-  return {static_cast<std::int64_t>(copies->all.size()), [=](std::int64_t part, int worker) {
-            const auto copy = static_cast<std::size_t>(part);
-            copies->made[static_cast<std::size_t>(worker)] = copy;
-            make(copies->all[copy]);
-          }};
+Phase forget_copies(const std::shared_ptr<OwnCopies>& copies) {
+  return {1, [=](std::int64_t, int) { std::ranges::fill(copies->made, char{0}); }};
 }
 
-Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, const CopiesPointer& copies,
-                    int threads) {
-  const std::int64_t parts = work->convolution.prepare_parts;
-  const auto prepare = [=](std::int64_t begin, std::int64_t end, float* copy) {
-    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, copy);
-  };
-  if (work->own_copies) return make_each(copies, [=](float* copy) { prepare(0, parts, copy); });
-  return in_ranges(threads, parts,
-                   [=](std::int64_t begin, std::int64_t end) { prepare(begin, end, copies->shared()); });
-}
-
-Phase gather_panels(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
-                    const CopiesPointer& panels) {
-  const auto gather = [=](std::int64_t block, float* to) {
-    work->convolution.gather(tensors, work->block(block, to + block * work->floats_of_block()), 0);
-  };
-  if (!work->own_copies)
-    return {work->blocking.blocks, [=](std::int64_t block, int) { gather(block, panels->shared()); }};
-  return make_each(panels, [=](float* to) {
-    for (std::int64_t block = 0; block < work->blocking.blocks; ++block) gather(block, to);
+Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input, float* prepared, int threads) {
+  return in_ranges(threads, work->convolution.prepare_parts, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) work->convolution.prepare(input, part, prepared);
   });
+}
+
+void gather_block(const Work& work, const ConvolutionTensors& tensors, std::int64_t block, float* panels) {
+  work.convolution.gather(tensors, work.block(block, panels + block * work.floats_of_block()), 0);
+}
+
+// All that is prepared, or all panels.
+void make_copy(const Work& work, const ConvolutionTensors& tensors, float* copy) {
+  const BlockedConvolution& convolution = work.convolution;
+  for (std::int64_t part = 0; part < convolution.prepare_parts; ++part) convolution.prepare(tensors.input, part, copy);
+  if (!convolution.gather) return;
+  for (std::int64_t block = 0; block < work.blocking.blocks; ++block) gather_block(work, tensors, block, copy);
 }
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
@@ -249,28 +228,48 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
           }};
 }
 
-// `input`: where it is prepared, if it is.
+// A block of weights with a group of rows. `panels`: where those are gathered, if they are.
+void multiply_part(const Work& work, const ConvolutionTensors& tensors, float* panels, std::int64_t part, int worker,
+                   std::vector<RowBlock>& blocks, float* sums) {
+  const std::int64_t groups = work.blocking.groups, group = part % groups;
+  work.blocks_of_group(group, panels + work.blocking.first_block(group) * work.floats_of_block(), blocks);
+  work.finish(tensors, blocks, part / groups, 1, part_after(part, worker) / groups, sums);
+}
+
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
-                                        const CopiesPointer& input, const Binding& binding) {
-  const bool gathers = static_cast<bool>(work->convolution.gather);
-  const auto panels = gathers && work->own_copies
-                          ? std::make_shared<Copies>(*work, binding)
-                          : std::make_shared<Copies>(floats(binding.shared_scratch) + work->prepared_floats());
-  const std::int64_t groups = work->blocking.groups;
-  const Phase multiply{
-      groups * work->convolution.channels.count(),
-      [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
-        const std::int64_t group = part % groups;
-        float* const first = panels->of_worker(worker) + work->blocking.first_block(group) * work->floats_of_block();
-        ConvolutionTensors own = tensors;
-        if (input) own.input = input->of_worker(worker);
-        work->finish(own, work->blocks_of_group(group, first, lists[static_cast<std::size_t>(worker)]), part / groups,
-                     1, part_after(part, worker) / groups, floats(binding.scratch_of(worker)));
-      }};
-  return gathers ? std::vector<Phase>{gather_panels(work, tensors, panels), multiply} : std::vector<Phase>{multiply};
+                                        const Binding& binding) {
+  float* const panels = floats(binding.shared_scratch) + work->prepared_floats();
+  const Phase gather{work->blocking.blocks,
+                     [=](std::int64_t block, int) { gather_block(*work, tensors, block, panels); }};
+  const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
+                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+                         multiply_part(*work, tensors, panels, part, worker, lists[static_cast<std::size_t>(worker)],
+                                       floats(binding.scratch_of(worker)));
+                       }};
+  return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
+}
+
+std::vector<Phase> multiply_own_copies(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
+                                       const Binding& binding) {
+  const auto copies = std::make_shared<OwnCopies>(*work, binding);
+  const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
+                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+                         const auto of = static_cast<std::size_t>(worker);
+                         float* const copy = copies->of_worker[of];
+                         if (!copies->made[of]) make_copy(*work, tensors, copy);
+                         copies->made[of] = 1;
+                         ConvolutionTensors own = tensors;
+                         if (work->convolution.prepare) own.input = copy;
+                         multiply_part(*work, own, copy, part, worker, lists[of], floats(binding.scratch_of(worker)));
+                       }};
+  return {forget_copies(copies), multiply};
 }
 
 }  // namespace
+
+bool weights_stay_in_cache(const BlockedConvolution& convolution) {
+  return static_cast<std::size_t>(weight_floats(convolution)) * sizeof(float) <= caches().level2 * 3 / 4;
+}
 
 ChannelBlocks make_channel_blocks(const StepRequest& request, std::string& reason) {
   const graph::Shape& weight = request.input(1).shape;
@@ -347,8 +346,7 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
   // small one.
   const std::int64_t copied = work->prepared_floats() + work->shared_panel_floats();
   const bool small = static_cast<std::size_t>(copied) * sizeof(float) <= caches().level2 * 3 / 4;
-  const bool one_kind = work->prepared_floats() == 0 || work->shared_panel_floats() == 0;
-  work->own_copies = blocking.shared && small && one_kind && request.threads > 1;
+  work->own_copies = work->convolution.cheap_copies && blocking.shared && small && request.threads > 1;
   const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
   step.scratch_bytes = bytes(work->scratch_floats() + (work->own_copies ? copied : 0));
   step.shared_scratch_bytes = bytes(work->own_copies ? 0 : copied);
@@ -359,15 +357,18 @@ Step make_blocked_step(const StepRequest& request, BlockedConvolution convolutio
                output = request.node.output](const Binding& binding) -> std::vector<Phase> {
     ConvolutionTensors tensors{locate_input(binding), locate_residual(binding), binding.address(output)};
     std::vector<Phase> phases;
-    CopiesPointer prepared;
+    const auto add = [&](std::vector<Phase> more) { std::ranges::move(more, std::back_inserter(phases)); };
+    if (shared_work->own_copies) {
+      add(multiply_own_copies(shared_work, tensors, binding));
+      return phases;
+    }
     if (shared_work->convolution.prepare) {
-      prepared = shared_work->own_copies ? std::make_shared<Copies>(*shared_work, binding)
-                                         : std::make_shared<Copies>(floats(binding.shared_scratch));
+      float* const prepared = floats(binding.shared_scratch);
       phases.push_back(prepare_input(shared_work, tensors.input, prepared, binding.workers()));
-      tensors.input = prepared->shared();
+      tensors.input = prepared;
     }
     if (shared_work->blocking.shared)
-      std::ranges::move(gather_then_multiply(shared_work, tensors, prepared, binding), std::back_inserter(phases));
+      add(gather_then_multiply(shared_work, tensors, binding));
     else
       phases.push_back(group_by_group(shared_work, tensors, binding));
     return phases;

@@ -105,11 +105,13 @@ struct BlockedConvolution {
   std::int64_t block_weights = 0;    // floats of the packed weights of a block of output channels
   std::size_t panel_bytes = 0;       // of the level 2 cache, for panels and sums; 0: half of it
   bool takes_all_columns = false;    // `finish` does better with all blocks of output channels than one by one
+  bool cheap_copies = false;  // preparing or gathering all takes less than reading half of it from another core's cache
   bool relu = false;
   ChannelBlocks channels;
 
   // Where the input is read from a copy in another layout: made by `prepare`, in parts that know no order, before all
-  // else; `gather` finds it in place of the input.
+  // else; `gather` finds it in place of the input. Copies may be several, made at the same time, as panels may. With
+  // cheap copies one of `prepare` and `gather` at most.
   std::int64_t prepared_floats = 0, prepare_parts = 0;
   std::function<void(const float* input, std::int64_t part, float* prepared)> prepare;
 
@@ -120,6 +122,9 @@ struct BlockedConvolution {
   // Multiplies blocks of rows by one block of channels and writes outputs.
   std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, const ColumnBlock&, float* sums)> finish;
 };
+
+// Whether the weights stay in the level 2 cache beside what else a layer needs there.
+bool weights_stay_in_cache(const BlockedConvolution& convolution);
 
 // The step for the node's x, weights, bias and, where it has one, residual.
 Step make_blocked_step(const StepRequest& request, BlockedConvolution convolution);

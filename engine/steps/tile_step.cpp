@@ -14,8 +14,8 @@ using kernels::TileSizes;
 
 namespace {
 
-// Some blocks for threads to share, of some columns each: a thread splits the first column's weights of a block before
-// it multiplies, and the others' while it does. Of such widths the one that fills up least.
+// Some blocks for threads to share, of some columns each: a thread splits the first weights of a block, of a column or
+// of a tile, before it multiplies, and the others while it does. Of such widths the one that fills up least.
 ChannelBlocks channel_blocks(const StepRequest& request) {
   constexpr std::int64_t unit = 2 * TileSizes::column, blocks = 4, widest = 4 * unit;
   const graph::Shape& weight = request.input(1).shape;
@@ -80,8 +80,11 @@ TileLayer make_tile_layer(const StepRequest& request) {
       .arrange = {}};
 }
 
-int most_rows(const TileLayer& layer, std::int64_t rows) {
-  const bool one_block = rows <= TileSizes::most_rows_alone && layer.threads <= layer.channels.count();
+int most_rows(const BlockedConvolution& convolution, const TileLayer& layer, std::int64_t rows) {
+  // Threads that share channels; they share rows where weights stay in the cache.
+  const bool no_shares = layer.threads == 1;
+  const bool shares_channels = layer.threads <= layer.channels.count() && !weights_stay_in_cache(convolution);
+  const bool one_block = rows <= TileSizes::most_rows_alone && (no_shares || shares_channels);
   return one_block ? TileSizes::most_rows_alone : TileSizes::most_rows;
 }
 
@@ -98,6 +101,7 @@ BlockedConvolution blocked_tiles(const TileLayer& layer) {
   convolution.worker_floats = scratch(0);
   convolution.panel_bytes = caches().level2 * 3 / 4;
   convolution.takes_all_columns = true;
+  convolution.cheap_copies = true;
   convolution.row_products = depth * width * 2 / 5;
   convolution.weight_products = splitting;
   convolution.block_weights = depth * width;
@@ -135,7 +139,7 @@ void read_copies(BlockedConvolution& convolution, const TileLayer& layer, std::i
   const kernels::TileFactors of_any = factors_in(nullptr, 1);
   const bool pairs = kernels::go_in_pairs(of_any, images);
   const std::int64_t rows = of_any.rows;
-  const std::int64_t most = images == 1 ? most_rows(layer, rows) : TileSizes::most_rows;
+  const std::int64_t most = images == 1 ? most_rows(convolution, layer, rows) : TileSizes::most_rows;
   const std::int64_t blocks = (rows + most - 1) / most;
   const auto rows_per_block = static_cast<int>(pairs ? 2 * rows : (rows + blocks - 1) / blocks);
   convolution.rows = (pairs ? (images + 1) / 2 : images * blocks) * rows_per_block;

@@ -32,12 +32,12 @@ struct TileLayer {
 };
 TileLayer make_tile_layer(const StepRequest& request);
 
-// Of a block, where there are so many rows in all: few make one block, as long as each thread finds channels of its
-// own.
-int most_rows(const TileLayer& layer, std::int64_t rows);
-
 // All but names, rows, gathering or preparing, and `finish`.
 BlockedConvolution blocked_tiles(const TileLayer& layer);
+
+// Rows of a block, where there are so many in all: few make one block, as long as each thread finds channels of its
+// own.
+int most_rows(const BlockedConvolution& convolution, const TileLayer& layer, std::int64_t rows);
 
 // Multiplies and writes outputs. The thread's tile registers are its own meanwhile, and given back.
 void multiply_tiles(const TileLayer& layer, const kernels::TileFactors& factors, const kernels::TileBlocks& blocks,

@@ -58,6 +58,9 @@ struct TileSizes {
   static constexpr std::int64_t scratch_floats(std::int64_t rows, int positions) {
     constexpr std::int64_t two_blocks = 2 * most_rows * unit_steps * 2 * column;
     const std::int64_t waiting = waiting_sums(positions);
+    // Those of two pairs of a block alone.
+    static_assert(waiting_sums(1) >= most_rows_alone * 4 * column &&
+                  waiting_sums(6) >= 6 * most_rows_alone * 4 * column);
     return 2 * unit_floats + (two_blocks > waiting ? two_blocks : waiting) + (rows + most_rows) * 2 * column;
   }
 };
@@ -144,7 +147,7 @@ struct TilePlanes {
   }
   // Of so many images, and of what a last block may read behind them.
   std::int64_t size(std::int64_t images) const {
-    return images * image_stride() + 2 * TileSizes::most_rows * TileSizes::chunk;
+    return images * image_stride() + TileSizes::most_rows_alone * TileSizes::chunk;
   }
 };
 
@@ -189,7 +192,7 @@ struct TileLines {
   std::int64_t image_stride() const { return chunks * TileSizes::parts * part_stride(); }
   // Of so many images, and of what a last block may read behind them.
   std::int64_t size(std::int64_t images) const {
-    return images * image_stride() + 2 * TileSizes::most_rows * TileSizes::chunk;
+    return images * image_stride() + TileSizes::most_rows_alone * TileSizes::chunk;
   }
 };
 
