@@ -14,10 +14,9 @@ namespace {
 constexpr std::size_t weight_input = 1, bias_input = 2, residual_input = 3;
 
 std::int64_t divided_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
-// In floats.
+// Floats of whole cache lines.
 std::int64_t whole_lines(std::int64_t count) {
-  constexpr auto line = static_cast<std::int64_t>(cache_line / sizeof(float));
-  return divided_up(count, line) * line;
+  return static_cast<std::int64_t>(whole_cache_lines(static_cast<std::size_t>(count) * sizeof(float)) / sizeof(float));
 }
 
 // How the rows are cut. Group i holds blocks blocks * i / groups and following.
