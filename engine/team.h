@@ -38,15 +38,16 @@ class Team {
   void help(int worker, const std::atomic<std::uint32_t>& calls, std::uint32_t seen);
 
  private:
+  class CpuSlice;
   static constexpr std::int64_t most_parts = 0xFFFF;
 
-  // Takes and does parts until the phase of `ticket` has none left.
-  void work(int worker);
+  // Takes and does parts until the phase has none left.
+  void work(int worker, CpuSlice& slice);
   void open_phase(std::size_t index);
   bool take(int worker, std::int64_t& part);
   void do_part(std::int64_t part, int worker) noexcept;
   // Sleeps until the ticket is no longer `seen`, or worker `worker` is too many.
-  void sleep(int worker, std::uint64_t seen);
+  void sleep(int worker, std::uint64_t seen, CpuSlice& slice);
   void wake();
 
   void (*const spare_)(Team&);

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/cpu_budget.h"
@@ -20,6 +21,18 @@
 using namespace residua::engine;
 using residua::tests::TemporaryFolder;
 using residua::tests::write_content;
+
+namespace {
+// Offers of the CPU to other threads, each the first one of a thread after a part. (Waiting makes some as well.)
+std::atomic<int> offers{0};
+thread_local bool has_done_part = false;
+}  // namespace
+
+// In place of the C library's.
+extern "C" int sched_yield() noexcept {
+  offers += std::exchange(has_done_part, false) ? 1 : 0;
+  return 0;
+}
 
 TEST_CASE("the budget follows the affinity mask") {
   CHECK(cpu_budget() >= 1);
@@ -137,6 +150,25 @@ TEST_CASE("one or two workers take the part that is told to be their next") {
       for (std::size_t i = 0; i + 1 < parts.size(); ++i) CHECK(parts[i + 1] == part_after(parts[i], worker));
     }
   }
+}
+
+TEST_CASE("workers offer their CPU after a part that took long, and a thread alone does not") {
+  using namespace std::chrono;
+  const auto offers_of = [](std::size_t phases, int threads) {
+    const Phase phase{1, [](std::int64_t, int) {
+                        const auto until = steady_clock::now() + milliseconds(2);
+                        while (steady_clock::now() < until) continue;
+                        has_done_part = true;
+                      }};
+    const int before = offers;
+    run_phases(std::vector<Phase>(phases, phase), threads);
+    return offers - before;
+  };
+  CHECK(offers_of(50, 1) == 0);
+  // None after the last part. A thread that the system held up for long may have come too late for some.
+  const int of_two = offers_of(50, 2);
+  CHECK(of_two >= 40);
+  CHECK(of_two < 50);
 }
 
 TEST_CASE("the first exception of a part comes back, and the phases behind it do not run") {
