@@ -101,14 +101,15 @@ def write(data, folder, name):
 def show(done):
     """A comparison on the terminal."""
     print(f"\n{done['model']}, batch {done['batch']}")
+    ours = done["engines"].get(summary.OURS, {}).get("rounds_ms")
     for name, figures in done["engines"].items():
         if "failure" in figures:
             print(f"  {name:14} FAILED: {figures['failure']}")
             continue
         ratio = done.get("ratios", {}).get(name, {}).get("median")
         difference = figures.get("difference")
-        print(f"  {name:14} {figures['milliseconds']:9.2f} ms {figures['images_per_second']:8.1f}/s  "
-              f"{f'ratio {ratio:5.2f}' if ratio else ' ' * 11}  spread {100 * figures['spread']:3.0f} %  "
+        text = f"ratio {ratio:5.2f}, of the fastest {summary.fastest_ratio(figures['rounds_ms'], ours):5.2f}" if ratio else ""
+        print(f"  {name:14} {figures['milliseconds']:9.2f} ms {figures['images_per_second']:8.1f}/s  {text:34}  spread {100 * figures['spread']:3.0f} %  "
               f"{figures['peak_mb']:5.0f} MB  {f'difference {difference:.1g}' if difference is not None else ''}  "
               f"{figures['configuration']}"
               + (f"  busy: {figures['busy']['slowdown']:.2f} x" if "busy" in figures else ""), flush=True)

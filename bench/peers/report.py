@@ -54,6 +54,11 @@ def ratio_cell(name, figures, one):
     return f"{found['median']:.2f}" if found else "1"
 
 
+def fastest_cell(name, figures, one):
+    ours = one["engines"].get(summary.OURS, {})
+    return f"{summary.fastest_ratio(figures['rounds_ms'], ours['rounds_ms']):.2f}" if "rounds_ms" in ours else "–"
+
+
 def overall(data):
     """Geometric means over the models of Residua's speed over the best peer's, for each batch: {batch: ratio}."""
     found = {}
@@ -86,7 +91,10 @@ def markdown(data, chart=None):
     lines += ["Images per second, float32; the fastest in bold:", "", *per_engine(data, "", speed_cell), ""]
     if any("ratios" in one for one in data["results"]):
         lines += ["Their time over Residua's, median over rounds of the ratio in a round (above 1: Residua is faster):", "",
-                  *per_engine(data, "", ratio_cell), ""]
+                  *per_engine(data, "", ratio_cell), "",
+                  "The same of each engine's fastest burst, whatever the round: where other people's work on the machine comes and "
+                  "goes, the closest to a machine of one's own:", "",
+                  *per_engine(data, "", fastest_cell), ""]
     cuda = "+cu" in data["engines"].get("torch", {}).get("version", "")
     lines += ["Most memory held, MB, Python and loading included"
               + (" (PyTorch's is a build with CUDA, whose libraries count):" if cuda else ":"), "",

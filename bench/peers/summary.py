@@ -49,6 +49,11 @@ def ratio(theirs, ours):
     return {"median": median(rounds), "rounds": rounds}
 
 
+def fastest_ratio(theirs, ours):
+    """Of the fastest rounds, each engine's own."""
+    return min(theirs) / min(ours)
+
+
 def comparison(model, batch, results, rounds, busy, reference, peers):
     """results: {name: what is known so far, "failure" among it}; rounds, busy: {name: bursts}; peers: names that are ranked."""
     found = {}

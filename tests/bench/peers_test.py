@@ -62,6 +62,9 @@ class Summary(unittest.TestCase):
         self.assertAlmostEqual(found["ratio"], 1.5)
         self.assertEqual(len(found["ratios"]["onnxruntime"]["rounds"]), 3)
 
+    def test_fastest_rounds_are_each_engines_own(self):
+        self.assertAlmostEqual(summary.fastest_ratio([12, 40, 18], [20, 8, 10]), 1.5)
+
     def test_best_peer_is_no_build_of_ours_and_no_failure(self):
         found = comparison(residua=(10, 10), before=(5, 5), onnxruntime=(13, 13), openvino=(12, 12), ncnn=None)
         self.assertEqual(found["best_peer"], "openvino")
