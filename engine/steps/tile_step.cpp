@@ -53,19 +53,23 @@ std::string against_few_pixels(const StepRequest& request) {
   return "for " + std::to_string(pixels) + " pixels splitting weights takes longer than multiplying by them";
 }
 
-std::string why_direct_on_tiles(const StepRequest& request) {
-  if (!reject_on_tiles(request).empty() || !against_few_pixels(request).empty()) return "";
+TileVerdict tiles_or_vectors(const StepRequest& request) {
+  if (!reject_on_tiles(request).empty() || !against_few_pixels(request).empty()) return {};
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
-  if (graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1)
-    return "with a stride it saves too few multiplications beside tile registers";
-  // With vectors, of many tiles, Winograd's algorithm reads its weights, twice to four times as many, seldom enough; of
-  // few channels its panels and sums stay in the cache.
-  constexpr std::int64_t few_tiles = 96, enough_for_few = 256 * 256, enough = 512 * 512;
+  // Of many tiles, Winograd's algorithm on vectors reads its weights, twice to four times as many, seldom enough; of
+  // few channels its panels and sums stay in the cache. Then it is about as fast as tile registers that a core has to
+  // itself, and up to twice as fast where two threads share them: docs/decisions.md, on tile registers that are shared.
+  // With a stride it saves less.
+  const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
+  const std::int64_t few_tiles = strided ? 96 : 31;
+  constexpr std::int64_t enough_for_few = 256 * 256, enough = 1024 * 1024;
   const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
-  if (weight[0] * weight[1] < (tiles <= few_tiles ? enough_for_few : enough)) return "";
-  return "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) + " channels and " +
-         std::to_string(tiles) + " tiles of 4x4 direct products on tile registers are faster";
+  const bool on_tiles = weight[0] * weight[1] >= (tiles <= few_tiles ? enough_for_few : enough);
+  const std::string reason = "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) +
+                             " channels and " + std::to_string(tiles) + " tiles of 4x4 ";
+  if (on_tiles) return {.against_vectors = reason + "tile registers are faster", .against_tiles = ""};
+  return {.against_vectors = "", .against_tiles = reason + "Winograd's algorithm on vectors is as fast or faster"};
 }
 
 TileLayer make_tile_layer(const StepRequest& request) {

@@ -14,9 +14,12 @@ std::string reject_on_tiles(const StepRequest& request);
 // Why it should not though it can, for its few pixels; "" where it has enough.
 std::string against_few_pixels(const StepRequest& request);
 
-// Why Winograd's algorithm with vectors should leave a 3x3 convolution to direct products on tile registers; "" where
-// it should not, or where there are none.
-std::string why_direct_on_tiles(const StepRequest& request);
+// Whether Winograd's algorithm runs a 3x3 convolution on vectors or tile registers do: what speaks against the one, or
+// against the other, "" against what is left. Nothing where there are no tile registers, or too few pixels for them.
+struct TileVerdict {
+  std::string against_vectors, against_tiles;
+};
+TileVerdict tiles_or_vectors(const StepRequest& request);
 
 struct TileLayer {
   kernels::TileKernels tiles;

@@ -101,7 +101,7 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 // tiles reading them from memory takes longer than the products that they save; or, where the weights stay in the
 // cache, one thread computes and the others watch. With stride 2 they save a fifth, for three times the data of a tile.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
-  if (std::string reason = why_direct_on_tiles(request); !reason.empty()) return reason;
+  if (std::string reason = tiles_or_vectors(request).against_vectors; !reason.empty()) return reason;
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
   const bool weights_stay = whole_weights_stay(request, winograd);
