@@ -9,6 +9,7 @@
 
 #include "engine/arena.h"
 #include "engine/bound_plan.h"
+#include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/select.h"
 #include "engine/steps/blocked_convolution.h"
@@ -77,9 +78,8 @@ graph::Graph network(const Shape& shape) {
   return g;
 }
 
-// Runs the one step on `threads` threads, every tensor in memory of its own.
-std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
-                       const std::vector<std::vector<float>>& inputs) {
+// The one step for `threads` threads, every tensor in memory of its own.
+std::shared_ptr<const Plan> plan_of(const graph::Graph& g, const Step& step, int threads) {
   auto plan = std::make_shared<Plan>();
   plan->graph = g;
   plan->key.threads = threads;
@@ -90,6 +90,12 @@ std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
   }
   plan->scratch_bytes = step.scratch_bytes;
   plan->shared_scratch_bytes = step.shared_scratch_bytes;
+  return plan;
+}
+
+std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
+                       const std::vector<std::vector<float>>& inputs) {
+  const std::shared_ptr<const Plan> plan = plan_of(g, step, threads);
   BoundPlan bound;
   Block memory;
   bound.bind(plan, threads, memory.at_least(BoundPlan::bytes_for(*plan, threads)));
@@ -125,6 +131,44 @@ TEST_CASE("upcoming weights: every line of a depth is asked for once, spread ove
     }
   UpcomingLines none(nullptr, 32, 2);
   CHECK(none.next() == nullptr);
+}
+
+TEST_CASE("neither of two threads is left without work on a layer of a network, of one image") {
+  const graph::Padding one{1, 1, 1, 1};
+  const Shape shapes[] = {{1, 3, 224, 224, 64, 7, 7, 2, 1, 1, {3, 3, 3, 3}},
+                          {1, 64, 56, 56, 64, 1, 1},
+                          {1, 64, 56, 56, 64, 3, 3, 1, 1, 1, one},
+                          {1, 256, 56, 56, 512, 1, 1, 2},
+                          {1, 128, 28, 28, 128, 3, 3, 1, 1, 1, one},
+                          {1, 128, 28, 28, 256, 3, 3, 2, 1, 1, one},
+                          {1, 256, 14, 14, 1024, 1, 1},
+                          {1, 256, 14, 14, 256, 3, 3, 1, 1, 1, one},
+                          {1, 256, 14, 14, 512, 1, 1, 2},
+                          {1, 2048, 7, 7, 512, 1, 1},
+                          {1, 512, 7, 7, 512, 3, 3, 1, 1, 1, one},
+                          {1, 128, 56, 56, 128, 3, 3, 1, 1, 32, one}};
+  constexpr int threads = 2;
+  for (const Shape& shape : shapes) {
+    const graph::Graph g = network(shape);
+    PackedWeights packed;
+    const Selection selection = select({.graph = g,
+                                        .node = g.nodes[0],
+                                        .threads = threads,
+                                        .run_batch = 1,
+                                        .kernels = kernel_table(),
+                                        .packed = packed,
+                                        .may_overwrite = [](graph::TensorId) { return false; }});
+    const auto plan = plan_of(g, selection.step, threads);
+    BoundPlan bound;
+    Block memory;
+    bound.bind(plan, threads, memory.at_least(BoundPlan::bytes_for(*plan, threads)));
+    std::int64_t parts = 0;
+    for (const Phase& phase : bound.phases()) parts = std::max(parts, phase.parts);
+    const std::string what = selection.step.implementation + " " + graph::to_string(g.tensor(0).shape) + " -> " +
+                             graph::to_string(g.tensor(g.outputs[0]).shape);
+    CAPTURE(what);
+    CHECK(parts >= threads);
+  }
 }
 
 TEST_CASE("every implementation of convolution that takes a node agrees with the interpreter, on any threads") {
