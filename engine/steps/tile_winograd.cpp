@@ -87,11 +87,12 @@ std::string discourage(const StepRequest& request) {
   constexpr std::int64_t fewest_rows = 14;
   const std::int64_t rows = g.output_height * lines.cells;
   if (rows < fewest_rows) return std::to_string(rows) + " cells of an image are too few for a block";
+  if (std::string reason = tiles_or_vectors(request).against_tiles; !reason.empty()) return reason;
   // Twice the weights are read and split.
   constexpr std::int64_t enough_cells = 56;
   if (const std::int64_t cells = request.run_batch * rows; cells < enough_cells)
     return "for " + std::to_string(cells) + " cells of four outputs direct products on tile registers are faster";
-  return tiles_or_vectors(request).against_tiles;
+  return "";
 }
 
 std::string too_large(const StepRequest& request) {
