@@ -2,7 +2,8 @@
 //
 // A phase starts when every part of the one before is done. Parts are taken one by one by whoever is free, and only
 // parts that somebody has taken are waited for: a thread that the system holds up takes fewer, and delays the others by
-// no more than the part it is at. (An OpenMP barrier waits for every thread, work or no work.)
+// no more than the part it is at. Now and then a thread offers its CPU to other processes between two parts, so as not
+// to lose it within one. (An OpenMP barrier waits for every thread, work or no work.)
 #pragma once
 
 #include <cstdint>

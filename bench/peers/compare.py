@@ -109,7 +109,8 @@ def show(done):
         ratio = done.get("ratios", {}).get(name, {}).get("median")
         difference = figures.get("difference")
         text = f"ratio {ratio:5.2f}, of the fastest {summary.fastest_ratio(figures['rounds_ms'], ours):5.2f}" if ratio else ""
-        print(f"  {name:14} {figures['milliseconds']:9.2f} ms {figures['images_per_second']:8.1f}/s  {text:34}  spread {100 * figures['spread']:3.0f} %  "
+        print(f"  {name:14} {figures['milliseconds']:9.2f} ms {figures['images_per_second']:8.1f}/s  {text:34}  "
+              f"spread {100 * figures['spread']:3.0f} %  "
               f"{figures['peak_mb']:5.0f} MB  {f'difference {difference:.1g}' if difference is not None else ''}  "
               f"{figures['configuration']}"
               + (f"  busy: {figures['busy']['slowdown']:.2f} x" if "busy" in figures else ""), flush=True)

@@ -55,8 +55,9 @@ def ratio_cell(name, figures, one):
 
 
 def fastest_cell(name, figures, one):
-    ours = one["engines"].get(summary.OURS, {})
-    return f"{summary.fastest_ratio(figures['rounds_ms'], ours['rounds_ms']):.2f}" if "rounds_ms" in ours else "–"
+    if name not in one.get("ratios", {}):
+        return "1"
+    return f"{summary.fastest_ratio(figures['rounds_ms'], one['engines'][summary.OURS]['rounds_ms']):.2f}"
 
 
 def overall(data):

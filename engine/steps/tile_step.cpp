@@ -58,9 +58,9 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
   // Of many tiles, Winograd's algorithm on vectors reads its weights, twice to four times as many, seldom enough; of
-  // few channels its panels and sums stay in the cache. Then it is about as fast as tile registers that a core has to
-  // itself, and up to twice as fast where two threads share them: docs/decisions.md, on tile registers that are shared.
-  // With a stride it saves less.
+  // few channels its panels and sums stay in the cache. Then it takes at most a quarter longer than tile registers that a
+  // core has to itself, and up to half the time where two threads share them: docs/decisions.md, on tile registers that
+  // are shared. With a stride it saves less.
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
   const std::int64_t few_tiles = strided ? 96 : 31;
   constexpr std::int64_t enough_for_few = 256 * 256, enough = 1024 * 1024;
@@ -69,7 +69,7 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   const std::string reason = "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) +
                              " channels and " + std::to_string(tiles) + " tiles of 4x4 ";
   if (on_tiles) return {.against_vectors = reason + "tile registers are faster", .against_tiles = ""};
-  return {.against_vectors = "", .against_tiles = reason + "Winograd's algorithm on vectors is as fast or faster"};
+  return {.against_vectors = "", .against_tiles = reason + "vectors lose less where threads share a core"};
 }
 
 TileLayer make_tile_layer(const StepRequest& request) {

@@ -118,11 +118,14 @@ TEST_CASE("tile registers: 1x1, and 3x3 of so many weights for so few tiles that
   CHECK(contains(reason(*one, "layer4.1.conv1", "winograd lines"), "14 cells of four outputs direct products"));
   CHECK(contains(reason(*one, "layer3.1.conv1", "winograd 4x4"), "16 tiles of 4x4 tile registers are faster"));
   CHECK(contains(reason(*one, "layer4.0.conv1", "winograd 2x2 stride 2"), "4 tiles of 4x4 tile registers are faster"));
-  CHECK(contains(reason(*one, "layer2.1.conv1", "winograd lines"), "49 tiles of 4x4 Winograd's algorithm on vectors"));
+  CHECK(contains(reason(*one, "layer2.1.conv1", "winograd lines"), "49 tiles of 4x4 vectors lose less"));
   const auto eight = planned({.batch = 8, .threads = 1}), seven = planned({.batch = 7, .threads = 1});
-  CHECK(contains(reason(*eight, "layer4.1.conv1", "winograd lines"), "32 tiles of 4x4 Winograd's algorithm"));
+  CHECK(contains(reason(*eight, "layer4.1.conv1", "winograd lines"), "32 tiles of 4x4 vectors lose less"));
   CHECK(contains(reason(*seven, "layer4.1.conv1", "winograd 4x4"), "28 tiles of 4x4 tile registers are faster"));
   CHECK(contains(reason(*eight, "layer4.0.conv1", "winograd 2x2 stride 2"), "32 tiles of 4x4 tile registers"));
+  // Where lines are no choice, since the image is too small, 512 channels are not left to vectors.
+  const ProgramKey small{.batch = 16, .height = 128, .width = 128, .threads = 2};
+  CHECK(contains(reason(*planned(small), "layer4.1.conv2", "winograd 4x4"), "16 tiles of 4x4 tile registers are"));
   // A few pixels, at the end of a small image.
   const ProgramKey few{.batch = 1, .height = 64, .width = 64, .threads = 2};
   CHECK(contains(reason(*planned(few), "layer4.0.downsample.0", "tiles"), "for 4 pixels"));
