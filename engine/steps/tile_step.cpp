@@ -58,9 +58,9 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
   // Of many tiles, Winograd's algorithm on vectors reads its weights, twice to four times as many, seldom enough; of
-  // few channels its panels and sums stay in the cache. Then it takes at most a quarter longer than tile registers that a
-  // core has to itself, and up to half the time where two threads share them: docs/decisions.md, on tile registers that
-  // are shared. With a stride it saves less.
+  // few channels its panels and sums stay in the cache. Then it takes at most a quarter longer than tile registers that
+  // a core has to itself, and down to half the time where two threads share them: docs/decisions.md, on tile registers
+  // that are shared. With a stride it saves less.
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
   const std::int64_t few_tiles = strided ? 96 : 31;
   constexpr std::int64_t enough_for_few = 256 * 256, enough = 1024 * 1024;
