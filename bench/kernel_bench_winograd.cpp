@@ -6,48 +6,51 @@ using namespace residua::kernels;
 
 namespace {
 
-// `prepare` runs before the layer each time and is timed with it.
-template <class Prepare>
-void run(benchmark::State& state, const BenchTier& tier, const WinogradKernels& winograd,
-         const WinogradGeometry& geometry, const ConvolutionShape& shape, const std::vector<float>& input,
-         const Prepare& prepare) {
+void run_3x3(benchmark::State& state, const BenchTier& tier, const WinogradKernels& winograd,
+             const ConvolutionShape& shape) {
+  const Padding padding{shape.padding, shape.padding, shape.padding, shape.padding};
+  const WinogradGeometry geometry = make_winograd_geometry(1, shape.height, shape.width, shape.channels,
+                                                           shape.output_channels, padding, winograd.scheme.stride);
   const WinogradLayer layer{tier.kernels.products, winograd, geometry,
                             usual_winograd_blocking(tier.kernels.products, winograd, geometry)};
   const WinogradSizes sizes = sizes_of(layer);
   const auto packed = zeros(sizes.packed), bias = zeros(shape.output_channels + tier.kernels.products.lanes);
+  const auto input = zeros(shape.height * shape.width * shape.channels);
   auto panels = zeros(sizes.panels), sums = zeros(sizes.sums),
        output = zeros(geometry.output_height * geometry.output_width * geometry.output_channels);
   repeat(state, [&] {
-    prepare();
     run_winograd_layer(layer, input.data(), packed.data(), panels.data(), sums.data(),
                        {output.data(), nullptr, bias.data(), true});
   });
   count_convolutions(state, shape, tier);
 }
 
-void run_3x3(benchmark::State& state, const BenchTier& tier, const WinogradKernels& winograd,
-             const ConvolutionShape& shape) {
-  const Padding padding{shape.padding, shape.padding, shape.padding, shape.padding};
-  const WinogradGeometry geometry =
-      make_winograd_geometry(1, shape.height, shape.width, shape.channels, shape.output_channels, padding,
-                             winograd.scheme.stride, winograd.scheme.taps);
-  run(state, tier, winograd, geometry, shape, zeros(shape.height * shape.width * shape.channels), [] {});
-}
-
 void run_stem(benchmark::State& state, const BenchTier& tier, const ConvolutionShape& shape) {
-  constexpr std::int64_t folded_channels = 16;
-  const WinogradKernels& winograd = tier.kernels.winograd_stem;
-  const std::int64_t height = shape.output_height() + winograd.scheme.taps - 1,
-                     width = shape.output_width() + winograd.scheme.taps - 1;
-  const WinogradGeometry geometry = make_winograd_geometry(1, height, width, folded_channels, shape.output_channels, {},
-                                                           winograd.scheme.stride, winograd.scheme.taps);
-  const auto image = zeros(shape.height * shape.width * shape.channels);
-  auto folded = zeros(height * width * folded_channels);
-  run(state, tier, winograd, geometry, shape, folded, [&] {
-    for (std::int64_t y = 0; y < height; ++y)
-      tier.kernels.space_to_depth_row(image.data(), shape.height, shape.width, shape.channels, shape.padding,
-                                      shape.padding, y, width, folded.data() + y * width * folded_channels);
+  const StemKernels& stem = tier.kernels.stem;
+  const StemGeometry g{.height = shape.height,
+                       .width = shape.width,
+                       .channels = shape.channels,
+                       .output_height = shape.output_height(),
+                       .output_width = shape.output_width(),
+                       .output_channels = shape.output_channels,
+                       .padding_top = shape.padding,
+                       .padding_left = shape.padding};
+  const auto image = zeros(shape.height * shape.width * shape.channels),
+             packed = zeros(stem.blocks(g) * stem.block_weights(g)), bias = zeros(stem.blocks(g) * stem.width);
+  const std::int64_t line = StemKernels::line_floats(g);
+  auto lines = zeros(((g.output_height - 1) * StemKernels::stride + StemKernels::kernel) * line),
+       sums = zeros(stem.sum_floats()), output = zeros(g.output_height * g.output_width * g.output_channels);
+  repeat(state, [&] {
+    std::int64_t transformed = 0;
+    for (std::int64_t y = 0; y < g.output_height; ++y) {
+      const std::int64_t first = y * StemKernels::stride;
+      for (; transformed < first + StemKernels::kernel; ++transformed)
+        stem.transform_line(image.data(), g, transformed - g.padding_top, lines.data() + transformed * line);
+      stem.convolve_row(lines.data() + first * line, g, packed.data(), sums.data(),
+                        {output.data() + y * g.output_width * g.output_channels, nullptr, bias.data(), true});
+    }
   });
+  count_convolutions(state, shape, tier);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ std::vector<Implementation> all_implementations() {
   std::vector<Implementation> all;
   for (auto list :
        {grouped_convolution_implementations, tile_winograd_implementations, winograd_convolution_implementations,
-        winograd_stem_implementations, strassen_convolution_implementations, tile_convolution_implementations,
+        stem_convolution_implementations, strassen_convolution_implementations, tile_convolution_implementations,
         direct_convolution_implementations, onednn_convolution_implementations, onednn_fully_connected_implementations,
         pooling_implementations, batch_norm_implementations, group_norm_implementations, channel_gate_implementations,
         elementwise_implementations, onednn_elementwise_implementations, image_copy_implementations,

@@ -11,6 +11,7 @@
 #include "kernels/cpu.h"
 #include "kernels/grouped/grouped.h"
 #include "kernels/products/products.h"
+#include "kernels/stem/stem.h"
 #include "kernels/strassen/strassen.h"
 #include "kernels/tiles/tiles.h"
 #include "kernels/winograd/winograd.h"
@@ -53,14 +54,6 @@ struct KernelTable {
   // Planes to pixels: output[i * channels + c] = planes[c * plane_stride + i] for i < pixels.
   void (*interleave_planes)(const float* planes, std::int64_t plane_stride, std::int64_t channels, std::int64_t pixels,
                             float* output) noexcept;
-  // Row `y` of an image whose pixels each hold 2x2 pixels of the input, 16 floats; channels <= 4:
-  //
-  //   output[x * 16 + dy * 8 + dx * channels + c] = image[2 * y + dy - top][2 * x + dx - left][c]
-  //
-  // for x < output_width; zeros outside the image, and where no channel is.
-  void (*space_to_depth_row)(const float* image, std::int64_t height, std::int64_t width, std::int64_t channels,
-                             std::int64_t top, std::int64_t left, std::int64_t y, std::int64_t output_width,
-                             float* output) noexcept;
   // RGB bytes to normalised floats: output[3 * i + c] = input[3 * i + c] * scale[c] + shift[c] for i < pixels.
   void (*normalize_pixels)(const std::uint8_t* input, std::int64_t pixels, const float scale[3], const float shift[3],
                            float* output) noexcept;
@@ -101,10 +94,10 @@ struct KernelTable {
   GroupedKernels grouped;
   TileKernels tiles;
   StrassenKernels strassen;
+  StemKernels stem;
   WinogradKernels winograd_4x4, winograd_4x4_compact, winograd_2x2, winograd_2x2_compact;  // stride 1
   WinogradKernels winograd_4x4_stride_2, winograd_4x4_stride_2_compact;
   WinogradKernels winograd_2x2_stride_2, winograd_2x2_stride_2_compact;
-  WinogradKernels winograd_stem;  // tiles of 3x3, kernels of 4x4
 
   // Fused multiply-adds on registers alone, to measure the peak rate. Returns a value that depends on all of them, so
   // that none can be left out, and writes how many floating-point operations it did.

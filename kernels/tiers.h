@@ -33,6 +33,10 @@ void fill_winograd_sse2(KernelTable& table) noexcept;
 void fill_winograd_avx2(KernelTable& table) noexcept;
 void fill_winograd_avx512(KernelTable& table) noexcept;
 
+void fill_stem_sse2(KernelTable& table) noexcept;
+void fill_stem_avx2(KernelTable& table) noexcept;
+void fill_stem_avx512(KernelTable& table) noexcept;
+
 void fill_strassen_sse2(KernelTable& table) noexcept;
 void fill_strassen_avx2(KernelTable& table) noexcept;
 void fill_strassen_avx512(KernelTable& table) noexcept;

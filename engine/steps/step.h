@@ -107,7 +107,7 @@ std::vector<Implementation> grouped_convolution_implementations();
 std::vector<Implementation> tile_convolution_implementations();
 std::vector<Implementation> tile_winograd_implementations();
 std::vector<Implementation> winograd_convolution_implementations();
-std::vector<Implementation> winograd_stem_implementations();
+std::vector<Implementation> stem_convolution_implementations();
 std::vector<Implementation> strassen_convolution_implementations();
 std::vector<Implementation> direct_convolution_implementations();
 std::vector<Implementation> onednn_convolution_implementations();

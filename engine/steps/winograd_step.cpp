@@ -16,7 +16,6 @@ using kernels::WinogradTiling;
 namespace {
 
 std::string name_of(const WinogradScheme& scheme) {
-  if (scheme.taps != 3) return "winograd stem";
   const std::string tile = std::to_string(scheme.tile);
   return "winograd " + tile + "x" + tile + (scheme.stride == 1 ? "" : " stride " + std::to_string(scheme.stride)) +
          (scheme.compact ? " compact" : "");

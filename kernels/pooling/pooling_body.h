@@ -19,8 +19,8 @@ Taps taps_inside(std::int64_t output, std::int64_t stride, std::int64_t padding,
 
 // NaN wins over every number: PyTorch's and ONNX's rule for max pooling, which the bare instruction does not keep.
 Vector larger(Vector best, Vector value) noexcept {
-  const auto wins = xsimd::isnan(value) || value > best;
-  return xsimd::select(xsimd::isnan(best), best, xsimd::select(wins, value, best));
+  // In this order the instruction hands a NaN of `value` on, and loses one of `best`.
+  return xsimd::select(xsimd::isnan(best), best, xsimd::max(best, value));
 }
 float larger(float best, float value) noexcept {
   const bool wins = std::isnan(value) || value > best;

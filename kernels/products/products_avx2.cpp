@@ -6,15 +6,11 @@
 
 namespace residua::kernels {
 namespace {
-using Vector = xsimd::batch<float>;
-constexpr int most_rows = 6;      // 16 registers: 12 sums, 2 weights, a factor.
+#include "kernels/products/registers_avx2.h"
+
 constexpr int slice_chunks = 16;  // 8 KiB of weights: a quarter of a level 1 cache
 constexpr int unrolled_lanes = 8;
-// The sum stays in its register. Where the compiler is free to write elsewhere it does, and with 16 registers spends a
-// ninth of the instructions on moves between them.
-[[gnu::always_inline]] inline void add_product(Vector factor, Vector weight, Vector& sum) noexcept {
-  asm("vfmadd231ps %2, %1, %0" : "+x"(sum.data) : "x"(factor.data), "x"(weight.data));
-}
+
 #include "kernels/products/products_body.h"
 }  // namespace
 

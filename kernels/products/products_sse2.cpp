@@ -6,13 +6,11 @@
 
 namespace residua::kernels {
 namespace {
-using Vector = xsimd::batch<float>;
-constexpr int most_rows = 6;  // 16 registers: 12 sums, 2 weights, a factor.
+#include "kernels/products/registers_sse2.h"
+
 constexpr int slice_chunks = 0;
 constexpr int unrolled_lanes = 4;
-[[gnu::always_inline]] inline void add_product(Vector factor, Vector weight, Vector& sum) noexcept {
-  sum = xsimd::fma(factor, weight, sum);
-}
+
 #include "kernels/products/products_body.h"
 }  // namespace
 

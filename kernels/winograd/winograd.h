@@ -22,9 +22,6 @@
 //   |     |     |     |     |    F(4, 2 taps): 5 positions, 5 weights
 //      |     |     |     |       the middle tap: 4 positions, 1 weight
 //
-// A stem, 7x7 with stride 2 on few channels, is a 4x4 convolution with stride 1 on an image whose pixels hold 2x2 of
-// the input's (KernelTable::space_to_depth_row). F(3x3, 4x4) has the points of F(4x4, 3x3).
-//
 // Compact weights: points come in pairs x and -x, whose weights share an even and an odd part, and the weights of 0 and
 // infinity are made of even parts too. So three terms, as many as there are taps, give the weights of a row by one
 // multiply-add each, on the way to the products. F(4x4) reads 18 floats for 9 where whole weights are 36, F(2x2) 12 for
@@ -88,11 +85,12 @@ struct WinogradPosition {
 
 // The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
 struct WinogradScheme {
-  int tile;          // m: outputs on a side of a tile
-  int stride, taps;  // of the convolution: its kernel is taps x taps
-  int positions;     // of a whole tile
-  int weight_side;   // different transformed weights in a dimension
-  bool compact;      // whether a row of them is kept as terms
+  static constexpr int taps = 3;  // in a dimension of the convolution's kernel
+  int tile;                       // m: outputs on a side of a tile
+  int stride;                     // of the convolution
+  int positions;                  // of a whole tile
+  int weight_side;                // different transformed weights in a dimension
+  bool compact;                   // whether a row of them is kept as terms
   WinogradPosition at[WinogradBlock::most_positions];
   std::uint16_t needed[4];  // [n - 1]: bit i is set where n outputs in a dimension need point i
   ProductTerms terms[6];    // of each column of weights, where they are compact

@@ -21,7 +21,6 @@ void fill_winograd_avx2(KernelTable& table) noexcept {
   table.winograd_4x4_stride_2_compact = winograd_kernels<F4Stride2Compact, F4Stride2>;
   table.winograd_2x2_stride_2 = winograd_kernels<F2Stride2>;
   table.winograd_2x2_stride_2_compact = winograd_kernels<F2Stride2Compact, F2Stride2>;
-  table.winograd_stem = winograd_kernels<F3Taps4>;
 }
 
 }  // namespace residua::kernels

@@ -10,7 +10,7 @@ template <class Scheme>
 constexpr WinogradScheme make_scheme() {
   constexpr int side = span<Scheme>(Scheme::tile);
   constexpr int weight_side = Scheme::weight_side;
-  WinogradScheme scheme{Scheme::tile, Scheme::stride, Scheme::taps, 0, weight_side, is_compact<Scheme>, {}, {}, {}};
+  WinogradScheme scheme{Scheme::tile, Scheme::stride, 0, weight_side, is_compact<Scheme>, {}, {}, {}};
   if constexpr (is_compact<Scheme>)
     for (int u = 0; u < weight_side; ++u) scheme.terms[u] = Scheme::terms[u];
   for (int v = 0; v < weight_side; ++v)
@@ -307,7 +307,7 @@ constexpr const auto& kept_in_a_row() noexcept {
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = Scheme::weight_side, taps = Scheme::taps;
+  constexpr int side = Scheme::weight_side, taps = WinogradScheme::taps;
   constexpr const auto& across = kept_in_a_row<Scheme>();
   constexpr int columns = static_cast<int>(sizeof across / sizeof across[0]);
   constexpr int group = 8;  // doubles of an AVX-512 vector

@@ -22,7 +22,8 @@ Units units_of(const WinogradLayer& layer) {
 
 WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
                                         std::int64_t channels, std::int64_t output_channels, const Padding& padding,
-                                        int stride, int taps) {
+                                        int stride) {
+  constexpr int taps = WinogradScheme::taps;
   return {.images = images,
           .height = height,
           .width = width,

@@ -15,7 +15,7 @@ struct Padding {
 
 WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
                                         std::int64_t channels, std::int64_t output_channels, const Padding& padding,
-                                        int stride, int taps);
+                                        int stride);
 
 // How a layer is cut. No choice changes a bit of the outputs.
 struct WinogradBlocking {

@@ -103,21 +103,7 @@ Scheme scheme_4x4_stride_2() {
                                            {0.125, -0.125, 3.375, -3.375, 1}}});
 }
 
-// F(3x3, 4x4): the points of F(4x4, 3x3), as many inputs, and so the same B.
-Scheme scheme_4_taps() {
-  const double q = std::numbers::sqrt2, p = q / 2;
-  return {.b_transposed = scheme_4x4().b_transposed,
-          .g = {{1, 0, 0, 0},
-                {-2.0 / 3, -2 * p / 3, -1.0 / 3, -p / 3},
-                {-2.0 / 3, 2 * p / 3, -1.0 / 3, p / 3},
-                {1.0 / 6, q / 6, 1.0 / 3, q / 3},
-                {1.0 / 6, -q / 6, 1.0 / 3, -q / 3},
-                {0, 0, 0, 1}},
-          .a_transposed = {{1, 1, 1, 1, 1, 0}, {0, p, -p, q, -q, 0}, {0, 0.5, 0.5, 2, 2, 1}}};
-}
-
-Scheme scheme_of(int tile, int stride, int taps) {
-  if (taps == 4) return scheme_4_taps();
+Scheme scheme_of(int tile, int stride) {
   if (stride == 1) return tile == 4 ? scheme_4x4() : scheme_2x2();
   return tile == 4 ? scheme_4x4_stride_2() : scheme_2x2_stride_2();
 }
@@ -189,7 +175,7 @@ std::vector<double> convolve_directly(const ReferenceConvolution& convolution) {
 }
 
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile) {
-  const Scheme scheme = scheme_of(tile, convolution.stride, convolution.taps);
+  const Scheme scheme = scheme_of(tile, convolution.stride);
   const std::size_t side = scheme.b_transposed.size(), taps = static_cast<std::size_t>(convolution.taps);
   const Matrix b = transposed(scheme.b_transposed), g_transposed = transposed(scheme.g),
                a = transposed(scheme.a_transposed);

@@ -12,7 +12,8 @@ namespace residua::kernels {
 // A convolution and what is added to it; layouts as in winograd.h.
 struct ReferenceConvolution {
   WinogradGeometry geometry;
-  int stride, taps;  // its kernel is taps x taps
+  static constexpr int taps = WinogradScheme::taps;
+  int stride;
   const float* input;
   const float* weights;   // [output_channels][channels][taps][taps]
   const float* bias;      // one an output channel
@@ -23,8 +24,8 @@ struct ReferenceConvolution {
 // By the definition: each output is a sum over its window.
 std::vector<double> convolve_directly(const ReferenceConvolution& convolution);
 
-// By F(tile x tile, taps x taps) with the convolution's stride, in whole tiles: 4 or 2 for three taps, 3 for four; with
-// whole matrices and nothing shared: winograd.h's formula.
+// By F(tile x tile, 3 x 3) with the convolution's stride, in whole tiles of 4 or 2; with whole matrices and nothing
+// shared: winograd.h's formula.
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile);
 
 // For each output, what its rounding errors are in proportion to when tiles of `tile` x `tile` are computed together:

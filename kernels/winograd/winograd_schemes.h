@@ -10,11 +10,11 @@ constexpr int lanes = static_cast<int>(Vector::size);
 // Inputs under `outputs` outputs in a dimension.
 template <class Scheme>
 constexpr int span(int outputs) {
-  return (outputs - 1) * Scheme::stride + Scheme::taps;
+  return (outputs - 1) * Scheme::stride + WinogradScheme::taps;
 }
 
 struct F4 {
-  static constexpr int tile = 4, stride = 1, taps = 3;
+  static constexpr int tile = 4, stride = 1;
   static constexpr float a = 0.70710678118654752440f, b = 1.41421356237309504880f;  // a * b = 1
   // 0, a, -a, b, -b, infinity. Two outputs take b, with which less cancels than with a.
   static constexpr int points[tile][6] = {{0, 3, 4}, {0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
@@ -78,41 +78,8 @@ struct F4Compact : F4 {
                                                       {1, 2, 1}, {1, 2, -1}, {0, 1, 4}};
 };
 
-// F(3x3, 4x4): the points of F4, and so its inputs.
-struct F3Taps4 {
-  static constexpr int tile = 3, stride = 1, taps = 4;
-  static constexpr float a = F4::a, b = F4::b;
-  static constexpr int points[tile][6] = {{0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
-  static constexpr int weights_of_point[6] = {0, 1, 2, 3, 4, 5};
-  static constexpr int weight_side = 6;
-  static constexpr double weights[weight_side][4] = {
-      {1, 0, 0, 0},
-      {-2.0 / 3, -0.47140452079103168293, -1.0 / 3, -0.23570226039551584147},
-      {-2.0 / 3, 0.47140452079103168293, -1.0 / 3, 0.23570226039551584147},
-      {1.0 / 6, 0.23570226039551584147, 1.0 / 3, 0.47140452079103168293},
-      {1.0 / 6, -0.23570226039551584147, 1.0 / 3, -0.47140452079103168293},
-      {0, 0, 0, 1},
-  };
-
-  template <int outputs>
-  [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 3], Vector (&t)[outputs + 3]) noexcept {
-    F4::input<outputs + 1>(d, t);
-  }
-  template <int outputs>
-  [[gnu::always_inline]] static void output(const Vector (&m)[outputs + 3], Vector (&y)[outputs]) noexcept {
-    if constexpr (outputs >= 2) {
-      const Vector sum_a = m[1] + m[2], sum_b = m[3] + m[4];
-      y[0] = m[0] + (sum_a + sum_b);
-      y[1] = xsimd::fma(Vector(b), m[3] - m[4], Vector(a) * (m[1] - m[2]));
-      if constexpr (outputs == 3) y[2] = xsimd::fma(Vector(2.0f), sum_b, xsimd::fma(Vector(0.5f), sum_a, m[5]));
-    } else {
-      y[0] = (m[0] + m[3]) + (m[1] + m[2]);
-    }
-  }
-};
-
 struct F2 {
-  static constexpr int tile = 2, stride = 1, taps = 3;
+  static constexpr int tile = 2, stride = 1;
   static constexpr int points[tile][4] = {{0, 1, 2}, {0, 1, 2, 3}};  // 0, 1, -1, infinity
   static constexpr int weights_of_point[4] = {0, 1, 2, 3};
   static constexpr int weight_side = 4;
@@ -140,7 +107,7 @@ struct F2Compact : F2 {
 
 // Stride 2: points of the even inputs, then the odd inputs, which share the weight in the middle.
 struct F2Stride2 {
-  static constexpr int tile = 2, stride = 2, taps = 3;
+  static constexpr int tile = 2, stride = 2;
   static constexpr int points[tile][5] = {{0, 1, 3}, {0, 1, 2, 3, 4}};  // 1, -1, infinity; two odd ones
   static constexpr int weights_of_point[5] = {0, 1, 2, 3, 3};
   static constexpr int weight_side = 4;
@@ -168,7 +135,7 @@ struct F2Stride2Compact : F2Stride2 {
 };
 
 struct F4Stride2 {
-  static constexpr int tile = 4, stride = 2, taps = 3;
+  static constexpr int tile = 4, stride = 2;
   // 1/2, -1/2, 3/2, -3/2, infinity; four odd ones. Inputs and weights of the first two are negated, so that the weights
   // are sums of the same two terms as those of 3/2.
   static constexpr int points[tile][9] = {

@@ -68,7 +68,7 @@ std::int64_t walk_window(const std::vector<float>& image, const PoolGeometry& g,
 TEST_CASE("a table holds every kernel and the tier that was asked for") {
   for (const KernelTable& table : tables_of_this_cpu()) {
     CHECK(static_cast<bool>(table.interleave_planes));
-    CHECK(static_cast<bool>(table.space_to_depth_row));
+    CHECK(static_cast<bool>(table.stem.convolve_row));
     CHECK(static_cast<bool>(table.normalize_pixels));
     CHECK(static_cast<bool>(table.max_pool_row));
     CHECK(static_cast<bool>(table.average_pool_row));
@@ -105,27 +105,6 @@ TEST_CASE("a table holds every kernel and the tier that was asked for") {
   CHECK(parse_instruction_set("amx") == InstructionSet::amx);
   CHECK(parse_instruction_set("avx512_bf16") == InstructionSet::avx512);
   CHECK(!parse_instruction_set("avx3"));
-}
-
-TEST_CASE("space to depth") {
-  for_each_seed(60, [](const KernelTable& table, std::mt19937& random) {
-    const std::int64_t channels = pick(random, 1, 4), height = pick(random, 1, 12), width = pick(random, 1, 12);
-    const std::int64_t top = pick(random, 0, 4), left = pick(random, 0, 4), output_width = pick(random, 1, 10);
-    const std::int64_t row = pick(random, 0, 9);
-    const auto image = random_floats(random, size(height * width * channels));
-    std::vector<float> output(size(output_width * 16) + margin, untouched);
-    table.space_to_depth_row(image.data(), height, width, channels, top, left, row, output_width, output.data());
-    bool equal = true;
-    for (std::int64_t x = 0; x < output_width; ++x)
-      for (std::int64_t i = 0; i < 16; ++i) {
-        const std::int64_t dx = i % 8 / channels, y = 2 * row + i / 8 - top, column = 2 * x + dx - left;
-        const bool exists = dx < 2 && y >= 0 && y < height && column >= 0 && column < width;
-        const float expected = exists ? image[size((y * width + column) * channels + i % 8 % channels)] : 0.0f;
-        equal &= output[size(x * 16 + i)] == expected;
-      }
-    CHECK(equal);
-    CHECK(output[size(output_width * 16)] == untouched);
-  });
 }
 
 TEST_CASE("layout kernels") {

@@ -9,18 +9,17 @@
 using namespace residua::kernels;
 
 ReferenceConvolution WinogradCase::reference() const {
-  return {
-      geometry(), stride, taps, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
-      relu};
+  return {geometry(), stride, input.data(), weights.data(), bias.data(), residual.empty() ? nullptr : residual.data(),
+          relu};
 }
 
 std::string WinogradCase::text() const {
   std::ostringstream out;
   out << "images " << images << ", height " << height << ", width " << width << ", channels " << channels
-      << ", output channels " << output_channels << ", stride " << stride << ", taps " << taps << ", padding top "
-      << padding.top << " left " << padding.left << " bottom " << padding.bottom << " right " << padding.right
-      << ", residual " << !residual.empty() << ", in place " << in_place << ", relu " << relu << ", input "
-      << name_of(fill) << ", weights " << name_of(weight_fill);
+      << ", output channels " << output_channels << ", stride " << stride << ", padding top " << padding.top << " left "
+      << padding.left << " bottom " << padding.bottom << " right " << padding.right << ", residual "
+      << !residual.empty() << ", in place " << in_place << ", relu " << relu << ", input " << name_of(fill)
+      << ", weights " << name_of(weight_fill);
   return out.str();
 }
 
@@ -39,9 +38,7 @@ void fill_tensors(WinogradCase& c, bool with_residual, std::mt19937& random) {
 WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   WinogradCase c{};
   c.images = pick(random, 1, 3);
-  const WinogradKind& kind = winograd_kinds[pick(random, 0, 2)];
-  c.stride = kind.stride;
-  c.taps = kind.taps;
+  c.stride = static_cast<int>(pick(random, 1, 2));
   const std::int64_t most = coin(random) ? 30 : 9;
   c.height = pick(random, c.taps - 2, most);
   c.width = pick(random, c.taps - 2, most);
@@ -71,15 +68,15 @@ WinogradCase random_winograd_case(std::mt19937& random, std::int64_t work) {
   return c;
 }
 
-std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind) {
+std::vector<WinogradKernelSet> winograd_kernel_sets(int stride) {
   std::vector<WinogradKernelSet> sets;
   for (const KernelTable& table : tables_of_this_cpu())
     for (const WinogradKernels* winograd :
          {&table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_2x2, &table.winograd_2x2_compact,
           &table.winograd_4x4_stride_2, &table.winograd_4x4_stride_2_compact, &table.winograd_2x2_stride_2,
-          &table.winograd_2x2_stride_2_compact, &table.winograd_stem}) {
+          &table.winograd_2x2_stride_2_compact}) {
       const WinogradScheme& scheme = winograd->scheme;
-      if (scheme.stride != kind.stride || scheme.taps != kind.taps) continue;
+      if (scheme.stride != stride) continue;
       const std::string tile = std::to_string(scheme.tile);
       sets.push_back(
           {std::string(name_of(table.instruction_set)) + " " + tile + "x" + tile + (scheme.compact ? " compact" : ""),

@@ -11,26 +11,21 @@
 #include "kernels/winograd/winograd_reference.h"
 #include "tests/kernels/fills.h"
 
-// Kernels of a kind of convolution: stride 1 or 2 with three taps, stride 1 with four.
-struct WinogradKind {
-  int stride, taps;
-};
-constexpr WinogradKind winograd_kinds[] = {{1, 3}, {2, 3}, {1, 4}};
+constexpr int winograd_strides[] = {1, 2};
 
 // The convolution, whichever kernels compute it.
 struct WinogradCase {
   std::int64_t images, height, width, channels, output_channels;
-  int stride, taps;
+  static constexpr int taps = residua::kernels::WinogradScheme::taps;
+  int stride;
   residua::kernels::Padding padding;
   bool relu, in_place;
   Fill fill, weight_fill;
   std::vector<float> input, weights, bias, residual;  // an empty residual: none
 
   residua::kernels::WinogradGeometry geometry() const {
-    return residua::kernels::make_winograd_geometry(images, height, width, channels, output_channels, padding, stride,
-                                                    taps);
+    return residua::kernels::make_winograd_geometry(images, height, width, channels, output_channels, padding, stride);
   }
-  WinogradKind kind() const { return {stride, taps}; }
   residua::kernels::ReferenceConvolution reference() const;
   std::string text() const;
 };
@@ -45,8 +40,8 @@ struct WinogradKernelSet {
   residua::kernels::ProductKernels products;
   residua::kernels::WinogradKernels winograd;
 };
-// All tile sizes for a kind, of every tier of this CPU.
-std::vector<WinogradKernelSet> winograd_kernel_sets(const WinogradKind& kind);
+// All tile sizes for a stride, of every tier of this CPU.
+std::vector<WinogradKernelSet> winograd_kernel_sets(int stride);
 
 residua::kernels::WinogradBlocking random_blocking(const WinogradKernelSet& kernels, std::mt19937& random);
 std::string text_of(const residua::kernels::WinogradBlocking& blocking);

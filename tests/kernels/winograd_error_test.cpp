@@ -34,12 +34,11 @@ struct Errors {
 };
 
 // One image without bias, residual and ReLU: only what the sums themselves lose.
-WinogradCase bare_case(const WinogradKind& kind, std::int64_t side, std::int64_t channels, std::int64_t padding,
-                       Fill fill, Fill weight_fill) {
+WinogradCase bare_case(int stride, std::int64_t side, std::int64_t channels, std::int64_t padding, Fill fill,
+                       Fill weight_fill) {
   WinogradCase c{};
   c.images = 1;
-  c.stride = kind.stride;
-  c.taps = kind.taps;
+  c.stride = stride;
   c.height = c.width = side;
   c.channels = channels;
   c.output_channels = 8;
@@ -103,9 +102,7 @@ void report(const std::string& line) {
   if (std::getenv("RESIDUA_KERNEL_REPORT") != nullptr) std::puts(line.c_str());
 }
 
-std::string text_of(const WinogradKind& kind) {
-  return "stride " + std::to_string(kind.stride) + ", " + std::to_string(kind.taps) + " taps";
-}
+std::string text_of_stride(int stride) { return "stride " + std::to_string(stride); }
 
 std::string number(double value) {
   char text[32];
@@ -151,21 +148,20 @@ TEST_CASE("Winograd: errors on random data") {
   };
   constexpr std::int64_t outputs = 13;  // on a side: whole tiles and trimmed ones
   report(
-      "convolution, input, weights, channels | direct | 2x2 | 4x4 or 3x3: worst and root mean square by the window; "
-      "worst by the "
-      "tile");
-  for (const WinogradKind& kind : winograd_kinds)
+      "convolution, input, weights, channels | direct | 2x2 | 4x4: worst and root mean square by the window; worst by "
+      "the tile");
+  for (const int stride : winograd_strides)
     for (const Data& d : data) {
       Errors direct;
       Errors by_window[2], by_tile[2];  // 2x2, larger
-      for (const WinogradKernelSet& kernels : winograd_kernel_sets(kind)) {
+      for (const WinogradKernelSet& kernels : winograd_kernel_sets(stride)) {
         const int tile = kernels.winograd.scheme.tile;
-        const std::string what = kernels.name + " " + text_of(kind) + ", input " + name_of(d.fill) + ", weights " +
-                                 name_of(d.weight_fill) + ", channels " + std::to_string(d.channels);
+        const std::string what = kernels.name + " " + text_of_stride(stride) + ", input " + name_of(d.fill) +
+                                 ", weights " + name_of(d.weight_fill) + ", channels " + std::to_string(d.channels);
         CAPTURE(what);
         std::mt19937 random(1);
         WinogradCase c =
-            bare_case(kind, (outputs - 1) * kind.stride + kind.taps - 2, d.channels, 1, d.fill, d.weight_fill);
+            bare_case(stride, (outputs - 1) * stride + WinogradCase::taps - 2, d.channels, 1, d.fill, d.weight_fill);
         Errors errors;
         for (int n = 0; n < d.repeats; ++n) {
           refill(c, random);
@@ -184,8 +180,8 @@ TEST_CASE("Winograd: errors on random data") {
         CHECK(by_window[0].root_mean_square() <= 0.2);
         CHECK(by_window[1].root_mean_square() <= 0.6);
       }
-      std::string line = text_of(kind) + ", " + std::string(name_of(d.fill)) + ", " + name_of(d.weight_fill) + ", " +
-                         std::to_string(d.channels) + " | " + number(direct.worst) + " " +
+      std::string line = text_of_stride(stride) + ", " + std::string(name_of(d.fill)) + ", " + name_of(d.weight_fill) +
+                         ", " + std::to_string(d.channels) + " | " + number(direct.worst) + " " +
                          number(direct.root_mean_square());
       for (int tile = 0; tile < 2; ++tile)
         line += " | " + number(by_window[tile].worst) + " " + number(by_window[tile].root_mean_square()) + "; " +
@@ -199,11 +195,11 @@ TEST_CASE("Winograd: errors on random data") {
 TEST_CASE("Winograd: errors on data searched for the worst") {
   const char* text = std::getenv("RESIDUA_KERNEL_SEARCH");
   const std::int64_t steps = text != nullptr ? std::strtoll(text, nullptr, 10) : residua::tests::sanitized ? 30 : 300;
-  for (const WinogradKind& kind : winograd_kinds)
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(kind))
+  for (const int stride : winograd_strides)
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(stride))
       for (const std::int64_t channels : {1, 4}) {
         CAPTURE(kernels.name);
-        CAPTURE(text_of(kind));
+        CAPTURE(text_of_stride(stride));
         CAPTURE(channels);
         const int tile = kernels.winograd.scheme.tile;
         double worst = 0;
@@ -211,7 +207,7 @@ TEST_CASE("Winograd: errors on data searched for the worst") {
           std::mt19937 random(start);
           const Fill fill = start / 4 == 0 ? Fill::uniform : Fill::signs;
           const std::int64_t outputs = tile - static_cast<std::int64_t>(start) % tile;
-          WinogradCase c = bare_case(kind, (outputs - 1) * kind.stride + kind.taps, channels, 0, fill, fill);
+          WinogradCase c = bare_case(stride, (outputs - 1) * stride + WinogradCase::taps, channels, 0, fill, fill);
           const auto error = [&] {
             Errors errors;
             errors.add(run(c, kernels, random), convolve_directly(c.reference()),
@@ -232,7 +228,7 @@ TEST_CASE("Winograd: errors on data searched for the worst") {
           worst = std::max(worst, best);
         }
         CHECK(worst <= winograd_factors(tile).of(channels));
-        report("searched, " + kernels.name + " " + text_of(kind) + ", channels " + std::to_string(channels) + ": " +
-               number(worst) + " by the tile");
+        report("searched, " + kernels.name + " " + text_of_stride(stride) + ", channels " + std::to_string(channels) +
+               ": " + number(worst) + " by the tile");
       }
 }

@@ -21,7 +21,7 @@ TEST_CASE("Winograd in double is convolution in double") {
     INFO(c.text());
     INFO(repeat_command(seed));
     const std::vector<double> direct = convolve_directly(c.reference());
-    for (const int tile : c.taps == 4 ? std::vector<int>{3} : std::vector<int>{4, 2}) {
+    for (const int tile : {4, 2}) {
       CAPTURE(tile);
       const std::vector<double> winograd = convolve_by_winograd(c.reference(), tile);
       const std::vector<double> scales = winograd_error_scales(c.reference(), tile);

@@ -52,7 +52,7 @@ TEST_CASE("Winograd: tiles cover every output once, and blocks know who needs a 
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 100'000);
     const WinogradGeometry g = c.geometry();
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       const WinogradScheme& scheme = kernels.winograd.scheme;
       const WinogradTiling tiling = make_winograd_tiling(scheme, g);
       CAPTURE(kernels.name);
@@ -93,7 +93,7 @@ TEST_CASE("Winograd: random layers in random blockings") {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 1'000'000);
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       INFO(c.text());
@@ -122,7 +122,7 @@ TEST_CASE("Winograd: an image has the same bits alone and among others") {
     WinogradCase c = random_winograd_case(random, 300'000);
     c.images = 3;
     fill_tensors(c, coin(random), random);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       CAPTURE(kernels.name);
       INFO(c.text());
       INFO(repeat_command(seed));
@@ -174,7 +174,7 @@ TEST_CASE("Winograd: NaN and infinity stay in their tiles") {
             return true;
       return false;
     };
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       const WinogradBlocking blocking = random_blocking(kernels, random);
       CAPTURE(kernels.name);
       CAPTURE(special);
@@ -216,7 +216,7 @@ TEST_CASE("Winograd: NaN in weights, bias and residual reaches its own outputs a
     (in_weights ? c.weights[channel * size(c.channels * c.taps * c.taps)] : c.bias[channel]) = nan;
     c.residual[alone] = nan;
     const std::vector<double> exact = convolve_directly(c.reference());
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       CAPTURE(kernels.name);
       CAPTURE(in_weights);
       INFO(c.text());
@@ -238,7 +238,7 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
   for (unsigned seed : seeds(100)) {
     std::mt19937 random(seed);
     const WinogradCase c = random_winograd_case(random, 100'000);
-    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.kind())) {
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
       const WinogradGeometry g = c.geometry();
       const WinogradTiling tiling = make_winograd_tiling(kernels.winograd.scheme, g);
       const std::int64_t tiles = tiling.tiles(), lanes = kernels.products.lanes;
