@@ -79,11 +79,12 @@ std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& wino
 // come from memory for few tiles, and blocks of rows are large enough to share the multiply-add that makes one.
 std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr int fewest_rows = 8;
-  constexpr std::int64_t most_tiles = 96;
   if (request.kernels.products.rows < fewest_rows)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
   if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
-  const std::int64_t tiles = count_tiles(request, winograd);
+  // A core's part of the shared cache is about twice its own; what it keeps does not come from memory.
+  const bool is_shared = whole_bytes(request, winograd) <= 2 * caches().level2;
+  const std::int64_t most_tiles = is_shared ? 40 : 96, tiles = count_tiles(request, winograd);
   if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles whole weights are read seldom enough";
   return "";
 }
