@@ -1,6 +1,8 @@
 #include "engine/steps/tile_step.h"
 
 #include <algorithm>
+#include <limits>
+#include <span>
 #include <utility>
 
 #include "engine/caches.h"
@@ -61,11 +63,16 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   // few channels its panels and sums stay in the cache. Then it takes at most a quarter longer than tile registers that
   // a core has to itself, and down to half the time where two threads share them: docs/decisions.md, on tile registers
   // that are shared. With a stride it saves less.
+  struct Bound {
+    std::int64_t channels, most_tiles;  // as many channels on either side or more, and as many tiles of 4x4 or fewer
+  };
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  static constexpr Bound plain[] = {{256, 4}, {512, 31}, {1024, any}}, with_stride[] = {{256, 96}, {1024, any}};
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
-  const std::int64_t few_tiles = strided ? 96 : 31;
-  constexpr std::int64_t enough_for_few = 256 * 256, enough = 1024 * 1024;
   const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
-  const bool on_tiles = weight[0] * weight[1] >= (tiles <= few_tiles ? enough_for_few : enough);
+  const bool on_tiles = std::ranges::any_of(strided ? std::span<const Bound>(with_stride) : plain, [&](Bound bound) {
+    return weight[0] * weight[1] >= bound.channels * bound.channels && tiles <= bound.most_tiles;
+  });
   const std::string reason = "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) +
                              " channels and " + std::to_string(tiles) + " tiles of 4x4 ";
   if (on_tiles) return {.against_vectors = reason + "tile registers are faster", .against_tiles = ""};
