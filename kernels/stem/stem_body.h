@@ -28,8 +28,6 @@ constexpr Cubic cubics[pairs] = {without(0), without(1), without(2), without(3)}
 using CellPart = xsimd::make_sized_batch_t<float, (lanes < cell ? lanes : cell)>;
 constexpr int part_lanes = static_cast<int>(CellPart::size);
 
-[[gnu::always_inline]] inline CellPart constant(float value) noexcept { return CellPart(value); }
-
 // d: folded pixels. Odd positions belong to -x.
 [[gnu::always_inline]] inline void transform_cell(const CellPart (&d)[positions], CellPart (&t)[positions]) noexcept {
 #pragma GCC unroll 4
@@ -67,14 +65,12 @@ void transform_line(const float* image, const StemGeometry& g, std::int64_t y, f
   const float* const row = image + y * g.width * g.channels;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t first = t * tile * StemKernels::stride - g.padding_left;
-    const float* pixels = row + first * g.channels;
     float copy[most_tile_floats];
     // Whole cells are read, past the last folded pixel.
     const std::int64_t read = (positions - 1) * folded + cell;
-    if (first < 0 || first * g.channels + read > g.width * g.channels) {
-      copy_tile(row, g, first, copy);
-      pixels = copy;
-    }
+    const bool inside = first >= 0 && first * g.channels + read <= g.width * g.channels;
+    if (!inside) copy_tile(row, g, first, copy);
+    const float* const pixels = inside ? row + first * g.channels : copy;
     for (int at = 0; at < cell; at += part_lanes) {
       CellPart d[positions], result[positions];
 #pragma GCC unroll 9
