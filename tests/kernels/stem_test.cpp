@@ -59,7 +59,8 @@ void fill(Case& c, Fill kind, bool with_residual, std::mt19937& random) {
 
 Case random_case(std::mt19937& random) {
   Case c{};
-  const Side down = random_side(random, 12), across = random_side(random, coin(random) ? 24 : 400);
+  const bool wide = coin(random);  // several pieces
+  const Side down = random_side(random, wide ? 2 : 12), across = random_side(random, wide ? 400 : 24);
   c.geometry = {.height = down.size,
                 .width = across.size,
                 .channels = pick(random, 1, StemKernels::most_channels),
