@@ -110,8 +110,8 @@ struct BlockedConvolution {
   ChannelBlocks channels;
 
   // Where the input is read from a copy in another layout: made by `prepare`, in parts that know no order, before all
-  // else; `gather` finds it in place of the input. Copies may be several, made at the same time, as panels may. With
-  // cheap copies one of `prepare` and `gather` at most.
+  // else; `finish` finds it in place of the input. Copies may be several, made at the same time, as panels may. One of
+  // `prepare` and `gather` at most.
   std::int64_t prepared_floats = 0, prepare_parts = 0;
   std::function<void(const float* input, std::int64_t part, float* prepared)> prepare;
 

@@ -60,9 +60,9 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
   // Of many tiles, Winograd's algorithm on vectors reads its weights, twice to four times as many, seldom enough; of
-  // few channels its panels and sums stay in the cache. Then it takes at most a quarter longer than tile registers that
-  // a core has to itself, and down to half the time where two threads share them: docs/decisions.md, on tile registers
-  // that are shared. With a stride it saves less.
+  // few channels its panels and sums stay in the cache. Then it takes about a quarter longer at most than tile
+  // registers that a core has to itself, and down to half the time where two threads share them: docs/decisions.md, on
+  // tile registers that are shared. With a stride it saves less.
   struct Bound {
     std::int64_t channels, most_tiles;  // as many channels on either side or more, and as many tiles of 4x4 or fewer
   };

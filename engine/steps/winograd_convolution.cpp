@@ -49,11 +49,7 @@ WinogradGeometry geometry_of(const StepRequest& request) {
 Step make(const StepRequest& request, const WinogradKernels& winograd) {
   std::string reason;
   const ChannelBlocks channels = make_channel_blocks(request, reason);
-  const std::int64_t taps = winograd.scheme.taps * winograd.scheme.taps;
-  return make_blocked_step(request, blocked_winograd(request, winograd, geometry_of(request), channels,
-                                                     [=](std::span<const float> weights, std::int64_t block) {
-                                                       return weights_of_block(channels, weights, taps, block);
-                                                     }));
+  return make_blocked_step(request, blocked_winograd(request, winograd, geometry_of(request), channels));
 }
 
 // Of transformed weights that are not compact.

@@ -97,8 +97,7 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
 }  // namespace
 
 BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKernels& winograd,
-                                    const WinogradGeometry& g, const ChannelBlocks& channels,
-                                    const BlockWeights& block_weights) {
+                                    const WinogradGeometry& g, const ChannelBlocks& channels) {
   const kernels::ProductKernels products = request.kernels.products;
   const WinogradScheme& scheme = winograd.scheme;
   const WinogradTiling tiling = make_winograd_tiling(scheme, g);
@@ -119,7 +118,8 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.block_weights = scheme.kept_weights() * depth * width;
   convolution.channels = channels;
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
-    const std::vector<float> values = block_weights(weights, block);
+    const std::vector<float> values =
+        weights_of_block(channels, weights, WinogradScheme::taps * WinogradScheme::taps, block);
     winograd.transform_weights(values.data(), channels.block_inputs, width, 0, width, depth, packed);
   };
   convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block) {

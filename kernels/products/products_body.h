@@ -6,6 +6,8 @@ constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
 static_assert(lanes % unrolled_lanes == 0);
 
+#include "kernels/products/sums.h"
+
 // Weights as they are multiplied: [depth][vectors * lanes].
 template <int vectors>
 struct WholeWeights {
@@ -43,27 +45,6 @@ struct NoLines {
   void fetch() noexcept {}
 };
 
-// Where outputs go and residuals come from, row by row. `fetch` asks for those of one more row: into the first level,
-// since the next thing that happens to them is that they are written, or read.
-template <int vectors>
-struct TargetLines {
-  const float *output, *residual;
-  std::int64_t stride;
-  int rows;
-
-  void fetch() noexcept {
-    constexpr int line = 64 / sizeof(float);
-    if (rows-- <= 0) return;
-#pragma GCC unroll 4
-    for (int at = 0; at < vectors * lanes; at += line) __builtin_prefetch(output + at, 1);
-    output += stride;
-    if (residual == nullptr) return;
-#pragma GCC unroll 4
-    for (int at = 0; at < vectors * lanes; at += line) __builtin_prefetch(residual + at, 0);
-    residual += stride;
-  }
-};
-
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
 // weights is loaded once a depth and serves all rows. Each factor is broadcast once and serves all vectors: with
 // AVX-512, 44 instructions with 16 loads for 28 multiply-adds.
@@ -95,14 +76,6 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights, class 
   }
 }
 
-template <int rows, int vectors>
-[[gnu::always_inline]] inline void clear(Vector (&sums)[rows][vectors]) noexcept {
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
-}
-
 template <int rows, int vectors, class Weights, class Lines = NoLines>
 [[gnu::always_inline]] inline void accumulate_slice(const ProductSlice& slice, const Weights& weights,
                                                     Vector (&sums)[rows][vectors], const Lines& lines = {}) noexcept {
@@ -129,17 +102,6 @@ void multiply_rows(const ProductSlice& slice, const Weights& weights, float* out
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(output + (r * vectors + v) * lanes);
-}
-
-// The outputs of rows that are not whole vectors of channels, from sums on the stack. Seldom: one body for all rows.
-template <int vectors>
-[[gnu::noinline]] void finish_part(const float* sums, int rows, const ProductTarget& target) noexcept {
-  for (int r = 0; r < rows; ++r)
-    for (std::int64_t k = 0; k < target.channels; ++k) {
-      float value = sums[r * vectors * lanes + k] + target.bias[k];
-      if (target.residual != nullptr) value += target.residual[r * target.stride + k];
-      target.output[r * target.stride + k] = target.relu && value < 0 ? 0 : value;
-    }
 }
 
 // `target` by value: the outputs might else be where it lies, and each store would have it read again.
@@ -183,15 +145,6 @@ void convolve_rows(const ProductSlice& slice, const ProductTarget target) noexce
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(target.output + r * target.stride + v * lanes);
-}
-
-// Calls run.template operator()<rows>() for 1 <= rows <= most_rows.
-template <int candidate, class Run>
-[[gnu::always_inline]] inline void with_rows(int rows, const Run& run) noexcept {
-  if (rows == candidate)
-    run.template operator()<candidate>();
-  else if constexpr (candidate > 1)
-    with_rows<candidate - 1>(rows, run);
 }
 
 void multiply(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept {

@@ -2,6 +2,9 @@
 // kernels/products/registers_<tier>.h.
 
 constexpr int lanes = static_cast<int>(Vector::size);
+
+#include "kernels/products/sums.h"
+
 constexpr int vectors = 2, width = vectors * lanes;
 constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) noexcept { return (value + by - 1) / by; }
 constexpr int tile = StemKernels::tile, positions = StemKernels::positions, cell = StemKernels::cell;
@@ -84,46 +87,28 @@ void transform_line(const float* image, const StemGeometry& g, std::int64_t y, f
 
 // ---- Products ----
 
-// Pixels of a row of outputs, a block's channels of each. `fetch` asks for those of one more: the next thing that
-// happens to them is that they are written, or read, and all at once.
-struct UpcomingPixels {
-  const float *output, *residual;
-  std::int64_t stride, pixels;
-
-  void fetch() noexcept {
-    constexpr int line = 64 / sizeof(float);
-    if (pixels-- <= 0) return;
-#pragma GCC unroll 2
-    for (int at = 0; at < width; at += line) __builtin_prefetch(output + at, 1);
-    output += stride;
-    if (residual == nullptr) return;
-#pragma GCC unroll 2
-    for (int at = 0; at < width; at += line) __builtin_prefetch(residual + at, 0);
-    residual += stride;
-  }
-};
-
 // A piece of a row of tiles, and one block of output channels of it.
 struct Piece {
   std::int64_t first_tile, tiles, first_channel;
 };
 
-UpcomingPixels upcoming_pixels(const StemGeometry& g, const Piece& piece, const StemTarget& target) noexcept {
-  const std::int64_t first = piece.first_tile * tile, at = first * g.output_channels + piece.first_channel;
-  const std::int64_t left = g.output_width - first, whole = piece.tiles * tile;
-  return {target.output + at, target.residual != nullptr ? target.residual + at : nullptr, g.output_channels,
-          left < whole ? left : whole};
+// Its outputs.
+ProductTarget target_of(const StemGeometry& g, const Piece& piece, const StemTarget& target) noexcept {
+  const std::int64_t at = piece.first_tile * tile * g.output_channels + piece.first_channel;
+  return {.output = target.output + at,
+          .residual = target.residual != nullptr ? target.residual + at : nullptr,
+          .bias = target.bias + piece.first_channel,
+          .stride = g.output_channels,
+          .channels = g.output_channels - piece.first_channel,
+          .relu = target.relu};
 }
 
 // sums[r][k] = sum over kernel rows and channels of line[r][c] * weights[c][k], for `rows` tiles.
 template <int rows>
 void multiply(const float* line, std::int64_t line_stride, std::int64_t folded, const float* weights, float* output,
-              UpcomingPixels& upcoming) noexcept {
+              TargetLines<vectors>& upcoming) noexcept {
   Vector sums[rows][vectors];
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) sums[r][v] = Vector(0.0f);
+  clear(sums);
   for (int ky = 0; ky < StemKernels::kernel; ++ky) {
     upcoming.fetch();
     for (std::int64_t c = 0; c < folded; c += 2) {
@@ -145,16 +130,6 @@ void multiply(const float* line, std::int64_t line_stride, std::int64_t folded, 
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(output + r * width + v * lanes);
-}
-
-template <int candidate = most_rows>
-[[gnu::always_inline]] inline void multiply_rows(int rows, const float* line, std::int64_t line_stride,
-                                                 std::int64_t folded, const float* weights, float* output,
-                                                 UpcomingPixels& upcoming) noexcept {
-  if (rows == candidate)
-    multiply<candidate>(line, line_stride, folded, weights, output, upcoming);
-  else if constexpr (candidate > 1)
-    multiply_rows<candidate - 1>(rows, line, line_stride, folded, weights, output, upcoming);
 }
 
 // ---- Outputs ----
@@ -183,82 +158,63 @@ template <int candidate = most_rows>
   }
 }
 
-// Where a tile's outputs go, from one channel on.
-struct TilePixels {
-  float* output;
-  const float* residual;  // nullptr: none
-  const float* bias;
-  std::int64_t stride;  // floats from pixel to pixel
-  bool relu;
-
-  void skip(std::int64_t tiles) noexcept {
-    output += tiles * tile * stride;
-    if (residual != nullptr) residual += tiles * tile * stride;
-  }
-};
-
-[[gnu::always_inline]] inline void finish(Vector value, Vector bias, const TilePixels& to, std::int64_t at) noexcept {
-  value += bias;
-  if (to.residual != nullptr) value += Vector::load_unaligned(to.residual + at);
-  // In this order the instruction hands a NaN on.
-  if (to.relu) value = xsimd::max(Vector(0.0f), value);
-  value.store_unaligned(to.output + at);
-}
-
 // A tile at the image's right edge, or whose channels are no whole vector. Seldom: out of the others' way.
-[[gnu::noinline]] void finish_part(const float* sums, std::int64_t position_stride, const TilePixels& to, int outputs,
-                                   std::int64_t channels) noexcept {
+[[gnu::noinline]] void finish_part_of_tile(const float* sums, std::int64_t position_stride, int outputs,
+                                           const ProductTarget& to) noexcept {
   Vector y[tile];
   transform_sums(sums, position_stride, y);
   float values[tile * lanes];
 #pragma GCC unroll 6
   for (int k = 0; k < tile; ++k) y[k].store_unaligned(values + k * lanes);
+  if (to.channels < lanes) {
+    finish_part<1>(values, outputs, to);
+    return;
+  }
+  const Vector bias = Vector::load_unaligned(to.bias);
   for (int k = 0; k < outputs; ++k) {
-    if (channels >= lanes) {
-      finish(Vector::load_unaligned(values + k * lanes), Vector::load_unaligned(to.bias), to, k * to.stride);
-      continue;
-    }
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t at = k * to.stride + c;
-      float value = values[k * lanes + c] + to.bias[c];
-      if (to.residual != nullptr) value += to.residual[at];
-      to.output[at] = to.relu && value < 0 ? 0 : value;
-    }
+    const std::int64_t at = k * to.stride;
+    finish(Vector::load_unaligned(values + k * lanes), bias, to.relu,
+           to.residual != nullptr ? to.residual + at : nullptr, to.output + at);
   }
 }
 
-[[gnu::noinline]] void finish_whole_tiles(const float* sums, std::int64_t position_stride, TilePixels to,
-                                          std::int64_t tiles) noexcept {
+// `to` by value: the outputs might else be where it lies, and each store would have it read again.
+[[gnu::noinline]] void finish_whole_tiles(const float* sums, std::int64_t position_stride, std::int64_t tiles,
+                                          ProductTarget to) noexcept {
   const Vector bias = Vector::load_unaligned(to.bias);
   for (std::int64_t t = 0; t < tiles; ++t) {
     Vector y[tile];
     transform_sums(sums, position_stride, y);
 #pragma GCC unroll 6
-    for (int k = 0; k < tile; ++k) finish(y[k], bias, to, k * to.stride);
+    for (int k = 0; k < tile; ++k)
+      finish(y[k], bias, to.relu, to.residual != nullptr ? to.residual + k * to.stride : nullptr,
+             to.output + k * to.stride);
     sums += width;
-    to.skip(1);
+    to.output += tile * to.stride;
+    if (to.residual != nullptr) to.residual += tile * to.stride;
   }
 }
 
-void transform_outputs(const float* sums, const StemGeometry& g, const Piece& piece,
-                       const StemTarget& target) noexcept {
-  const std::int64_t position_stride = piece.tiles * width, stride = g.output_channels;
-  const std::int64_t first_pixel = piece.first_tile * tile, pixels = g.output_width - first_pixel;
-  for (int v = 0; v < vectors; ++v) {
-    const std::int64_t channel = piece.first_channel + v * lanes, left = g.output_channels - channel;
-    if (left <= 0) break;
-    const std::int64_t whole = left < lanes ? 0 : pixels < piece.tiles * tile ? piece.tiles - 1 : piece.tiles;
-    const std::int64_t at = first_pixel * stride + channel;
-    TilePixels to{target.output + at, target.residual != nullptr ? target.residual + at : nullptr,
-                  target.bias + channel, stride, target.relu};
-    finish_whole_tiles(sums + v * lanes, position_stride, to, whole);
-    to.skip(whole);
-    for (std::int64_t t = whole; t < piece.tiles; ++t) {
-      const std::int64_t outputs = pixels - t * tile;
-      finish_part(sums + t * width + v * lanes, position_stride, to, outputs < tile ? static_cast<int>(outputs) : tile,
-                  left);
-      to.skip(1);
+// `pixels`: outputs of the piece, fewer than its tiles have at the image's right edge.
+void transform_outputs(const float* sums, std::int64_t tiles, std::int64_t pixels, ProductTarget to) noexcept {
+  const std::int64_t position_stride = tiles * width;
+  for (int v = 0; v < vectors && to.channels > 0; ++v) {
+    ProductTarget rest = to;
+    if (to.channels > lanes) rest.channels = lanes;
+    const std::int64_t whole = rest.channels < lanes ? 0 : pixels / tile;
+    finish_whole_tiles(sums + v * lanes, position_stride, whole, rest);
+    for (std::int64_t t = whole; t < tiles; ++t) {
+      const std::int64_t first = t * tile, left = pixels - first;
+      ProductTarget of_tile = rest;
+      of_tile.output += first * to.stride;
+      if (to.residual != nullptr) of_tile.residual += first * to.stride;
+      finish_part_of_tile(sums + t * width + v * lanes, position_stride, left < tile ? static_cast<int>(left) : tile,
+                          of_tile);
     }
+    to.output += lanes;
+    if (to.residual != nullptr) to.residual += lanes;
+    to.bias += lanes;
+    to.channels -= lanes;
   }
 }
 
@@ -274,15 +230,19 @@ void convolve_row(const float* lines, const StemGeometry& g, const float* weight
     for (std::int64_t i = 0; i < pieces; ++i) {
       const std::int64_t first = tiles * i / pieces;
       const Piece piece{first, tiles * (i + 1) / pieces - first, channel};
-      const std::int64_t parts = divided_up(piece.tiles, most_rows);
-      UpcomingPixels upcoming = upcoming_pixels(g, piece, target);
+      const std::int64_t parts = divided_up(piece.tiles, most_rows), left = g.output_width - first * tile,
+                         pixels = left < piece.tiles * tile ? left : piece.tiles * tile;
+      const ProductTarget to = target_of(g, piece, target);
+      TargetLines<vectors> upcoming{to.output, to.residual, to.stride, static_cast<int>(pixels)};
       for (int p = 0; p < positions; ++p)
         for (std::int64_t part = 0; part < parts; ++part) {
           const std::int64_t at = piece.tiles * part / parts, end = piece.tiles * (part + 1) / parts;
-          multiply_rows(static_cast<int>(end - at), lines + (p * tiles + first + at) * cell, line_stride, folded,
-                        weights + p * kernel * folded * width, sums + (p * piece.tiles + at) * width, upcoming);
+          with_rows<most_rows>(static_cast<int>(end - at), [&]<int rows>() noexcept {
+            multiply<rows>(lines + (p * tiles + first + at) * cell, line_stride, folded,
+                           weights + p * kernel * folded * width, sums + (p * piece.tiles + at) * width, upcoming);
+          });
         }
-      transform_outputs(sums, g, piece, target);
+      transform_outputs(sums, piece.tiles, pixels, to);
     }
     weights += positions * kernel * folded * width;
   }

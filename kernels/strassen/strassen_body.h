@@ -4,6 +4,8 @@
 using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
 
+#include "kernels/products/sums.h"
+
 // Walks through the pixels of images, one by one.
 struct PixelWalk {
   const PairGeometry& g;
@@ -55,15 +57,6 @@ void gather_pairs(const float* images, const PairGeometry& g, std::int64_t first
       s3.store_unaligned(to + 6 * panel);
     }
   }
-}
-
-[[gnu::always_inline]] inline void finish(Vector value, Vector bias, bool relu, const float* residual,
-                                          float* output) noexcept {
-  value += bias;
-  if (residual != nullptr) value += Vector::load_unaligned(residual);
-  // In this order the instruction hands a NaN on.
-  if (relu) value = xsimd::max(Vector(0.0f), value);
-  value.store_unaligned(output);
 }
 
 void combine(const float* sums, const PairGeometry& g, std::int64_t first, int rows, int vectors,
