@@ -237,11 +237,10 @@ void convolve_row(const float* lines, const StemGeometry& g, const float* weight
       for (int p = 0; p < positions; ++p)
         for (std::int64_t part = 0; part < parts; ++part) {
           const std::int64_t at = piece.tiles * part / parts, end = piece.tiles * (part + 1) / parts;
-          const auto product = [&]<int rows>() noexcept {
+          with_rows<most_rows>(static_cast<int>(end - at), [&]<int rows>() noexcept {
             multiply<rows>(lines + (p * tiles + first + at) * cell, line_stride, folded,
                            weights + p * kernel * folded * width, sums + (p * piece.tiles + at) * width, upcoming);
-          };
-          with_rows<most_rows>(static_cast<int>(end - at), product);
+          });
         }
       transform_outputs(sums, piece.tiles, pixels, to);
     }
