@@ -60,6 +60,7 @@ void register_winograd_benchmarks(const BenchTier& tier, const std::vector<Named
   const std::pair<const char*, const WinogradKernels*> kinds[] = {
       {"winograd_4x4", &tier.kernels.winograd_4x4},
       {"winograd_4x4_compact", &tier.kernels.winograd_4x4_compact},
+      {"winograd_4x4_terms", &tier.kernels.winograd_4x4_terms},
       {"winograd_2x2", &tier.kernels.winograd_2x2},
       {"winograd_2x2_compact", &tier.kernels.winograd_2x2_compact},
       {"winograd_4x4", &tier.kernels.winograd_4x4_stride_2},

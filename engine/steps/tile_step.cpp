@@ -59,19 +59,28 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   if (!reject_on_tiles(request).empty() || !against_few_pixels(request).empty()) return {};
   const graph::Shape& weight = request.input(1).shape;
   const graph::Shape& y = request.output().shape;
-  // Of many tiles, Winograd's algorithm on vectors reads its weights, twice to four times as many, seldom enough; of
-  // few channels its panels and sums stay in the cache. Then it takes about a quarter longer at most than tile
-  // registers that a core has to itself, and down to half the time where two threads share them: docs/decisions.md, on
-  // tile registers that are shared. With a stride it saves less.
+  // Winograd's algorithm on vectors reads no more weights where they are terms, and of many tiles seldom enough where
+  // they are more; of few channels its panels and sums stay in the cache. Then it takes about a quarter longer at most
+  // than tile registers that a core has to itself, and down to half the time where two threads share them:
+  // docs/decisions.md, on tile registers that are shared. With a stride it saves less.
   struct Bound {
-    std::int64_t channels, most_tiles;  // as many channels on either side or more, and as many tiles of 4x4 or fewer
+    std::int64_t channels;                  // on either side, or more
+    std::int64_t fewest_tiles, most_tiles;  // of 4x4
   };
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  static constexpr Bound plain[] = {{256, 4}, {512, 31}, {1024, any}}, with_stride[] = {{256, 96}, {1024, any}};
+  static constexpr Bound plain[] = {{1024, 5, any}}, with_stride[] = {{256, 0, 96}, {1024, 0, any}};
+  // Under a memory limit weights are no terms.
+  static constexpr Bound without_terms[] = {{256, 0, 4}, {512, 0, 31}, {1024, 0, any}};
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
   const std::int64_t tiles = request.run_batch * ((y[2] + 3) / 4) * ((y[3] + 3) / 4);
-  const bool on_tiles = std::ranges::any_of(strided ? std::span<const Bound>(with_stride) : plain, [&](Bound bound) {
-    return weight[0] * weight[1] >= bound.channels * bound.channels && tiles <= bound.most_tiles;
+  std::span<const Bound> bounds = plain;
+  if (strided)
+    bounds = with_stride;
+  else if (request.saves_memory)
+    bounds = without_terms;
+  const bool on_tiles = std::ranges::any_of(bounds, [&](Bound bound) {
+    return weight[0] * weight[1] >= bound.channels * bound.channels && tiles >= bound.fewest_tiles &&
+           tiles <= bound.most_tiles;
   });
   const std::string reason = "for " + std::to_string(weight[1]) + " by " + std::to_string(weight[0]) +
                              " channels and " + std::to_string(tiles) + " tiles of 4x4 ";

@@ -16,6 +16,7 @@ namespace {
 using kernels::WinogradGeometry;
 using kernels::WinogradKernels;
 using kernels::WinogradTiling;
+using kernels::WinogradWeights;
 
 std::string reject(const StepRequest& request, const WinogradKernels& winograd) {
   if (std::string reason = reject_without_constant_weights(request); !reason.empty()) return reason;
@@ -25,7 +26,8 @@ std::string reject(const StepRequest& request, const WinogradKernels& winograd) 
   const int stride = winograd.scheme.stride;
   if (node.strides[0] != stride || node.strides[1] != stride) return "the stride is not " + std::to_string(stride);
   if (node.dilations[0] != 1 || node.dilations[1] != 1) return "the kernel is dilated";
-  if (request.saves_memory && !winograd.scheme.compact) return "under a memory limit weights are compact";
+  if (request.saves_memory && winograd.scheme.kept != WinogradWeights::compact)
+    return "under a memory limit weights are compact";
   std::string reason = against_few_channels(request);
   if (reason.empty()) static_cast<void>(make_channel_blocks(request, reason));
   return reason;
@@ -71,13 +73,29 @@ std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& wino
          request.run_batch;
 }
 
-// Why compact weights are slower than whole ones; "" where reading those takes longer than making weights does: they
-// come from memory for few tiles, and blocks of rows are large enough to share the multiply-add that makes one.
-std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
+// Why making weights takes longer than reading whole ones; "" where it may not: those come from memory, and blocks of
+// rows are large enough to share the multiply-adds that make one.
+std::string against_making_weights(const StepRequest& request, const WinogradKernels& winograd) {
   constexpr int fewest_rows = 8;
   if (request.kernels.products.rows < fewest_rows)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
   if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
+  return "";
+}
+
+// Why weights as terms are slower than compact ones. Of 4 tiles a line of positions at a time fits the registers, and
+// two positions of up to 16 where what is read more often, panels, leaves the terms room in the caches.
+std::string against_terms(const StepRequest& request, const WinogradKernels& winograd) {
+  if (std::string reason = against_making_weights(request, winograd); !reason.empty()) return reason;
+  const bool small = float_count(request.input(1).shape) * sizeof(float) <= 2 * caches().level2;
+  const std::int64_t most_tiles = small ? 16 : 4, tiles = count_tiles(request, winograd);
+  if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles reading more takes less than making weights";
+  return "";
+}
+
+// Why compact weights are slower than whole ones; "" where those come from memory for few tiles.
+std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
+  if (std::string reason = against_making_weights(request, winograd); !reason.empty()) return reason;
   // A core's part of the shared cache is about twice its own; what it keeps does not come from memory.
   const bool is_shared = whole_bytes(request, winograd) <= 2 * caches().level2;
   const std::int64_t most_tiles = is_shared ? 40 : 96, tiles = count_tiles(request, winograd);
@@ -89,8 +107,17 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   std::string reason;
   Cost cost = winograd_cost(request, winograd, geometry_of(request), make_channel_blocks(request, reason));
   // While memory is waited for, making weights costs nothing.
-  if (winograd.scheme.compact && !against_compact(request, winograd).empty())
-    cost.multiplications *= 1 + 1.0 / request.kernels.products.rows;
+  const double rows = request.kernels.products.rows;
+  switch (winograd.scheme.kept) {
+    case WinogradWeights::whole:
+      break;
+    case WinogradWeights::compact:
+      if (!against_compact(request, winograd).empty()) cost.multiplications *= 1 + 1 / rows;
+      break;
+    case WinogradWeights::terms:
+      if (!against_terms(request, winograd).empty()) cost.multiplications *= 1 + 3 / rows;
+      break;
+  }
   return cost;
 }
 
@@ -102,13 +129,20 @@ std::string discourage(const StepRequest& request, const WinogradKernels& winogr
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
   const bool weights_stay = whole_weights_stay(request, winograd);
-  const std::int64_t fewest_tiles = winograd.scheme.compact && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
+  const bool makes_weights = winograd.scheme.kept != WinogradWeights::whole;
+  const std::int64_t fewest_tiles = makes_weights && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
   const std::int64_t tiles = count_tiles(request, winograd);
   if (winograd.scheme.tile == 4 && tiles < fewest_tiles)
     return std::to_string(tiles) + " tiles are too few " + (weights_stay ? "to share out" : "for so many weights");
   if (request.saves_memory) return "";
+  const bool has_terms = winograd.scheme.tile == 4 && winograd.scheme.stride == 1;
+  if (has_terms) {
+    std::string reason = against_terms(request, winograd);
+    if (winograd.scheme.kept == WinogradWeights::terms) return reason;
+    if (reason.empty()) return "weights as terms are least to read";
+  }
   std::string reason = against_compact(request, winograd);
-  if (winograd.scheme.compact) return reason;
+  if (winograd.scheme.kept == WinogradWeights::compact) return reason;
   return reason.empty() ? "compact weights are less to read" : "";
 }
 
@@ -129,6 +163,7 @@ Implementation implementation(const char* name) {
 std::vector<Implementation> winograd_convolution_implementations() {
   using kernels::KernelTable;
   return {implementation<&KernelTable::winograd_4x4_compact>("winograd 4x4 compact"),
+          implementation<&KernelTable::winograd_4x4_terms>("winograd 4x4 terms"),
           implementation<&KernelTable::winograd_4x4>("winograd 4x4"),
           implementation<&KernelTable::winograd_2x2_compact>("winograd 2x2 compact"),
           implementation<&KernelTable::winograd_2x2>("winograd 2x2"),

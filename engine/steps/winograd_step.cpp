@@ -12,13 +12,16 @@ using kernels::WinogradGeometry;
 using kernels::WinogradKernels;
 using kernels::WinogradScheme;
 using kernels::WinogradTiling;
+using kernels::WinogradWeights;
 
 namespace {
 
 std::string name_of(const WinogradScheme& scheme) {
   const std::string tile = std::to_string(scheme.tile);
   return "winograd " + tile + "x" + tile + (scheme.stride == 1 ? "" : " stride " + std::to_string(scheme.stride)) +
-         (scheme.compact ? " compact" : "");
+         (scheme.kept == WinogradWeights::compact ? " compact"
+          : scheme.kept == WinogradWeights::terms ? " terms"
+                                                  : "");
 }
 
 // Of a panel.
@@ -94,6 +97,60 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
   }
 }
 
+// A block's products at the positions of one row.
+kernels::WinogradRowOfPositions row_of_positions(const WinogradTiling& tiling, int row, const RowBlock& block,
+                                                 std::int64_t depth, std::int64_t width, float* sums) {
+  kernels::WinogradRowOfPositions operands{row,  {}, block.panels, block.count * depth, sums, block.count * width,
+                                           width};
+  for (int position = 0; position < tiling.scheme.positions; ++position)
+    if (const auto& at = tiling.scheme.at[position]; at.row == row)
+      operands.rows[at.column] = rows_needing(tiling, position, block.first, block.count);
+  return operands;
+}
+
+// The products of all positions with weights as terms, vector by vector of output channels and, for weights to be read
+// from the level 1 cache, a slice of the depth at a time. What else belongs there is the sums: those of all positions,
+// or where there are too many of two rows of them, whose weights are made of the same terms; then each slice comes
+// three times from the level 2 cache. So that memory never rests, the first products ask for some lines of what comes
+// next at every depth.
+void multiply_by_rows(const kernels::ProductKernels& products, const WinogradKernels& winograd,
+                      const WinogradTiling& tiling, std::span<const RowBlock> blocks, const ColumnBlock& column,
+                      std::int64_t chunks, int vectors, float* sums) {
+  const WinogradScheme& scheme = tiling.scheme;
+  const std::int64_t lanes = products.lanes, width = vectors * lanes, depth = chunks * lanes;
+  const std::int64_t chunk_terms = scheme.kept_weights() * lanes * lanes;
+  const auto level1 = static_cast<std::int64_t>(caches().level1 / sizeof(float));
+  const std::int64_t most_chunks = std::max<std::int64_t>(level1 * 3 / 4 / chunk_terms, 1);
+  std::int64_t rows = 0;
+  for (const RowBlock& block : blocks) rows += block.count;
+  const bool all_at_once = scheme.positions * rows * lanes <= level1 / 4;
+  // Of the column's terms, and behind them of the next column's.
+  const float* const end = column.weights + vectors * chunks * chunk_terms;
+  for (int v = 0; v < vectors; ++v) {
+    const float* const terms = column.weights + v * chunks * chunk_terms;
+    for (int pair = 0; pair < scheme.pair_count; pair = all_at_once ? scheme.pair_count : pair + 1)
+      for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
+        const kernels::WinogradSlice slice{terms + chunk * chunk_terms, chunk, std::min(most_chunks, chunks - chunk)};
+        const float* next = slice.terms + slice.chunks * chunk_terms;
+        if (next == end) next = column.upcoming;
+        kernels::WinogradUpcoming upcoming{next, next == nullptr ? next : next + slice.chunks * chunk_terms};
+        if (pair > 0) upcoming.end = upcoming.next;  // it has been asked for
+        const auto multiply_row = [&](int row) {
+          float* block_sums = sums + v * lanes;
+          for (const RowBlock& block : blocks) {
+            winograd.multiply_row(row_of_positions(tiling, row, block, depth, width, block_sums), slice, upcoming);
+            block_sums += scheme.positions * block.count * width;
+          }
+        };
+        for (int i = pair; i < (all_at_once ? scheme.pair_count : pair + 1); ++i) {
+          const auto [first, second] = scheme.pairs[i];
+          multiply_row(first);
+          if (first != second) multiply_row(second);
+        }
+      }
+  }
+}
+
 }  // namespace
 
 BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKernels& winograd,
@@ -112,6 +169,10 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.implementation = name_of(scheme) + " " + std::string(name_of(request.kernels.vector_set()));
   convolution.layout = name_of(scheme);
   convolution.rows = tiling.tiles();
+  if (scheme.kept == WinogradWeights::terms) {
+    convolution.most_rows = kernels::WinogradBlock::most_rows;  // the kernels share them out to the registers
+    convolution.cheap_copies = true;
+  }
   convolution.row_floats = scheme.positions * depth;
   convolution.row_sums = scheme.positions * width;
   convolution.row_products = scheme.positions * depth * width;
@@ -130,7 +191,9 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            const ColumnBlock& column, float* sums) {
     const int positions = tiling.scheme.positions;
-    if (tiling.scheme.compact)
+    if (tiling.scheme.kept == WinogradWeights::terms)
+      multiply_by_rows(products, winograd, tiling, blocks, column, chunks, vectors, sums);
+    else if (tiling.scheme.kept == WinogradWeights::compact)
       multiply_compact(products, tiling, blocks, column.weights, chunks, vectors, sums);
     else
       for (int p = 0; p < positions; ++p)
@@ -154,9 +217,11 @@ Cost winograd_cost(const StepRequest& request, const WinogradKernels& winograd, 
                      sizeof(float);
   const std::int64_t products_per_image = count_products(tiling) / g.images;
   const std::int64_t group_inputs = channels.inputs / channels.groups;
+  // Terms stand beside the form that other numbers of images need.
+  const std::size_t replaced = winograd.scheme.kept == WinogradWeights::terms ? 0 : own_weight_bytes(request);
   return {.multiplications = static_cast<double>(products_per_image * channels.outputs * group_inputs),
           .weight_bytes = bytes,
-          .added_weight_bytes = bytes - std::min(bytes, own_weight_bytes(request))};
+          .added_weight_bytes = bytes - std::min(bytes, replaced)};
 }
 
 }  // namespace residua::engine

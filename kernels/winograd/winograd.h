@@ -29,6 +29,12 @@
 //
 //   g [3][3] --G--> [6][3] --T--> 6 rows of 3 terms, kept     weights of a position = term + factor * term
 //
+// Weights as terms: the rows are made of three terms in the same way, so that 9 floats are kept for 9. Each weight then
+// costs more: that pays where very few tiles meet weights that no cache holds.
+//
+//   g [3][3] --T--> 3 rows of 3 terms, kept     terms of a row of positions = terms of a row + factor * those of
+//   another
+//
 // Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
 // and as many positions fewer: those of a subset of the points, whose weights are the same.
 //
@@ -83,21 +89,35 @@ struct WinogradPosition {
   std::uint8_t row, column, weights;
 };
 
+// How transformed weights are kept.
+enum class WinogradWeights { whole, compact, terms };
+
 // The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
 struct WinogradScheme {
-  static constexpr int taps = 3;  // in a dimension of the convolution's kernel
-  int tile;                       // m: outputs on a side of a tile
-  int stride;                     // of the convolution
-  int positions;                  // of a whole tile
-  int weight_side;                // different transformed weights in a dimension
-  bool compact;                   // whether a row of them is kept as terms
+  static constexpr int taps = 3;         // in a dimension of the convolution's kernel
+  static constexpr int most_points = 9;  // in a dimension
+  int tile;                              // m: outputs on a side of a tile
+  int stride;                            // of the convolution
+  int positions;                         // of a whole tile
+  int weight_side;                       // different transformed weights in a dimension
+  WinogradWeights kept;                  // how they are
   WinogradPosition at[WinogradBlock::most_positions];
   std::uint16_t needed[4];  // [n - 1]: bit i is set where n outputs in a dimension need point i
-  ProductTerms terms[6];    // of each column of weights, where they are compact
+  ProductTerms terms[6];    // of each column of weights, where they are not whole
+  // Points whose weights are sums of the same two terms, two by two; one by itself twice. Where weights are terms.
+  struct Pair {
+    std::uint8_t first, second;
+  };
+  Pair pairs[most_points];
+  int pair_count;
 
+  int points() const { return (tile - 1) * stride + taps; }  // in a dimension
   // For a pair of channels: in all, and as they are kept.
   int weight_positions() const { return weight_side * weight_side; }
-  int kept_weights() const { return compact ? weight_side * ProductTerms::terms : weight_positions(); }
+  int kept_weights() const {
+    if (kept == WinogradWeights::whole) return weight_positions();
+    return (kept == WinogradWeights::compact ? weight_side : ProductTerms::terms) * ProductTerms::terms;
+  }
 };
 
 // How a scheme's tiles cover the outputs of some images. Tiles are numbered by size, so that those that need a position
@@ -126,6 +146,29 @@ WinogradBlock block_of_tiles(const WinogradTiling& tiling, std::int64_t first, i
 // The latter alone.
 WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position, std::int64_t first, int rows);
 
+// A slice of the depth of panels, and of weights as terms, of one vector of output channels.
+struct WinogradSlice {
+  const float* terms;        // [chunks * lanes][3][3][lanes]
+  std::int64_t first_chunk;  // of the panels; sums are added to from the second one on
+  std::int64_t chunks;       // >= 1
+};
+
+// Terms that are wanted soon from memory: products tell the cache of some of their lines at every depth, and move
+// `next` on.
+struct WinogradUpcoming {
+  const float *next, *end;  // equal: nothing is left to ask for
+};
+
+// The positions of points (row, 0 ...) in one block: operands of their products, laid out as for the transforms.
+struct WinogradRowOfPositions {
+  int row;
+  WinogradBlock::Rows rows[WinogradScheme::most_points];  // of the block, by column: which need the position
+  const float* panels;                                    // of position 0
+  std::int64_t panel_stride;                              // from position to position, in floats
+  float* sums;                                            // of position 0 and row 0, for one vector of output channels
+  std::int64_t sum_stride, sum_row;                       // from position to position, and from row to row
+};
+
 // The kernels of one tier and scheme. They feed and empty the products of the same tier (kernels/products), at most
 // ProductKernels::rows tiles at a time.
 struct WinogradKernels {
@@ -149,10 +192,15 @@ struct WinogradKernels {
 
   // Transforms the weights of output channels [first, first + width) as far as they exist, in double:
   // packed[(w * depth + c) * width + k] for w < weight_positions, zeros for c >= channels and for channels beyond
-  // output_channels. Compact ones: packed[((row * depth + c) * terms + term) * width + k]. `weights`:
+  // output_channels. Compact ones: packed[((row * depth + c) * terms + term) * width + k]. Terms, vector by vector:
+  // packed[(((v * depth + c) * terms + row) * terms + term) * lanes + lane]. `weights`:
   // [output_channels][channels][taps][taps].
   void (*transform_weights)(const float* weights, std::int64_t channels, std::int64_t output_channels,
                             std::int64_t first, std::int64_t width, std::int64_t depth, float* packed) noexcept;
+
+  // The products of a block at all positions of a row, with weights as terms; nullptr: they are kept otherwise.
+  void (*multiply_row)(const WinogradRowOfPositions& row, const WinogradSlice& slice,
+                       WinogradUpcoming& upcoming) noexcept;
 };
 
 }  // namespace residua::kernels

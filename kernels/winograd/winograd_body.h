@@ -1,46 +1,5 @@
 // Bodies of the Winograd transforms, included once by each instruction set's file inside its anonymous namespace, after
-// winograd_schemes.h.
-
-template <class Scheme>
-constexpr bool is_compact = requires {
-  Scheme::terms;
-};
-
-template <class Scheme>
-constexpr WinogradScheme make_scheme() {
-  constexpr int side = span<Scheme>(Scheme::tile);
-  constexpr int weight_side = Scheme::weight_side;
-  WinogradScheme scheme{Scheme::tile, Scheme::stride, 0, weight_side, is_compact<Scheme>, {}, {}, {}};
-  if constexpr (is_compact<Scheme>)
-    for (int u = 0; u < weight_side; ++u) scheme.terms[u] = Scheme::terms[u];
-  for (int v = 0; v < weight_side; ++v)
-    for (int u = 0; u < weight_side; ++u)
-      for (int y = 0; y < side; ++y)
-        for (int x = 0; x < side; ++x)
-          if (Scheme::weights_of_point[y] == v && Scheme::weights_of_point[x] == u)
-            scheme.at[scheme.positions++] = {static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(x),
-                                             static_cast<std::uint8_t>(v * weight_side + u)};
-  for (int outputs = 1; outputs <= Scheme::tile; ++outputs)
-    for (int i = 0; i < span<Scheme>(outputs); ++i)
-      scheme.needed[outputs - 1] =
-          static_cast<std::uint16_t>(scheme.needed[outputs - 1] | 1 << Scheme::points[outputs - 1][i]);
-  return scheme;
-}
-
-// The positions of a tile of height x width outputs, [span(height)][span(width)].
-template <class Scheme, int height, int width>
-struct Positions {
-  int of[span<Scheme>(height)][span<Scheme>(width)] = {};
-
-  constexpr Positions() {
-    const WinogradScheme scheme = make_scheme<Scheme>();
-    for (int y = 0; y < span<Scheme>(height); ++y)
-      for (int x = 0; x < span<Scheme>(width); ++x)
-        for (int p = 0; p < scheme.positions; ++p)
-          if (scheme.at[p].row == Scheme::points[height - 1][y] && scheme.at[p].column == Scheme::points[width - 1][x])
-            of[y][x] = p;
-  }
-};
+// terms_body.h.
 
 int clamped(std::int64_t value, int most) noexcept {
   return value < 0 ? 0 : (value > most ? most : static_cast<int>(value));
@@ -294,10 +253,10 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
 
 // ---- Weights ----
 
-// What is kept of a row of weights: rows of G, or terms.
-template <class Scheme>
-constexpr const auto& kept_in_a_row() noexcept {
-  if constexpr (is_compact<Scheme>)
+// What is kept of weights in a dimension: rows of G, or of T.
+template <class Scheme, bool as_terms>
+constexpr const auto& kept_in_a_dimension() noexcept {
+  if constexpr (as_terms)
     return Scheme::kept;
   else
     return Scheme::weights;
@@ -307,8 +266,11 @@ constexpr const auto& kept_in_a_row() noexcept {
 template <class Scheme>
 void transform_weights(const float* weights, std::int64_t channels, std::int64_t output_channels, std::int64_t first,
                        std::int64_t width, std::int64_t depth, float* packed) noexcept {
-  constexpr int side = Scheme::weight_side, taps = WinogradScheme::taps;
-  constexpr const auto& across = kept_in_a_row<Scheme>();
+  constexpr int taps = WinogradScheme::taps;
+  constexpr WinogradWeights kept = kept_weights<Scheme>();
+  constexpr const auto& down = kept_in_a_dimension<Scheme, kept == WinogradWeights::terms>();
+  constexpr const auto& across = kept_in_a_dimension<Scheme, kept != WinogradWeights::whole>();
+  constexpr int rows = static_cast<int>(sizeof down / sizeof down[0]);
   constexpr int columns = static_cast<int>(sizeof across / sizeof across[0]);
   constexpr int group = 8;  // doubles of an AVX-512 vector
   // result = a row of G, times `taps` vectors.
@@ -326,22 +288,32 @@ void transform_weights(const float* weights, std::int64_t channels, std::int64_t
           for (int i = 0; i < taps * taps; ++i)
             g[i % taps][i / taps][k] =
                 static_cast<double>(weights[((first + k0 + k) * channels + c) * (taps * taps) + i]);
-      for (int y = 0; y < side; ++y) {
+      for (int y = 0; y < rows; ++y) {
         double row[taps][group];  // G g
-        for (int j = 0; j < taps; ++j) evaluate(Scheme::weights[y], g[j], row[j]);
+        for (int j = 0; j < taps; ++j) evaluate(down[y], g[j], row[j]);
         for (int x = 0; x < columns; ++x) {
           double sums[group];
           evaluate(across[x], row, sums);
           float result[group];
           for (int k = 0; k < group; ++k) result[k] = static_cast<float>(sums[k]);
-          const std::int64_t at = is_compact<Scheme> ? (y * depth + c) * columns + x : (y * columns + x) * depth + c;
-          std::memcpy(packed + at * width + k0, result, static_cast<std::size_t>(count) * sizeof(float));
+          // Of narrow vectors a group fills two; their terms do not lie side by side.
+          constexpr int together = kept == WinogradWeights::terms && lanes < group ? lanes : group;
+          for (int k = 0; k < count; k += together) {
+            const std::int64_t vector = (k0 + k) / lanes, lane = (k0 + k) % lanes;
+            const std::int64_t at = kept == WinogradWeights::terms
+                                        ? (((vector * depth + c) * rows + y) * columns + x) * lanes + lane
+                                    : kept == WinogradWeights::compact ? ((y * depth + c) * columns + x) * width + k0
+                                                                       : ((y * columns + x) * depth + c) * width + k0;
+            std::memcpy(packed + at, result + k,
+                        static_cast<std::size_t>(clamped(count - k, together)) * sizeof(float));
+          }
         }
       }
     }
 }
 
-// A scheme with compact weights has the transforms of the one with whole weights.
+// A scheme whose weights are kept otherwise has the transforms of the one with whole weights.
 template <class Scheme, class Transforms = Scheme>
 constexpr WinogradKernels winograd_kernels{make_scheme<Scheme>(), transform_input<Transforms>,
-                                           transform_output<Transforms>, transform_weights<Scheme>};
+                                           transform_output<Transforms>, transform_weights<Scheme>,
+                                           product_of_rows<Scheme>()};

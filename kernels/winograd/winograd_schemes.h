@@ -1,4 +1,5 @@
-// The one-dimensional transforms, included by winograd_body.h. Matrices are in winograd.h's scheme.
+// The one-dimensional transforms, included once by each instruction set's file inside its anonymous namespace. Matrices
+// are in winograd.h's scheme.
 //
 // A scheme's points are numbered; n outputs (n <= tile) need points[n - 1], as many as there are inputs under them, and
 // input<n> and output<n> take and give them in that order. A smaller set of points has other polynomials, so its rows
@@ -76,6 +77,11 @@ struct F4Compact : F4 {
       {-2.0 / 3, 0, -1.0 / 3}, {1.0 / 6, 0, 1.0 / 3}, {0, 0.23570226039551584147, 0}};
   static constexpr ProductTerms terms[weight_side] = {{0, 1, 1}, {0, 2, -2}, {0, 2, 2},
                                                       {1, 2, 1}, {1, 2, -1}, {0, 1, 4}};
+};
+
+// Those terms in both dimensions.
+struct F4Terms : F4Compact {
+  static constexpr bool in_both_dimensions = true;
 };
 
 struct F2 {
@@ -193,4 +199,69 @@ struct F4Stride2Compact : F4Stride2 {
   static constexpr double kept[ProductTerms::terms][3] = {{0, 0, 0.25}, {1.0 / 6, 0, 0}, {0, 1, 0}};
   static constexpr ProductTerms terms[weight_side] = {{0, 1, 3},  {0, 1, -3}, {0, 1, 1},
                                                       {0, 1, -1}, {0, 0, 3},  {2, 2, 0}};
+};
+
+// ---- What the kernels ask about a scheme ----
+
+template <class Scheme>
+constexpr WinogradWeights kept_weights() {
+  if constexpr (requires { Scheme::in_both_dimensions; }) return WinogradWeights::terms;
+  return requires { Scheme::terms; }
+  ? WinogradWeights::compact : WinogradWeights::whole;
+}
+
+// Of two points: whether their weights are sums of the same two terms.
+template <class Scheme>
+constexpr bool share_terms(int a, int b) {
+  const ProductTerms& of_a = Scheme::terms[Scheme::weights_of_point[a]];
+  const ProductTerms& of_b = Scheme::terms[Scheme::weights_of_point[b]];
+  return of_a.first == of_b.first && of_a.second == of_b.second;
+}
+
+template <class Scheme>
+constexpr WinogradScheme make_scheme() {
+  constexpr int side = span<Scheme>(Scheme::tile);
+  constexpr int weight_side = Scheme::weight_side;
+  constexpr WinogradWeights kept = kept_weights<Scheme>();
+  WinogradScheme scheme{Scheme::tile, Scheme::stride, 0, weight_side, kept, {}, {}, {}, {}, 0};
+  if constexpr (kept != WinogradWeights::whole)
+    for (int u = 0; u < weight_side; ++u) scheme.terms[u] = Scheme::terms[u];
+  for (int v = 0; v < weight_side; ++v)
+    for (int u = 0; u < weight_side; ++u)
+      for (int y = 0; y < side; ++y)
+        for (int x = 0; x < side; ++x)
+          if (Scheme::weights_of_point[y] == v && Scheme::weights_of_point[x] == u)
+            scheme.at[scheme.positions++] = {static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(x),
+                                             static_cast<std::uint8_t>(v * weight_side + u)};
+  for (int outputs = 1; outputs <= Scheme::tile; ++outputs)
+    for (int i = 0; i < span<Scheme>(outputs); ++i)
+      scheme.needed[outputs - 1] =
+          static_cast<std::uint16_t>(scheme.needed[outputs - 1] | 1 << Scheme::points[outputs - 1][i]);
+  if constexpr (kept == WinogradWeights::terms) {
+    bool paired[side] = {};
+    for (int i = 0; i < side; ++i) {
+      if (paired[i]) continue;
+      int other = i;
+      for (int j = side - 1; j > i; --j)
+        if (!paired[j] && share_terms<Scheme>(i, j)) other = j;
+      paired[i] = paired[other] = true;
+      scheme.pairs[scheme.pair_count++] = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(other)};
+    }
+  }
+  return scheme;
+}
+
+// The positions of a tile of height x width outputs, [span(height)][span(width)].
+template <class Scheme, int height, int width>
+struct Positions {
+  int of[span<Scheme>(height)][span<Scheme>(width)] = {};
+
+  constexpr Positions() {
+    const WinogradScheme scheme = make_scheme<Scheme>();
+    for (int y = 0; y < span<Scheme>(height); ++y)
+      for (int x = 0; x < span<Scheme>(width); ++x)
+        for (int p = 0; p < scheme.positions; ++p)
+          if (scheme.at[p].row == Scheme::points[height - 1][y] && scheme.at[p].column == Scheme::points[width - 1][x])
+            of[y][x] = p;
+  }
 };

@@ -7,7 +7,11 @@
 
 namespace residua::kernels {
 namespace {
+#include "kernels/products/registers_sse2.h"
+
 #include "kernels/winograd/winograd_schemes.h"
+
+#include "kernels/winograd/terms_body.h"
 
 #include "kernels/winograd/winograd_body.h"
 }  // namespace
@@ -15,6 +19,7 @@ namespace {
 void fill_winograd_sse2(KernelTable& table) noexcept {
   table.winograd_4x4 = winograd_kernels<F4>;
   table.winograd_4x4_compact = winograd_kernels<F4Compact, F4>;
+  table.winograd_4x4_terms = winograd_kernels<F4Terms, F4>;
   table.winograd_2x2 = winograd_kernels<F2>;
   table.winograd_2x2_compact = winograd_kernels<F2Compact, F2>;
   table.winograd_4x4_stride_2 = winograd_kernels<F4Stride2>;

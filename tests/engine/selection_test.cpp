@@ -21,8 +21,7 @@ namespace graph = residua::graph;
 
 namespace {
 
-graph::Graph optimized_network(const std::string& architecture) {
-  const auto configuration = *graph::find_architecture(architecture);
+graph::Graph optimized_network(const graph::ResNetConfiguration& configuration) {
   auto built = graph::build_resnet(configuration, graph::random_weights(configuration, 1));
   REQUIRE_MESSAGE(built.ok(), built.error().message);
   auto result = graph::optimize(std::move(*built));
@@ -32,7 +31,7 @@ graph::Graph optimized_network(const std::string& architecture) {
 
 // resnet18: its weights are 46.7 MB, its 3x3 convolutions with stride 1 have 37.9 of them.
 const graph::Graph& resnet18() {
-  static const graph::Graph optimized = optimized_network("resnet18");
+  static const graph::Graph optimized = optimized_network(*graph::find_architecture("resnet18"));
   return optimized;
 }
 
@@ -88,7 +87,7 @@ TEST_CASE("every candidate that does not run a node says why") {
   CHECK(contains(reason(*program, "layer2.0.conv1", "direct"), "slower by the shape rules: 57.8 M multiplications"));
 }
 
-TEST_CASE("tile registers: 1x1, and 3x3 of so many weights for so few tiles that Winograd's algorithm saves nothing") {
+TEST_CASE("tile registers: 1x1, 3x3 with stride of many weights and few tiles, and 3x3 of very many weights") {
   auto kernels = kernel_table();
   kernels.tiles = {};
   PackedWeights packed;
@@ -109,27 +108,36 @@ TEST_CASE("tile registers: 1x1, and 3x3 of so many weights for so few tiles that
     return *program;
   };
   const auto one = planned({.batch = 1, .threads = 2}), many = planned({.batch = 64, .threads = 2});
-  // 1x1, and, of one image, 3x3 of 512 outputs with and without stride.
-  CHECK(count(implementations(*one), "tiles") == 3 + 1 + 3);
+  // 1x1, and, of one image, 3x3 of 512 outputs with stride.
+  CHECK(count(implementations(*one), "tiles") == 3 + 1);
   CHECK(count(implementations(*one), "winograd lines") == 0);
   CHECK(count(implementations(*many), "tiles") == 3);
   CHECK(count(implementations(*many), "winograd lines") == 0);
   CHECK(contains(reason(*one, "conv1", "tiles"), "3 channels are no multiple of a tile's 32"));
-  CHECK(contains(reason(*one, "layer4.1.conv1", "winograd lines"), "14 cells of four outputs direct products"));
+  CHECK(contains(reason(*one, "layer4.1.conv1", "winograd lines"), "4 tiles of 4x4 vectors lose less"));
   CHECK(contains(reason(*one, "layer3.1.conv1", "winograd lines"), "16 tiles of 4x4 vectors lose less"));
   CHECK(contains(reason(*one, "layer4.0.conv1", "winograd 2x2 stride 2"), "4 tiles of 4x4 tile registers are faster"));
   CHECK(contains(reason(*one, "layer2.1.conv1", "winograd lines"), "49 tiles of 4x4 vectors lose less"));
-  const auto eight = planned({.batch = 8, .threads = 1}), seven = planned({.batch = 7, .threads = 1});
+  const auto eight = planned({.batch = 8, .threads = 1});
   CHECK(contains(reason(*eight, "layer4.1.conv1", "winograd lines"), "32 tiles of 4x4 vectors lose less"));
-  CHECK(contains(reason(*seven, "layer4.1.conv1", "winograd 4x4"), "28 tiles of 4x4 tile registers are faster"));
-  CHECK(count(implementations(*seven), "winograd lines") == 3);  // 512 channels
   CHECK(contains(reason(*eight, "layer4.0.conv1", "winograd 2x2 stride 2"), "32 tiles of 4x4 tile registers"));
-  // Where lines are no choice, since the image is too small, 512 channels are not left to vectors.
-  const ProgramKey small{.batch = 16, .height = 128, .width = 128, .threads = 2};
-  CHECK(contains(reason(*planned(small), "layer4.1.conv2", "winograd 4x4"), "16 tiles of 4x4 tile registers are"));
-  // 256 channels are, but for four tiles.
-  const ProgramKey smaller{.batch = 1, .height = 112, .width = 112, .threads = 2};
-  CHECK(contains(reason(*planned(smaller), "layer3.1.conv2", "winograd 4x4"), "4 tiles of 4x4 tile registers are"));
+  // Of 1024 channels vectors have but a few tiles.
+  auto wide = *graph::find_architecture("resnet18");
+  wide.blocks = {1, 1, 1, 1};
+  wide.channels = {64, 64, 64, 1024};
+  const graph::Graph wide_network = optimized_network(wide);
+  PackedWeights sizes(PackedWeights::Purpose::only_sizes);
+  const auto planned_wide = [&](std::int64_t batch, const WeightAllotment* allotment = nullptr) {
+    auto program = make_program(wide_network, {.batch = batch, .threads = 2}, kernels, sizes, {.allotment = allotment});
+    REQUIRE_MESSAGE(program.ok(), program.error().message);
+    return *program;
+  };
+  CHECK(contains(reason(*planned_wide(2), "layer4.0.conv2", "winograd 4x4"), "8 tiles of 4x4 tile registers are"));
+  CHECK(count(implementations(*planned_wide(16)), "winograd lines") == 1);
+  // Without weights as terms they have less.
+  const WeightAllotment little(graph::with_input_shape(wide_network, {1, 3, 224, 224}).value(), kernels, 1'000'000);
+  CHECK(!reason(*planned_wide(1), "layer4.0.conv2", "tiles").empty());
+  CHECK(reason(*planned_wide(1, &little), "layer4.0.conv2", "tiles").empty());
   // A few pixels, at the end of a small image.
   const ProgramKey few{.batch = 1, .height = 64, .width = 64, .threads = 2};
   CHECK(contains(reason(*planned(few), "layer4.0.downsample.0", "tiles"), "for 4 pixels"));
@@ -185,7 +193,7 @@ TEST_CASE("where loads bind products, more images of a batch meet each weight") 
 
 TEST_CASE("few tiles are not cut larger than threads can share") {
   // 64 channels at 8x8: 4 tiles of 4x4 an image.
-  const graph::Graph network = optimized_network("resnet20_cifar");
+  const graph::Graph network = optimized_network(*graph::find_architecture("resnet20_cifar"));
   for (const std::int64_t batch : {1, 2}) {
     PackedWeights packed;
     const auto program =
@@ -257,8 +265,7 @@ TEST_CASE("the limit goes to where a byte saves most, and says where it stands i
   }
 }
 
-TEST_CASE(
-    "compact weights: where whole ones come from memory for few tiles and many rows share them, or to save memory") {
+TEST_CASE("compact weights and terms: where whole ones come from memory for few tiles and many rows share them") {
   for (residua::kernels::KernelTable table : tables_of_this_cpu()) {
     table.tiles = {};  // which take some of these layers
     const std::string tier(name_of(table.instruction_set));
@@ -270,19 +277,30 @@ TEST_CASE(
       if (allotment) CHECK(packed.bytes() <= 48'000'000 + allotment->added_bytes());
       return *program;
     };
-    const std::string layer = "layer3.1.conv2", whole = "winograd 4x4", compact = "winograd 4x4 compact";
-    const auto one = planned(1, nullptr), many = planned(64, nullptr);
+    const std::string layer = "layer3.1.conv2", whole = "winograd 4x4", compact = "winograd 4x4 compact",
+                      terms = "winograd 4x4 terms";
+    const auto one = planned(1, nullptr), two = planned(2, nullptr), many = planned(64, nullptr);
     const bool shares = table.products.rows >= 8;
-    CHECK((count(implementations(*one), compact) > 0) == shares);
-    if (shares)
-      CHECK(contains(reason(*one, layer, whole), "compact weights are less to read"));
-    else
+    // 256 channels at 14x14, 512 at 7x7; of two images these are as many weights and more tiles.
+    CHECK(count(implementations(*one), terms) == (shares ? 6 : 0));
+    CHECK((count(implementations(*two), compact) > 0) == shares);
+    if (shares) {
+      CHECK(contains(reason(*one, layer, whole), "weights as terms are least to read"));
+      CHECK(contains(reason(*one, layer, compact), "weights as terms are least to read"));
+      CHECK(contains(reason(*two, layer, whole), "compact weights are less to read"));
+      CHECK(contains(reason(*two, "layer4.1.conv2", terms), "8 tiles reading more takes less"));
+    } else {
       CHECK(contains(reason(*one, layer, compact), "rows of sums are too few to make each weight for"));
+      CHECK(contains(reason(*one, layer, terms), "rows of sums are too few to make each weight for"));
+    }
     CHECK(!reason(*many, layer, compact).empty());
+    CHECK(!reason(*many, layer, terms).empty());
     CHECK(reason(*many, layer, whole).empty());
 
     const WeightAllotment allotment(one_image(), table, 30'000'000);
-    CHECK(count(implementations(*planned(1, &allotment)), compact) > 0);
+    const auto limited = planned(1, &allotment);
+    CHECK(count(implementations(*limited), compact) > 0);
+    CHECK(contains(reason(*limited, layer, terms), "under a memory limit weights are compact"));
   }
 }
 
@@ -312,7 +330,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a limit is spent on forms that run: kernels for groups need none") {
-  const graph::Graph network = optimized_network("resnext50_32x4d");
+  const graph::Graph network = optimized_network(*graph::find_architecture("resnext50_32x4d"));
   const auto image = graph::with_input_shape(network, {1, 3, 224, 224});
   REQUIRE(image.ok());
   const WeightAllotment allotment(*image, kernel_table(), std::size_t{1} << 30);
@@ -396,6 +414,7 @@ TEST_CASE("tuned: what was measured decides, layers are measured once, and the l
                             .may_overwrite = [](graph::TensorId) { return false; }};
   slow_winograd.add(signature_of(request), {{"winograd 4x4", 3},
                                             {"winograd 4x4 compact", 3},
+                                            {"winograd 4x4 terms", 3},
                                             {"winograd 2x2", 2},
                                             {"winograd 2x2 compact", 2},
                                             {"tiles", 1},

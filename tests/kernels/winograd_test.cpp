@@ -273,3 +273,87 @@ TEST_CASE("Winograd: transform_output writes its own outputs only") {
     }
   }
 }
+
+// Whatever rows need a position, in slices of the depth, and whether or not upcoming terms are asked for.
+TEST_CASE("Winograd: weights as terms give the bits of the weights that they make") {
+  for (unsigned seed : seeds(60)) {
+    std::mt19937 random(seed);
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(1)) {
+      const WinogradScheme& scheme = kernels.winograd.scheme;
+      if (scheme.kept != WinogradWeights::terms) continue;
+      constexpr int count = ProductTerms::terms;
+      const std::int64_t lanes = kernels.products.lanes, chunks = pick(random, 1, 5), depth = chunks * lanes;
+      const int rows = static_cast<int>(pick(random, 1, WinogradBlock::most_rows));
+      const std::int64_t panel_stride = rows * depth, sum_row = pick(random, 1, 2) * lanes, sum_stride = rows * sum_row;
+      WinogradRowOfPositions row{.row = static_cast<int>(pick(random, 0, scheme.points() - 1)),
+                                 .rows = {},
+                                 .panels = nullptr,
+                                 .panel_stride = panel_stride,
+                                 .sums = nullptr,
+                                 .sum_stride = sum_stride,
+                                 .sum_row = sum_row};
+      const auto any_rows = [&] {
+        const int first = static_cast<int>(pick(random, 0, rows));
+        return WinogradBlock::Rows{first, static_cast<int>(pick(random, 0, rows - first))};
+      };
+      // Those of all points but infinity are often the same.
+      const bool same = coin(random);
+      const WinogradBlock::Rows common = any_rows();
+      for (int column = 0; column < scheme.points(); ++column)
+        row.rows[column] = same && column + 1 < scheme.points() ? common : any_rows();
+      CAPTURE(kernels.name);
+      INFO("chunks ", chunks, ", rows ", rows, ", of the points but infinity the same ", same);
+      INFO(repeat_command(seed));
+
+      GuardedBuffer terms(depth * count * count * lanes, random), panels(scheme.positions * panel_stride, random),
+          sums(scheme.positions * sum_stride, random);
+      fill_with(Fill::uniform, terms.values(), random);
+      fill_with(Fill::uniform, panels.values(), random);
+      terms.freeze();
+      panels.freeze();
+      row.panels = panels.data();
+      row.sums = sums.data();
+      WinogradUpcoming upcoming{terms.data(), coin(random) ? terms.data() + terms.values().size() : terms.data()};
+      for (std::int64_t chunk = 0; chunk < chunks;) {
+        const std::int64_t slice = pick(random, 1, chunks - chunk);
+        kernels.winograd.multiply_row(row, {terms.data() + chunk * lanes * count * count * lanes, chunk, slice},
+                                      upcoming);
+        chunk += slice;
+      }
+      CHECK(sums.margins_untouched());
+
+      bool equal = true;
+      std::vector<bool> written(sums.values().size());
+      const bool fused = lanes > 4;  // from avx2 on
+      const auto add_product = [&](float a, float b, float c) { return fused ? std::fma(a, b, c) : c + a * b; };
+      for (int p = 0; p < scheme.positions; ++p) {
+        const WinogradPosition& at = scheme.at[p];
+        if (at.row != row.row) continue;
+        const ProductTerms &line = scheme.terms[at.row], &weight = scheme.terms[at.column];
+        const auto [first, needing] = row.rows[at.column];
+        for (int r = 0; r < needing; ++r)
+          for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            float sum = 0;
+            for (std::int64_t d = 0; d < depth; ++d) {
+              const float* const kept = terms.data() + d * count * count * lanes + lane;
+              const auto term = [&](int column) {
+                return add_product(line.factor, kept[(line.second * count + column) * lanes],
+                                   kept[(line.first * count + column) * lanes]);
+              };
+              const float made = add_product(weight.factor, term(weight.second), term(weight.first));
+              sum = add_product(panels.data()[p * panel_stride + ((d / lanes) * needing + r) * lanes + d % lanes], made,
+                                sum);
+            }
+            const std::int64_t n = p * sum_stride + (first + r) * sum_row + lane;
+            equal &= std::memcmp(&sum, sums.data() + n, sizeof sum) == 0;
+            written[size(n)] = true;
+          }
+      }
+      CHECK(equal);
+      bool others_untouched = true;
+      for (std::size_t n = 0; n < written.size(); ++n)
+        others_untouched &= written[n] || GuardedBuffer::untouched(sums.values()[n]);
+      CHECK(others_untouched);
+    }
+  }
+}
