@@ -87,6 +87,8 @@ std::string against_making_weights(const StepRequest& request, const WinogradKer
 // two positions of up to 16 where what is read more often, panels, leaves the terms room in the caches.
 std::string against_terms(const StepRequest& request, const WinogradKernels& winograd) {
   if (std::string reason = against_making_weights(request, winograd); !reason.empty()) return reason;
+  // What two level 2 caches keep takes longer to make than to read: 128 channels, whole weights of 2.4 MB.
+  if (whole_bytes(request, winograd) / 2 <= 2 * caches().level2) return "compact weights stay near the cores";
   const bool small = float_count(request.input(1).shape) * sizeof(float) <= 2 * caches().level2;
   const std::int64_t most_tiles = small ? 16 : 4, tiles = count_tiles(request, winograd);
   if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles reading more takes less than making weights";

@@ -277,18 +277,18 @@ TEST_CASE("compact weights and terms: where whole ones come from memory for few 
       if (allotment) CHECK(packed.bytes() <= 48'000'000 + allotment->added_bytes());
       return *program;
     };
-    const std::string layer = "layer3.1.conv2", whole = "winograd 4x4", compact = "winograd 4x4 compact",
+    const std::string layer = "layer4.1.conv2", whole = "winograd 4x4", compact = "winograd 4x4 compact",
                       terms = "winograd 4x4 terms";
     const auto one = planned(1, nullptr), two = planned(2, nullptr), many = planned(64, nullptr);
     const bool shares = table.products.rows >= 8;
-    // 256 channels at 14x14, 512 at 7x7; of two images these are as many weights and more tiles.
-    CHECK(count(implementations(*one), terms) == (shares ? 6 : 0));
+    CHECK((count(implementations(*one), terms) > 0) == shares);
     CHECK((count(implementations(*two), compact) > 0) == shares);
     if (shares) {
-      CHECK(contains(reason(*one, layer, whole), "weights as terms are least to read"));
+      CHECK(contains(reason(*one, layer, whole), "4 tiles are too few for so many weights"));
       CHECK(contains(reason(*one, layer, compact), "weights as terms are least to read"));
       CHECK(contains(reason(*two, layer, whole), "compact weights are less to read"));
-      CHECK(contains(reason(*two, "layer4.1.conv2", terms), "8 tiles reading more takes less"));
+      CHECK(contains(reason(*two, layer, terms), "8 tiles reading more takes less"));
+      CHECK(contains(reason(*one, "layer2.1.conv2", terms), "compact weights stay near the cores"));
     } else {
       CHECK(contains(reason(*one, layer, compact), "rows of sums are too few to make each weight for"));
       CHECK(contains(reason(*one, layer, terms), "rows of sums are too few to make each weight for"));
