@@ -184,54 +184,67 @@ bool is_short_line(const WinogradRowOfPositions& row) noexcept {
   return short_line;
 }
 
+// Rows [from, ...) of those that need the position in a column.
+template <class Scheme>
+TermRows rows_of(const WinogradRowOfPositions& row, const WinogradSlice& slice, int column, int from) noexcept {
+  static constexpr Positions<Scheme, Scheme::tile, Scheme::tile> positions;
+  const auto [first, count] = row.rows[column];
+  const std::int64_t position = positions.of[row.row][column];
+  return {row.panels + position * row.panel_stride + (slice.first_chunk * count + from) * lanes, count * lanes,
+          row.sums + position * row.sum_stride + (first + from) * row.sum_row};
+}
+
+template <class Scheme>
+void multiply_short_line(const WinogradRowOfPositions& row, const WinogradSlice& slice, TermProduct product,
+                         WinogradUpcoming& upcoming) noexcept {
+  constexpr int last = Scheme::weight_side - 1;
+  TermRows of[last + 1];
+  for (int column = 0; column <= last; ++column) of[column] = rows_of<Scheme>(row, slice, column, 0);
+  product.upcoming = take_lines(upcoming, 2 * lanes * slice.chunks);
+  with_rows<line_rows>(row.rows[0].count, [&]<int rows>() noexcept {
+    // Rows of the last position may be none.
+    with_rows<rows + 1>(row.rows[last].count + 1, [&]<int more>() noexcept {
+      multiply_line<Scheme, rows, more - 1>(product, of, columns_but_last<Scheme>());
+    });
+  });
+}
+
+// One or two positions of a row, which the same rows need: part by part, as many as fit the registers.
+template <class Scheme, int positions>
+void multiply_positions(const WinogradRowOfPositions& row, const WinogradSlice& slice, TermProduct product, int first,
+                        int second, WinogradUpcoming& upcoming) noexcept {
+  const ProductTerms &terms = Scheme::terms[Scheme::weights_of_point[first]],
+                     &others = Scheme::terms[Scheme::weights_of_point[second]];
+  const int all = row.rows[first].count, parts = (all + pair_rows - 1) / pair_rows;
+  for (int part = 0; part < parts; ++part) {
+    const int from = all * part / parts, end = all * (part + 1) / parts;
+    const TermRows of[] = {rows_of<Scheme>(row, slice, first, from), rows_of<Scheme>(row, slice, second, from)};
+    product.upcoming = take_lines(upcoming, lanes * slice.chunks);
+    with_rows<pair_rows>(
+        end - from, [&]<int rows>() noexcept { multiply_pair<rows, positions>(product, of, terms, others.factor); });
+  }
+}
+
 template <class Scheme>
 void multiply_row(const WinogradRowOfPositions& row, const WinogradSlice& slice, WinogradUpcoming& upcoming) noexcept {
   static constexpr WinogradScheme scheme = make_scheme<Scheme>();
-  static constexpr Positions<Scheme, Scheme::tile, Scheme::tile> positions;
-  constexpr int side = span<Scheme>(Scheme::tile);
-  TermProduct product{slice.terms,           slice.chunks,
-                      slice.first_chunk > 0, Scheme::terms[Scheme::weights_of_point[row.row]],
-                      row.sum_row,           nullptr};
-  // Rows [from, ...) of those that need a position.
-  const auto rows_of = [&](int column, int from) {
-    const WinogradBlock::Rows& rows = row.rows[column];
-    const std::int64_t position = positions.of[row.row][column];
-    return TermRows{row.panels + position * row.panel_stride + (slice.first_chunk * rows.count + from) * lanes,
-                    rows.count * lanes, row.sums + position * row.sum_stride + (rows.first + from) * row.sum_row};
-  };
+  const TermProduct product{slice.terms,           slice.chunks,
+                            slice.first_chunk > 0, Scheme::terms[Scheme::weights_of_point[row.row]],
+                            row.sum_row,           nullptr};
   if constexpr (line_rows > 0 && Scheme::stride == 1) {
     if (is_short_line<Scheme>(row)) {
-      TermRows of[side];
-      for (int column = 0; column < side; ++column) of[column] = rows_of(column, 0);
-      product.upcoming = take_lines(upcoming, 2 * lanes * slice.chunks);
-      with_rows<line_rows>(row.rows[0].count, [&]<int rows>() noexcept {
-        with_rows<rows + 1>(row.rows[side - 1].count + 1, [&]<int last_rows>() noexcept {
-          multiply_line<Scheme, rows, last_rows - 1>(product, of, columns_but_last<Scheme>());
-        });
-      });
+      multiply_short_line<Scheme>(row, slice, product, upcoming);
       return;
     }
   }
-  const auto multiply = [&]<int count>(int first, int second) noexcept {
-    const std::int64_t all = row.rows[first].count, parts = (all + pair_rows - 1) / pair_rows;
-    const ProductTerms terms = Scheme::terms[Scheme::weights_of_point[first]];
-    for (std::int64_t part = 0; part < parts; ++part) {
-      const int from = static_cast<int>(all * part / parts), end = static_cast<int>(all * (part + 1) / parts);
-      const TermRows of[] = {rows_of(first, from), rows_of(second, from)};
-      product.upcoming = take_lines(upcoming, lanes * slice.chunks);
-      with_rows<pair_rows>(end - from, [&]<int rows>() noexcept {
-        multiply_pair<rows, count>(product, of, terms, Scheme::terms[Scheme::weights_of_point[second]].factor);
-      });
-    }
-  };
   for (int i = 0; i < scheme.pair_count; ++i) {
     const auto [first, second] = scheme.pairs[i];
     const WinogradBlock::Rows a = row.rows[first], b = row.rows[second];
     if (first != second && a.first == b.first && a.count == b.count) {
-      multiply.template operator()<2>(first, second);
+      multiply_positions<Scheme, 2>(row, slice, product, first, second, upcoming);
     } else {
-      multiply.template operator()<1>(first, first);
-      if (first != second) multiply.template operator()<1>(second, second);
+      multiply_positions<Scheme, 1>(row, slice, product, first, first, upcoming);
+      if (first != second) multiply_positions<Scheme, 1>(row, slice, product, second, second, upcoming);
     }
   }
 }

@@ -204,10 +204,18 @@ struct F4Stride2Compact : F4Stride2 {
 // ---- What the kernels ask about a scheme ----
 
 template <class Scheme>
+constexpr bool has_terms = requires {
+  Scheme::terms;
+};
+template <class Scheme>
+constexpr bool has_terms_in_both_dimensions = requires {
+  Scheme::in_both_dimensions;
+};
+template <class Scheme>
 constexpr WinogradWeights kept_weights() {
-  if constexpr (requires { Scheme::in_both_dimensions; }) return WinogradWeights::terms;
-  return requires { Scheme::terms; }
-  ? WinogradWeights::compact : WinogradWeights::whole;
+  if (has_terms_in_both_dimensions<Scheme>) return WinogradWeights::terms;
+  if (has_terms<Scheme>) return WinogradWeights::compact;
+  return WinogradWeights::whole;
 }
 
 // Of two points: whether their weights are sums of the same two terms.
