@@ -131,10 +131,14 @@ void multiply_by_rows(const kernels::ProductKernels& products, const WinogradKer
     for (int pair = 0; pair < scheme.pair_count; pair = all_at_once ? scheme.pair_count : pair + 1)
       for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
         const kernels::WinogradSlice slice{terms + chunk * chunk_terms, chunk, std::min(most_chunks, chunks - chunk)};
-        const float* next = slice.terms + slice.chunks * chunk_terms;
-        if (next == end) next = column.upcoming;
-        kernels::WinogradUpcoming upcoming{next, next == nullptr ? next : next + slice.chunks * chunk_terms};
-        if (pair > 0) upcoming.end = upcoming.next;  // it has been asked for
+        const std::int64_t floats = slice.chunks * chunk_terms;
+        kernels::WinogradUpcoming upcoming{};
+        if (pair == 0) {  // what comes next has not been asked for yet
+          if (const float* const next = slice.terms + floats; next != end)
+            upcoming = {next, next + floats};
+          else if (column.upcoming != nullptr)
+            upcoming = {column.upcoming, column.upcoming + floats};
+        }
         const auto multiply_row = [&](int row) {
           float* block_sums = sums + v * lanes;
           for (const RowBlock& block : blocks) {

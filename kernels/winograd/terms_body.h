@@ -174,14 +174,14 @@ const float* take_lines(WinogradUpcoming& upcoming, std::int64_t lines) noexcept
   return from;
 }
 
-// Whether the row's positions but the last are needed by the same few rows, and the last one by some of these.
+// Whether the row's positions but the last are needed by the same rows, and the last one by no more.
 template <class Scheme>
-bool is_short_line(const WinogradRowOfPositions& row) noexcept {
+bool is_whole_line(const WinogradRowOfPositions& row) noexcept {
   const WinogradBlock::Rows all = row.rows[0], last = row.rows[Scheme::weight_side - 1];
-  bool short_line = all.count > 0 && all.count <= line_rows && last.count <= all.count;
+  bool whole = all.count > 0 && last.count <= all.count;
   for (int column = 1; column < Scheme::weight_side - 1; ++column)
-    short_line &= row.rows[column].first == all.first && row.rows[column].count == all.count;
-  return short_line;
+    whole &= row.rows[column].first == all.first && row.rows[column].count == all.count;
+  return whole;
 }
 
 // Rows [from, ...) of those that need the position in a column.
@@ -195,7 +195,7 @@ TermRows rows_of(const WinogradRowOfPositions& row, const WinogradSlice& slice, 
 }
 
 template <class Scheme>
-void multiply_short_line(const WinogradRowOfPositions& row, const WinogradSlice& slice, TermProduct product,
+void multiply_whole_line(const WinogradRowOfPositions& row, const WinogradSlice& slice, TermProduct product,
                          WinogradUpcoming& upcoming) noexcept {
   constexpr int last = Scheme::weight_side - 1;
   TermRows of[last + 1];
@@ -232,8 +232,8 @@ void multiply_row(const WinogradRowOfPositions& row, const WinogradSlice& slice,
                             slice.first_chunk > 0, Scheme::terms[Scheme::weights_of_point[row.row]],
                             row.sum_row,           nullptr};
   if constexpr (line_rows > 0 && Scheme::stride == 1) {
-    if (is_short_line<Scheme>(row)) {
-      multiply_short_line<Scheme>(row, slice, product, upcoming);
+    if (row.rows[0].count <= line_rows && is_whole_line<Scheme>(row)) {
+      multiply_whole_line<Scheme>(row, slice, product, upcoming);
       return;
     }
   }

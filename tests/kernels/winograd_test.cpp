@@ -324,30 +324,29 @@ TEST_CASE("Winograd: weights as terms give the bits of the weights that they mak
 
       bool equal = true;
       std::vector<bool> written(sums.values().size());
-      const bool fused = lanes > 4;  // from avx2 on
-      const auto add_product = [&](float a, float b, float c) { return fused ? std::fma(a, b, c) : c + a * b; };
       for (int p = 0; p < scheme.positions; ++p) {
         const WinogradPosition& at = scheme.at[p];
         if (at.row != row.row) continue;
+        // Factors are powers of two, whose products are exact: fused or not, a weight has the same bits.
         const ProductTerms &line = scheme.terms[at.row], &weight = scheme.terms[at.column];
+        std::vector<float> weights(size(depth * lanes)), factors(size(depth)), expected(size(lanes));
+        for (std::int64_t n = 0; n < depth * lanes; ++n) {
+          const float* const kept = terms.data() + n / lanes * count * count * lanes + n % lanes;
+          const auto term = [&](int column) {
+            return line.factor * kept[(line.second * count + column) * lanes] +
+                   kept[(line.first * count + column) * lanes];
+          };
+          weights[size(n)] = weight.factor * term(weight.second) + term(weight.first);
+        }
         const auto [first, needing] = row.rows[at.column];
-        for (int r = 0; r < needing; ++r)
-          for (std::int64_t lane = 0; lane < lanes; ++lane) {
-            float sum = 0;
-            for (std::int64_t d = 0; d < depth; ++d) {
-              const float* const kept = terms.data() + d * count * count * lanes + lane;
-              const auto term = [&](int column) {
-                return add_product(line.factor, kept[(line.second * count + column) * lanes],
-                                   kept[(line.first * count + column) * lanes]);
-              };
-              const float made = add_product(weight.factor, term(weight.second), term(weight.first));
-              sum = add_product(panels.data()[p * panel_stride + ((d / lanes) * needing + r) * lanes + d % lanes], made,
-                                sum);
-            }
-            const std::int64_t n = p * sum_stride + (first + r) * sum_row + lane;
-            equal &= std::memcmp(&sum, sums.data() + n, sizeof sum) == 0;
-            written[size(n)] = true;
-          }
+        for (int r = 0; r < needing; ++r) {
+          for (std::int64_t d = 0; d < depth; ++d)
+            factors[size(d)] = panels.data()[p * panel_stride + (d / lanes * needing + r) * lanes + d % lanes];
+          kernels.products.multiply({factors.data(), weights.data(), chunks}, 1, 1, expected.data());
+          const std::int64_t n = p * sum_stride + (first + r) * sum_row;
+          equal &= std::memcmp(expected.data(), sums.data() + n, size(lanes) * sizeof(float)) == 0;
+          std::fill_n(written.begin() + n, lanes, true);
+        }
       }
       CHECK(equal);
       bool others_untouched = true;
