@@ -18,6 +18,46 @@ Units units_of(const WinogradLayer& layer) {
   return {chunks, chunks * lanes, width, divided_up(layer.geometry.output_channels, width)};
 }
 
+// The products of a block, position by position.
+void multiply_by_positions(const WinogradLayer& layer, const WinogradBlock& block, const float* weights,
+                           const float* panels, float* sums) {
+  const Units units = units_of(layer);
+  const WinogradSizes sizes = sizes_of(layer);
+  const WinogradScheme& scheme = layer.winograd.scheme;
+  for (int p = 0; p < scheme.positions; ++p) {
+    const auto [first, count] = block.rows_of[p];
+    if (count == 0) continue;
+    const bool compact = scheme.kept == WinogradWeights::compact;
+    const int at = scheme.at[p].weights, side = scheme.weight_side;
+    const ProductSlice slice{panels + p * sizes.panel_position_stride,
+                             weights + (compact ? at / side * ProductTerms::terms : at) * units.depth * units.width,
+                             units.chunks};
+    float* const position_sums = sums + p * sizes.sum_position_stride + first * units.width;
+    if (compact)
+      layer.products.multiply_terms(slice, scheme.terms[at % side], count, layer.blocking.vectors, position_sums);
+    else
+      layer.products.multiply(slice, count, layer.blocking.vectors, position_sums);
+  }
+}
+
+void multiply_by_rows(const WinogradLayer& layer, const WinogradBlock& block, const float* weights, const float* panels,
+                      float* sums) {
+  const WinogradScheme& scheme = layer.winograd.scheme;
+  const Units units = units_of(layer);
+  const WinogradSizes sizes = sizes_of(layer);
+  const std::int64_t lanes = layer.products.lanes;
+  for (int v = 0; v < layer.blocking.vectors; ++v)
+    for (int row = 0; row < scheme.points(); ++row) {
+      WinogradRowOfPositions operands{
+          row, {}, panels, sizes.panel_position_stride, sums + v * lanes, sizes.sum_position_stride, units.width};
+      for (int p = 0; p < scheme.positions; ++p)
+        if (scheme.at[p].row == row) operands.rows[scheme.at[p].column] = block.rows_of[p];
+      WinogradUpcoming nothing{};
+      layer.winograd.multiply_row(
+          operands, {weights + v * units.depth * scheme.kept_weights() * lanes, 0, units.chunks}, nothing);
+    }
+}
+
 }  // namespace
 
 WinogradGeometry make_winograd_geometry(std::int64_t images, std::int64_t height, std::int64_t width,
@@ -66,50 +106,6 @@ void pack_winograd_weights(const WinogradLayer& layer, const float* weights, flo
                                      block * units.width, units.width, units.depth,
                                      packed + block * layer.winograd.scheme.kept_weights() * units.depth * units.width);
 }
-
-namespace {
-
-// The products of a block, position by position.
-void multiply_by_positions(const WinogradLayer& layer, const WinogradBlock& block, const float* weights,
-                           const float* panels, float* sums) {
-  const Units units = units_of(layer);
-  const WinogradSizes sizes = sizes_of(layer);
-  const WinogradScheme& scheme = layer.winograd.scheme;
-  for (int p = 0; p < scheme.positions; ++p) {
-    const auto [first, count] = block.rows_of[p];
-    if (count == 0) continue;
-    const bool compact = scheme.kept == WinogradWeights::compact;
-    const int at = scheme.at[p].weights, side = scheme.weight_side;
-    const ProductSlice slice{panels + p * sizes.panel_position_stride,
-                             weights + (compact ? at / side * ProductTerms::terms : at) * units.depth * units.width,
-                             units.chunks};
-    float* const position_sums = sums + p * sizes.sum_position_stride + first * units.width;
-    if (compact)
-      layer.products.multiply_terms(slice, scheme.terms[at % side], count, layer.blocking.vectors, position_sums);
-    else
-      layer.products.multiply(slice, count, layer.blocking.vectors, position_sums);
-  }
-}
-
-void multiply_by_rows(const WinogradLayer& layer, const WinogradBlock& block, const float* weights, const float* panels,
-                      float* sums) {
-  const WinogradScheme& scheme = layer.winograd.scheme;
-  const Units units = units_of(layer);
-  const WinogradSizes sizes = sizes_of(layer);
-  const std::int64_t lanes = layer.products.lanes;
-  for (int v = 0; v < layer.blocking.vectors; ++v)
-    for (int row = 0; row < scheme.points(); ++row) {
-      WinogradRowOfPositions operands{
-          row, {}, panels, sizes.panel_position_stride, sums + v * lanes, sizes.sum_position_stride, units.width};
-      for (int p = 0; p < scheme.positions; ++p)
-        if (scheme.at[p].row == row) operands.rows[scheme.at[p].column] = block.rows_of[p];
-      WinogradUpcoming nothing{};
-      layer.winograd.multiply_row(
-          operands, {weights + v * units.depth * scheme.kept_weights() * lanes, 0, units.chunks}, nothing);
-    }
-}
-
-}  // namespace
 
 void run_winograd_layer(const WinogradLayer& layer, const float* input, const float* packed, float* panels, float* sums,
                         const WinogradTarget& target) {

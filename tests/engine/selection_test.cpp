@@ -118,9 +118,15 @@ TEST_CASE("tile registers: 1x1, 3x3 with stride of many weights and few tiles, a
   CHECK(contains(reason(*one, "layer3.1.conv1", "winograd lines"), "16 tiles of 4x4 vectors lose less"));
   CHECK(contains(reason(*one, "layer4.0.conv1", "winograd 2x2 stride 2"), "4 tiles of 4x4 tile registers are faster"));
   CHECK(contains(reason(*one, "layer2.1.conv1", "winograd lines"), "49 tiles of 4x4 vectors lose less"));
-  const auto eight = planned({.batch = 8, .threads = 1});
+  const auto eight = planned({.batch = 8, .threads = 1}), seven = planned({.batch = 7, .threads = 1});
   CHECK(contains(reason(*eight, "layer4.1.conv1", "winograd lines"), "32 tiles of 4x4 vectors lose less"));
   CHECK(contains(reason(*eight, "layer4.0.conv1", "winograd 2x2 stride 2"), "32 tiles of 4x4 tile registers"));
+  // 512 channels of whatever images, and 256 of the smallest, are left to vectors.
+  CHECK(contains(reason(*seven, "layer4.1.conv1", "winograd lines"), "28 tiles of 4x4 vectors lose less"));
+  const ProgramKey small{.batch = 16, .height = 128, .width = 128, .threads = 2};
+  CHECK(contains(reason(*planned(small), "layer4.1.conv2", "winograd lines"), "16 tiles of 4x4 vectors lose less"));
+  const ProgramKey smaller{.batch = 1, .height = 112, .width = 112, .threads = 2};
+  CHECK(contains(reason(*planned(smaller), "layer3.1.conv2", "winograd lines"), "4 tiles of 4x4 vectors lose less"));
   // Of 1024 channels vectors have but a few tiles.
   auto wide = *graph::find_architecture("resnet18");
   wide.blocks = {1, 1, 1, 1};
