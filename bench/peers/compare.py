@@ -37,7 +37,9 @@ def arguments():
     parser.add_argument("--model", nargs="+", choices=models.FAMILY, help="[all]")
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 16])
     parser.add_argument("--engine", nargs="+", choices=engines.NAMES, default=engines.NAMES, help="[all that are installed]")
-    parser.add_argument("--rounds", type=int, help="bursts of each engine [8]")
+    parser.add_argument("--passes", type=int, default=1,
+                        help="times to go through all models; more of them put a model's rounds minutes apart [1]")
+    parser.add_argument("--rounds", type=int, help="bursts of each engine in a pass [8]")
     parser.add_argument("--trials", type=int, help="bursts of each way to run a batch, before the rounds [3]")
     parser.add_argument("--seconds", type=float, help="of a burst [1.0]; two runs at least, after one that does not count")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds before each burst, for idle threads to fall asleep [0.1]")
@@ -64,6 +66,8 @@ def arguments():
     options.threads = options.threads or allowed
     if not 1 <= options.threads <= allowed:
         parser.error(f"--threads {options.threads}: this process may use {allowed} CPUs")
+    if options.passes < 1:
+        parser.error("--passes: 1 or more")
     if min(options.batch) < 1:
         parser.error("--batch: 1 or more")
     if "residua" in options.engine and not options.render and not options.library.is_file():
@@ -126,24 +130,25 @@ def main():
         print(f"peers: {name} is left out: {why}", file=sys.stderr)
     here = machine.describe(options.threads)
     measure.keep_to(options.threads)
-    settings = {key: getattr(options, key) for key in ("threads", "rounds", "trials", "seconds", "pause", "schedule", "torch_compile")}
+    settings = {key: getattr(options, key) for key in ("threads", "passes", "rounds", "trials", "seconds", "pause", "schedule", "torch_compile")}
     data = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": here,
             "settings": settings | {"precision": "float32", "input": [3, 224, 224], "difference_allowed": summary.LIMIT},
             "engines": {}, "left_out": left_out, "results": []}
-    print(f"{machine.title(here)}: {len(contenders)} engines, {options.rounds} rounds of {options.seconds:g} s; "
-          "ratio: their time over Residua's")
-    good = not left_out
-    for model in options.model:
-        onnx, weights = models.onnx_file(options, model)
-        for batch in options.batch:
-            done = measure.Comparison(options, contenders, model, onnx, batch).run()
-            data["results"].append(done | {"weights": weights})
+    print(f"{machine.title(here)}: {len(contenders)} engines, {report.rounds_text(settings)}; ratio: their time over Residua's")
+    files = {model: models.onnx_file(options, model) for model in options.model}
+    comparisons = [measure.Comparison(options, contenders, model, files[model][0], batch)
+                   for model in options.model for batch in options.batch]
+    done = {}  # by comparison, of the last pass that measured it
+    for _ in range(options.passes):
+        for one in comparisons:
+            done[one] = one.run() | {"weights": files[one.model][1]}
+            data["results"] = list(done.values())
             data["engines"] = {one.name: {"version": one.version, "peer": one.engine in engines.PEERS} for one in contenders}
-            show(done)
-            good &= not any("failure" in one for one in done["engines"].values()) and done.get("ratio", 1e9) >= options.at_least
+            show(done[one])
             write(data, options.output, options.name or here["slug"])
     print(f"\nwritten: {options.output / (options.name or here['slug'])}.json, .md, .svg")
-    return 0 if good else 1
+    good = not any("failure" in one for result in done.values() for one in result["engines"].values())
+    return 0 if good and not left_out and all(one.get("ratio", 1e9) >= options.at_least for one in done.values()) else 1
 
 
 if __name__ == "__main__":

@@ -105,27 +105,38 @@ class Comparison:
     def __init__(self, options, contenders, model, onnx, batch):
         self.options, self.contenders, self.model, self.onnx, self.batch = options, contenders, model, onnx, batch
         self.results = {contender.name: {} for contender in contenders}
+        self.chosen = {}  # {name: the configuration that the first pass found fastest}
+        self.measured = {when: {contender.name: [] for contender in contenders} for when in ("quiet", "busy")}
+        self.reference = None
 
     def run(self):
-        """What report and chart are made of; see summary.py."""
+        """One pass: starts the engines, adds their rounds to those of the passes before, and ends the engines.
+
+        Returns what report and chart are made of; see summary.py.
+        """
         try:
             for contender in self.contenders:
                 result = self.results[contender.name]
                 try:
-                    result.update(self.best_configuration(contender))
+                    if "failure" not in result:
+                        result.update(self.best_configuration(contender))
                 except Failure as failure:
                     result["failure"] = str(failure)
-            reference = self.judge()
-            rounds = self.rounds("quiet")
-            busy = None
+            self.reference = self.judge()
+            self.rounds("quiet")
             if self.options.busy_core:
                 with busy_core(max(os.sched_getaffinity(0))):
-                    busy = self.rounds("busy")
+                    self.rounds("busy")
         finally:
             for contender in self.contenders:
                 self.stop(contender)
-        return summary.comparison(self.model, self.batch, self.results, rounds, busy, reference,
+        return summary.comparison(self.model, self.batch, self.results, self.complete("quiet"),
+                                  self.complete("busy") if self.options.busy_core else None, self.reference,
                                   [one.name for one in self.contenders if one.engine in engines.PEERS])
+
+    def complete(self, when):
+        """{name: [a child's answer for each round]} of the engines that ran all rounds so far."""
+        return {name: bursts for name, bursts in self.measured[when].items() if "failure" not in self.results[name]}
 
     def stop(self, contender):
         if contender.child:
@@ -137,7 +148,10 @@ class Comparison:
         self.stop(contender)
 
     def best_configuration(self, contender):
-        """Starts a child for each way to run the batch, tries them in turns and keeps the fastest as contender.child."""
+        """Starts a child for each way to run the batch, tries them in turns and keeps the fastest as contender.child.
+
+        After the first pass that way alone is started.
+        """
         model = self.onnx
         if hasattr(contender.module, "prepare"):
             preparation = Child("child.py", "--prepare", contender.engine, self.onnx, self.onnx.parent / contender.engine)
@@ -147,11 +161,12 @@ class Comparison:
                 preparation.close()
         started, failures = [], []
         try:
-            for configuration in contender.module.candidates(self.batch, self.options.threads, self.options):
+            ways = self.chosen.get(contender.name) or contender.module.candidates(self.batch, self.options.threads, self.options)
+            for configuration in ways:
                 child = Child("child.py", contender.engine, model, self.batch, self.options.threads,
                               json.dumps(configuration | contender.extra))
                 try:
-                    started.append((configuration["label"], child, child.answer(), []))
+                    started.append((configuration, child, child.answer(), []))
                 except Failure as failure:
                     child.close()
                     failures.append(f"{configuration['label']}: {failure}")
@@ -162,15 +177,16 @@ class Comparison:
                     time.sleep(self.options.pause)
                     times.append(1e3 * summary.median(child.burst(self.options.seconds)["times"]))
             # The fastest burst of each: what else runs on the machine only ever slows one down.
-            trials = {label: min(times) for label, _, _, times in started if times}
-            label, contender.child, hello, _ = min(started, key=lambda one: trials.get(one[0], 0))
+            configuration, contender.child, hello, _ = min(started, key=lambda one: min(one[3], default=0))
         finally:
             for _, child, _, _ in started:
                 if child is not contender.child:
                     child.close()
         contender.version = hello["version"]
-        return {"configuration": label, "trials_ms": trials, "load_seconds": hello["load_seconds"],
-                "logits": hello["logits"], **({"failed_configurations": failures} if failures else {})}
+        self.chosen[contender.name] = [configuration]
+        trials = {way["label"]: min(times) for way, _, _, times in started if times}
+        return {"configuration": configuration["label"], "load_seconds": hello["load_seconds"], "logits": hello["logits"],
+                **({"trials_ms": trials} if trials else {}), **({"failed_configurations": failures} if failures else {})}
 
     def judge(self):
         """Drops engines whose logits differ from the reference's: onnxruntime's, or the first peer's. Returns its name."""
@@ -190,9 +206,10 @@ class Comparison:
         return reference
 
     def rounds(self, when):
-        """{name: [a child's answer for each round]}; each round begins with the next engine."""
-        measured = {contender.name: [] for contender in self.contenders}
-        for number in range(self.options.rounds):
+        """Adds a child's answer for each round to self.measured[when]; each round begins with the next engine."""
+        measured = self.measured[when]
+        before = max(map(len, measured.values()), default=0)
+        for number in range(before, before + self.options.rounds):
             turn = number % len(self.contenders)
             for contender in self.contenders[turn:] + self.contenders[:turn]:
                 if contender.child is None:
@@ -202,4 +219,3 @@ class Comparison:
                     measured[contender.name].append(contender.child.burst(self.options.seconds))
                 except Failure as failure:
                     self.drop(contender, f"in round {number + 1} ({when}): {failure}")
-        return {contender.name: measured[contender.name] for contender in self.contenders if contender.child}

@@ -60,13 +60,17 @@ def fastest_cell(name, figures, one):
     return f"{summary.fastest_ratio(figures['rounds_ms'], one['engines'][summary.OURS]['rounds_ms']):.2f}"
 
 
-def overall(data):
+def overall(data, ratio_of=lambda one: one["ratio"]):
     """Geometric means over the models of Residua's speed over the best peer's, for each batch: {batch: ratio}."""
     found = {}
     for one in data["results"]:
         if "ratio" in one:
-            found.setdefault(one["batch"], []).append(one["ratio"])
+            found.setdefault(one["batch"], []).append(ratio_of(one))
     return {batch: summary.geometric_mean(ratios) for batch, ratios in found.items()}
+
+
+def means_text(means):
+    return ", ".join(f"**{ratio:.2f}** at batch {batch}" for batch, ratio in means.items())
 
 
 def failures(data):
@@ -79,14 +83,22 @@ def failures(data):
     return lines
 
 
+def rounds_text(settings):
+    """How often an engine ran, and how long; files from before there were passes have one."""
+    passes = settings.get("passes", 1)
+    return f"{f'{passes} passes of ' if passes > 1 else ''}{settings['rounds']} rounds of {settings['seconds']:g} s"
+
+
 def markdown(data, chart=None):
     """The report; `chart`: the SVG's name beside it."""
     settings = data["settings"]
     lines = [f"# Side by side: {machine.title(data['machine'])}", ""]
     means = overall(data)
     if means:
-        lines += ["Residua's speed over the best other engine's, geometric mean over models: " + ", ".join(
-            f"**{ratio:.2f}** at batch {batch}" for batch, ratio in means.items()) + ".", ""]
+        peers = [name for name, one in data["engines"].items() if one["peer"]]
+        fastest = overall(data, lambda one: summary.fastest_ratio_of_best(one, peers))
+        lines += ["Residua's speed over the best other engine's, geometric mean over models: "
+                  f"{means_text(means)}; of the fastest bursts: {means_text(fastest)}.", ""]
     if chart:
         lines += [f"![Speed of each engine by model and batch]({chart})", ""]
     lines += ["Images per second, float32; the fastest in bold:", "", *per_engine(data, "", speed_cell), ""]
@@ -108,9 +120,8 @@ def markdown(data, chart=None):
               *per_engine(data, "", lambda name, figures, one: figures["configuration"]), ""]
     bad = failures(data)
     lines += ["Not everything ran:", "", *bad, ""] if bad else []
-    lines += [f"Measured {data['date'][:10]} by `bench/peers/run.sh`: {settings['rounds']} rounds of {settings['seconds']:g} s for "
-              f"each engine, in turns, each in a process of its own. Largest difference of the rounds from each other: "
-              f"{spread_text(data)}. Versions: " + ", ".join(
+    lines += [f"Measured {data['date'][:10]} by `bench/peers/run.sh`: {rounds_text(settings)} for each engine, in turns, each in a "
+              f"process of its own. Largest difference of the rounds from each other: {spread_text(data)}. Versions: " + ", ".join(
                   f"{title(name)} {one['version']}" for name, one in data["engines"].items() if one["version"]) +
               f". {data['machine']['system']}. Weights: " + ", ".join(sorted({one["weights"] for one in data["results"]})) + "."]
     return "\n".join(lines) + "\n"

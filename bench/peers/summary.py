@@ -54,6 +54,12 @@ def fastest_ratio(theirs, ours):
     return min(theirs) / min(ours)
 
 
+def fastest_ratio_of_best(comparison, peers):
+    """The smallest of fastest_ratio over `peers` that ran, so of the peer whose fastest burst is fastest."""
+    times = {name: one["rounds_ms"] for name, one in comparison["engines"].items() if "rounds_ms" in one}
+    return min(fastest_ratio(times[name], times[OURS]) for name in peers if name in times)
+
+
 def comparison(model, batch, results, rounds, busy, reference, peers):
     """results: {name: what is known so far, "failure" among it}; rounds, busy: {name: bursts}; peers: names that are ranked."""
     found = {}

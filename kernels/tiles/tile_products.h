@@ -15,11 +15,19 @@ constexpr std::int64_t row_values = cache_line / static_cast<std::int64_t>(sizeo
 std::int64_t least(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
 std::int64_t divided_up(std::int64_t value, std::int64_t by) noexcept { return (value + by - 1) / by; }
 
+// After each instruction that writes a tile register. While the core's other thread is awake there are few registers to
+// rename tile registers to, and what waits for one waits twice as long where the next such instruction comes within
+// some six (Sapphire Rapids, measured): docs/decisions.md, on tile registers that are shared.
+[[gnu::always_inline]] inline void keep_apart() noexcept {
+  asm volatile("nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" :::);
+}
+
 // Compilers' own intrinsics for tiles do not say that they read memory (gcc 12). The "memory" here keeps stores before
 // them.
 template <int to>
 [[gnu::always_inline]] inline void load_tile(const void* from, std::int64_t stride = cache_line) noexcept {
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(to) : "memory");
+  keep_apart();
 }
 template <int from>
 [[gnu::always_inline]] inline void store_tile(void* to, std::int64_t stride = cache_line) noexcept {
@@ -28,6 +36,7 @@ template <int from>
 template <int sum, int factor, int weight>
 [[gnu::always_inline]] inline void multiply_add() noexcept {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(factor), "i"(weight));
+  keep_apart();
 }
 [[gnu::always_inline]] inline void clear_sums() noexcept {
   asm volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" :::);
@@ -71,11 +80,13 @@ void release() noexcept { asm volatile("tilerelease" :::); }
 //
 //   high high, high low, high middle, middle middle, middle high, low high     of factor and weight
 //
-// Each shares a part with the next, so that few tiles are loaded: beside a busy neighbour on the core that is what
-// takes time. `between` is called `groups` times meanwhile. `part`: bytes of a part of the panel; `next_tile`: bytes
-// from the weights of 16 channels to the next ones.
+// Each shares a part with the next, so that few tiles are loaded, and one tile register is never written: where two
+// threads share a core, a register that holds nothing is one more to rename the others to. `between` is called `groups`
+// times meanwhile. `part`: bytes of a part of the panel; `next_tile`: bytes from the weights of 16 channels to
+// the next ones.
 
-// 32 rows by 32 channels. `lower`: bytes from the panel's upper tile to its lower one.
+// 32 rows by 32 channels, those first whose weights are still there. `lower`: bytes from the panel's upper tile to its
+// lower one. 16 loads for 24 products.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_square(const char* panel, std::int64_t part, std::int64_t lower,
                                                    const char* weights, std::int64_t next_tile,
@@ -84,106 +95,134 @@ template <class Between>
     load_tile<4>(panel + index * part);
     load_tile<5>(panel + index * part + lower);
   };
-  const auto load_weights = [=](std::int64_t weight_part) noexcept {
-    load_tile<6>(weights + weight_part, weight_row);
-    load_tile<7>(weights + weight_part + next_tile, weight_row);
+  const auto left = [=](std::int64_t weight_part) noexcept { load_tile<6>(weights + weight_part, weight_row); };
+  const auto right = [=](std::int64_t weight_part) noexcept {
+    load_tile<6>(weights + weight_part + next_tile, weight_row);
   };
-  const auto multiply = [&]() noexcept {
+  const auto multiply_left = []() noexcept {
     multiply_add<0, 4, 6>();
-    multiply_add<1, 4, 7>();
     multiply_add<2, 5, 6>();
-    multiply_add<3, 5, 7>();
-    between();
   };
-  load_weights(0);
+  const auto multiply_right = []() noexcept {
+    multiply_add<1, 4, 6>();
+    multiply_add<3, 5, 6>();
+  };
   load_factors(0);
-  multiply();
-  load_weights(low);
-  multiply();
-  load_weights(middle);
-  multiply();
+  left(0);
+  multiply_left();
+  right(0);
+  multiply_right();
+  between();
+  right(low);
+  multiply_right();
+  left(low);
+  multiply_left();
+  between();
+  left(middle);
+  multiply_left();
+  right(middle);
+  multiply_right();
+  between();
   load_factors(1);
-  multiply();
-  load_weights(0);
-  multiply();
+  multiply_right();
+  left(middle);
+  multiply_left();
+  between();
+  left(0);
+  multiply_left();
+  right(0);
+  multiply_right();
+  between();
   load_factors(2);
-  multiply();
+  multiply_right();
+  left(0);
+  multiply_left();
+  between();
 }
 
-// Up to 16 rows by the 64 channels of a pair of columns.
+// Up to 16 rows by the 64 channels of a pair of columns. 25 loads.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_flat(const char* panel, std::int64_t part, const char* weights,
                                                  std::int64_t next_tile, const Between& between) noexcept {
-  const auto multiply = [&](std::int64_t weight_part) noexcept {
-    const char* const first = weights + weight_part;
-    load_tile<6>(first, weight_row);
+  const auto load = [=](std::int64_t weight_part, int tile) noexcept {
+    load_tile<6>(weights + weight_part + tile * next_tile, weight_row);
+  };
+  const auto rightwards = [&](std::int64_t weight_part) noexcept {
+    load(weight_part, 0);
     multiply_add<0, 4, 6>();
-    load_tile<7>(first + next_tile, weight_row);
-    multiply_add<1, 4, 7>();
-    load_tile<6>(first + 2 * next_tile, weight_row);
+    load(weight_part, 1);
+    multiply_add<1, 4, 6>();
+    load(weight_part, 2);
     multiply_add<2, 4, 6>();
-    load_tile<7>(first + 3 * next_tile, weight_row);
-    multiply_add<3, 4, 7>();
+    load(weight_part, 3);
+    multiply_add<3, 4, 6>();
+    between();
+  };
+  const auto leftwards = [&](std::int64_t weight_part) noexcept {
+    multiply_add<3, 4, 6>();  // these weights are still there
+    load(weight_part, 2);
+    multiply_add<2, 4, 6>();
+    load(weight_part, 1);
+    multiply_add<1, 4, 6>();
+    load(weight_part, 0);
+    multiply_add<0, 4, 6>();
     between();
   };
   load_tile<4>(panel);
-  multiply(0);
-  multiply(low);
-  multiply(middle);
+  rightwards(0);
+  rightwards(low);
+  rightwards(middle);
   load_tile<4>(panel + part);
-  multiply(middle);
-  multiply(0);
+  leftwards(middle);
+  rightwards(0);
   load_tile<4>(panel + 2 * part);
-  multiply(0);
+  leftwards(0);
 }
 
-// A tile of factors, of one part, by those parts of the weights, in tmm5 to tmm7, that it is multiplied by.
-template <int tile>
-[[gnu::always_inline]] inline void multiply_high(const char* rows) noexcept {
+// A tile of factors, in tmm4, by one or two parts of the weights, added to the sums of its number.
+template <int tile, int weight>
+[[gnu::always_inline]] inline void multiply_by(const char* rows) noexcept {
   load_tile<4>(rows);
-  multiply_add<tile, 4, 5>();
-  multiply_add<tile, 4, 6>();
-  multiply_add<tile, 4, 7>();
+  multiply_add<tile, 4, weight>();
 }
-template <int tile>
-[[gnu::always_inline]] inline void multiply_middle(const char* rows) noexcept {
-  load_tile<4>(rows);
-  multiply_add<tile, 4, 7>();
-  multiply_add<tile, 4, 5>();
-}
-template <int tile>
-[[gnu::always_inline]] inline void multiply_low(const char* rows) noexcept {
-  load_tile<4>(rows);
-  multiply_add<tile, 4, 5>();
+template <int tile, int first, int second>
+[[gnu::always_inline]] inline void multiply_by_both(const char* rows) noexcept {
+  multiply_by<tile, first>(rows);
+  multiply_add<tile, 4, second>();
 }
 
-// Up to 64 rows by 16 channels. All parts of the weights stay in registers, and tiles of factors pass through one,
-// which the hardware renames: 15 loads for 24 products. `rows`: where a tile's start in the panel, in bytes.
+// Up to 64 rows by 16 channels. Tiles of factors pass through one register, which the hardware renames; parts of the
+// weights stay in two, the low one until all rows have met it. 18 loads. `rows`: where a tile's start in the panel, in
+// bytes.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_tall(const char* panel, std::int64_t part, const std::int64_t (&rows)[4],
                                                  const char* weights, const Between& between) noexcept {
   load_tile<5>(weights, weight_row);
   load_tile<6>(weights + low, weight_row);
-  load_tile<7>(weights + middle, weight_row);
-  multiply_high<0>(panel + rows[0]);
+  multiply_by_both<0, 5, 6>(panel + rows[0]);
+  multiply_by_both<1, 5, 6>(panel + rows[1]);
   between();
-  multiply_high<1>(panel + rows[1]);
-  multiply_high<2>(panel + rows[2]);
+  multiply_by_both<2, 5, 6>(panel + rows[2]);
+  multiply_by_both<3, 5, 6>(panel + rows[3]);
   between();
-  multiply_high<3>(panel + rows[3]);
-  between();
-  panel += part;
-  multiply_middle<0>(panel + rows[0]);
-  multiply_middle<1>(panel + rows[1]);
-  between();
-  multiply_middle<2>(panel + rows[2]);
-  multiply_middle<3>(panel + rows[3]);
+  load_tile<6>(weights + middle, weight_row);
+  multiply_add<3, 4, 6>();  // its factors are still there
+  multiply_by<2, 6>(panel + rows[2]);
+  multiply_by<1, 6>(panel + rows[1]);
+  multiply_by<0, 6>(panel + rows[0]);
   between();
   panel += part;
-  multiply_low<0>(panel + rows[0]);
-  multiply_low<1>(panel + rows[1]);
-  multiply_low<2>(panel + rows[2]);
-  multiply_low<3>(panel + rows[3]);
+  multiply_by_both<0, 6, 5>(panel + rows[0]);
+  multiply_by_both<1, 6, 5>(panel + rows[1]);
+  between();
+  multiply_by_both<2, 6, 5>(panel + rows[2]);
+  multiply_by_both<3, 6, 5>(panel + rows[3]);
+  between();
+  panel += part;
+  multiply_by<0, 5>(panel + rows[0]);
+  multiply_by<1, 5>(panel + rows[1]);
+  multiply_by<2, 5>(panel + rows[2]);
+  multiply_by<3, 5>(panel + rows[3]);
   between();
 }
 

@@ -9,6 +9,7 @@ import unittest
 import xml.etree.ElementTree
 from array import array
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "peers"))
 
@@ -65,6 +66,12 @@ class Summary(unittest.TestCase):
     def test_fastest_rounds_are_each_engines_own(self):
         self.assertAlmostEqual(summary.fastest_ratio([12, 40, 18], [20, 8, 10]), 1.5)
 
+    def test_fastest_ratio_of_best_is_of_the_peer_with_the_fastest_round(self):
+        # In the median onnxruntime is the faster one, in its fastest round openvino.
+        found = comparison(residua=(10, 20, 30), onnxruntime=(30, 30, 30), openvino=(25, 50, 60), ncnn=None)
+        self.assertEqual(found["best_peer"], "onnxruntime")
+        self.assertAlmostEqual(summary.fastest_ratio_of_best(found, ["onnxruntime", "openvino", "ncnn"]), 2.5)
+
     def test_best_peer_is_no_build_of_ours_and_no_failure(self):
         found = comparison(residua=(10, 10), before=(5, 5), onnxruntime=(13, 13), openvino=(12, 12), ncnn=None)
         self.assertEqual(found["best_peer"], "openvino")
@@ -109,7 +116,8 @@ class Measure(unittest.TestCase):
         self.assertEqual(made.judge(), "onnxruntime")
         self.assertIn("differ", made.results["openvino"]["failure"])
         self.assertNotIn("failure", made.results["residua"])
-        self.assertEqual(set(made.rounds("quiet")), {"residua", "onnxruntime"})
+        made.rounds("quiet")
+        self.assertEqual(set(made.complete("quiet")), {"residua", "onnxruntime"})
         self.assertNotIn("openvino", log)
 
     def test_each_round_begins_with_the_next_engine(self):
@@ -120,8 +128,37 @@ class Measure(unittest.TestCase):
 
     def test_an_engine_that_ends_midway_is_left_out(self):
         made, _ = self.comparison(residua=[1], ncnn=[1])
-        self.assertEqual(set(made.rounds("quiet")), {"residua"})
+        made.rounds("quiet")
+        self.assertEqual(set(made.complete("quiet")), {"residua"})
         self.assertIn("round 2", made.results["ncnn"]["failure"])
+
+    def test_a_pass_adds_its_rounds_and_keeps_the_configuration(self):
+        log, started = [], []
+        logits = base64.b64encode(array("f", [1, 2]).tobytes()).decode()
+
+        class Started(FakeChild):
+            def __init__(self, script, engine, model, batch, threads, configuration):
+                super().__init__(log, engine)
+                self.label = json.loads(configuration)["label"]
+                started.append(self.label)
+
+            def answer(self):
+                return {"version": "1.2", "load_seconds": 0.1, "logits": logits}
+
+            def burst(self, seconds):
+                super().burst(seconds)
+                return bursts(20 if self.label == "slow" else 10)[0]
+
+        module = argparse.Namespace(candidates=lambda batch, threads, options: [{"label": "slow"}, {"label": "fast"}])
+        options = argparse.Namespace(rounds=2, trials=1, pause=0, seconds=0, threads=1, busy_core=False)
+        with mock.patch.object(measure, "Child", Started), mock.patch.object(engines, "module", lambda name: module):
+            made = measure.Comparison(options, [measure.Contender("onnxruntime", "onnxruntime")], "resnet18", Path("x.onnx"), 1)
+            first, second = made.run(), made.run()
+        self.assertEqual(started, ["slow", "fast", "fast"])
+        self.assertEqual([len(one["engines"]["onnxruntime"]["rounds_ms"]) for one in (first, second)], [2, 4])
+        self.assertEqual(second["engines"]["onnxruntime"]["configuration"], "fast")
+        self.assertEqual(second["engines"]["onnxruntime"]["trials_ms"], {"slow": 20, "fast": 10})
+        self.assertIsNone(made.contenders[0].child)
 
     def test_a_child_says_why_it_fails(self):
         for words, text in ((("child.py", "nonsense", "x", 1, 1, "{}"), "ModuleNotFoundError"), (("report.py",), "ended")):
@@ -146,7 +183,8 @@ class Report(unittest.TestCase):
         self.assertIn("| resnet50 | 1 | 25.0 | **50.0** | 40.0 |", found)
         self.assertIn("| resnet18 | 1 | 1 | 2.00 | – |", found)
         self.assertIn("- ncnn, resnet18, batch 1: no such instruction", found)
-        self.assertIn("**1.00** at batch 1", found)  # 2 and 1/2
+        self.assertIn("models: **1.00** at batch 1", found)  # 2 and 1/2
+        self.assertIn("bursts: **1.00** at batch 1", found)
         self.assertIn("(x.svg)", found)
 
     def test_what_is_left_out_is_named(self):
