@@ -130,7 +130,8 @@ def main():
         print(f"peers: {name} is left out: {why}", file=sys.stderr)
     here = machine.describe(options.threads)
     measure.keep_to(options.threads)
-    settings = {key: getattr(options, key) for key in ("threads", "passes", "rounds", "trials", "seconds", "pause", "schedule", "torch_compile")}
+    settings = {key: getattr(options, key)
+                for key in ("threads", "passes", "rounds", "trials", "seconds", "pause", "schedule", "torch_compile")}
     data = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": here,
             "settings": settings | {"precision": "float32", "input": [3, 224, 224], "difference_allowed": summary.LIMIT},
             "engines": {}, "left_out": left_out, "results": []}
@@ -140,11 +141,11 @@ def main():
                    for model in options.model for batch in options.batch]
     done = {}  # by comparison, of the last pass that measured it
     for _ in range(options.passes):
-        for one in comparisons:
-            done[one] = one.run() | {"weights": files[one.model][1]}
+        for comparison in comparisons:
+            done[comparison] = comparison.run() | {"weights": files[comparison.model][1]}
             data["results"] = list(done.values())
             data["engines"] = {one.name: {"version": one.version, "peer": one.engine in engines.PEERS} for one in contenders}
-            show(done[one])
+            show(done[comparison])
             write(data, options.output, options.name or here["slug"])
     print(f"\nwritten: {options.output / (options.name or here['slug'])}.json, .md, .svg")
     good = not any("failure" in one for result in done.values() for one in result["engines"].values())

@@ -61,7 +61,7 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   const graph::Shape& y = request.output().shape;
   // Winograd's algorithm on vectors reads no more weights where they are terms, and of many tiles seldom enough where
   // they are more; of few channels its panels and sums stay in the cache. Then it takes about a quarter longer at most
-  // than tile registers that a core has to itself, and down to half the time where two threads share them:
+  // than tile registers that a core has to itself, and down to two thirds of the time where two threads share them:
   // docs/decisions.md, on tile registers that are shared. With a stride it saves less.
   struct Bound {
     std::int64_t channels;                  // on either side, or more
