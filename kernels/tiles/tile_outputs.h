@@ -35,7 +35,7 @@ __mmask16 lanes_within(std::int64_t channels) noexcept {
   return static_cast<__mmask16>(channels >= lanes ? 0xFFFFU : 0xFFFFU >> (lanes - channels));
 }
 
-// Adds bias and residual, clamps and stores.
+// Adds residual, clamps and stores.
 template <bool residual, bool relu>
 [[gnu::always_inline]] inline void finish_vector(__m512 value, const ProductTarget& target, std::int64_t at,
                                                  __mmask16 mask) noexcept {
@@ -77,12 +77,15 @@ struct Outputs {
 
   // `count` vectors of outputs.
   void finish(std::int64_t count) noexcept {
-    for (; count > 0 && rows > 0; --count) {
-      finish_vector<residual, relu>(
-          _mm512_add_ps(_mm512_loadu_ps(sums + column), _mm512_loadu_ps(target.bias + column)), target, column,
-          lanes_within(target.channels - column));
-      column += lanes;
-      if (column < target.channels) continue;
+    if (rows > 0) finish_some(count);
+  }
+  // Called from six places between products, which with six copies would outgrow the cache of decoded instructions.
+  [[gnu::noinline]] void finish_some(std::int64_t count) noexcept {
+    while (count > 0 && rows > 0) {
+      const std::int64_t end = least(column + count * lanes, target.channels);
+      count -= divided_up(end - column, lanes);
+      finish_row(end);
+      if (column < target.channels) return;
       column = 0;
       target.output += target.stride;
       if (residual) target.residual += target.stride;
@@ -91,6 +94,19 @@ struct Outputs {
       line_left = width;
       pass(gap);
     }
+  }
+  // Of a row, up to a channel. All in registers: what is stored might else be what the loop goes by.
+  void finish_row(std::int64_t end) noexcept {
+    const ProductTarget to = target;
+    const float* const from = sums;
+    std::int64_t at = column;
+    const auto finish_lanes = [=](std::int64_t first, __mmask16 mask) noexcept {
+      finish_vector<residual, relu>(_mm512_add_ps(_mm512_loadu_ps(from + first), _mm512_loadu_ps(to.bias + first)), to,
+                                    first, mask);
+    };
+    for (; at + lanes <= end; at += lanes) finish_lanes(at, lanes_within(lanes));
+    if (at < end) finish_lanes(at, lanes_within(end - at));
+    column = end;
   }
   void finish_all() noexcept { finish(rows * divided_up(target.channels, lanes)); }
   void pass(std::int64_t count) noexcept {
@@ -129,6 +145,9 @@ struct LineOutputs {
 
   // `count` vectors of rows.
   void finish(std::int64_t count) noexcept {
+    if (rows > 0) finish_some(count);
+  }
+  [[gnu::noinline]] void finish_some(std::int64_t count) noexcept {
     for (; count > 0 && rows > 0; --count) {
       const __mmask16 mask = lanes_within(target.channels - column);
       const std::int64_t outputs = cell + 1 < cells ? tile : last_outputs;

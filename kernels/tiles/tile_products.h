@@ -22,6 +22,31 @@ std::int64_t divided_up(std::int64_t value, std::int64_t by) noexcept { return (
   asm volatile("nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" :::);
 }
 
+// In place of those, after each of the 24 products of a step: asks for `lines` of the next step's factors, four or
+// eight. Where a core is shared, so is its level 1 cache, and with few registers loads of tiles do not run ahead of
+// products by themselves. Rows lie one behind another; of a pair of images those of the second are not asked for.
+template <int lines>
+class NextFactors {
+  static_assert(lines == 4 || lines == 8);
+
+ public:
+  // `part`: bytes from a part to the next.
+  NextFactors(const char* first, std::int64_t part) noexcept : first_(first), part_(part) {}
+  [[gnu::always_inline]] void operator()() noexcept {
+    const char* const from = first_ + turn_ / 8 * part_ + turn_ % 8 * lines * cache_line;
+    ++turn_;
+#pragma GCC unroll 8
+    for (int i = 0; i < lines; ++i) {
+      asm volatile("prefetcht0 %0" ::"m"(from[i * cache_line]));
+      if (lines == 4) asm volatile("nop");
+    }
+  }
+
+ private:
+  const char* first_;
+  std::int64_t part_, turn_ = 0;
+};
+
 // Compilers' own intrinsics for tiles do not say that they read memory (gcc 12). The "memory" here keeps stores before
 // them.
 template <int to>
@@ -33,10 +58,14 @@ template <int from>
 [[gnu::always_inline]] inline void store_tile(void* to, std::int64_t stride = cache_line) noexcept {
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(from) : "memory");
 }
-template <int sum, int factor, int weight>
-[[gnu::always_inline]] inline void multiply_add() noexcept {
+template <int sum, int factor, int weight, class Apart>
+[[gnu::always_inline]] inline void multiply_add(Apart& keep_apart) noexcept {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(factor), "i"(weight));
   keep_apart();
+}
+template <int sum, int factor, int weight>
+[[gnu::always_inline]] inline void multiply_add() noexcept {
+  multiply_add<sum, factor, weight>(keep_apart);
 }
 [[gnu::always_inline]] inline void clear_sums() noexcept {
   asm volatile("tilezero %%tmm0\n\ttilezero %%tmm1\n\ttilezero %%tmm2\n\ttilezero %%tmm3" :::);
@@ -85,11 +114,18 @@ void release() noexcept { asm volatile("tilerelease" :::); }
 // times meanwhile. `part`: bytes of a part of the panel; `next_tile`: bytes from the weights of 16 channels to
 // the next ones.
 
+// A tile of weights, in tmm6, by both tiles of factors, added to the sums of its number.
+template <int tile>
+[[gnu::always_inline]] inline void multiply_column(NextFactors<4>& next) noexcept {
+  multiply_add<tile, 4, 6>(next);
+  multiply_add<tile + 2, 5, 6>(next);
+}
+
 // 32 rows by 32 channels, those first whose weights are still there. `lower`: bytes from the panel's upper tile to its
 // lower one. 16 loads for 24 products.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_square(const char* panel, std::int64_t part, std::int64_t lower,
-                                                   const char* weights, std::int64_t next_tile,
+                                                   const char* weights, std::int64_t next_tile, NextFactors<4> next,
                                                    const Between& between) noexcept {
   const auto load_factors = [=](int index) noexcept {
     load_tile<4>(panel + index * part);
@@ -99,44 +135,36 @@ template <class Between>
   const auto right = [=](std::int64_t weight_part) noexcept {
     load_tile<6>(weights + weight_part + next_tile, weight_row);
   };
-  const auto multiply_left = []() noexcept {
-    multiply_add<0, 4, 6>();
-    multiply_add<2, 5, 6>();
-  };
-  const auto multiply_right = []() noexcept {
-    multiply_add<1, 4, 6>();
-    multiply_add<3, 5, 6>();
-  };
   load_factors(0);
   left(0);
-  multiply_left();
+  multiply_column<0>(next);
   right(0);
-  multiply_right();
+  multiply_column<1>(next);
   between();
   right(low);
-  multiply_right();
+  multiply_column<1>(next);
   left(low);
-  multiply_left();
+  multiply_column<0>(next);
   between();
   left(middle);
-  multiply_left();
+  multiply_column<0>(next);
   right(middle);
-  multiply_right();
+  multiply_column<1>(next);
   between();
   load_factors(1);
-  multiply_right();
+  multiply_column<1>(next);
   left(middle);
-  multiply_left();
+  multiply_column<0>(next);
   between();
   left(0);
-  multiply_left();
+  multiply_column<0>(next);
   right(0);
-  multiply_right();
+  multiply_column<1>(next);
   between();
   load_factors(2);
-  multiply_right();
+  multiply_column<1>(next);
   left(0);
-  multiply_left();
+  multiply_column<0>(next);
   between();
 }
 
@@ -181,14 +209,14 @@ template <class Between>
 
 // A tile of factors, in tmm4, by one or two parts of the weights, added to the sums of its number.
 template <int tile, int weight>
-[[gnu::always_inline]] inline void multiply_by(const char* rows) noexcept {
+[[gnu::always_inline]] inline void multiply_by(const char* rows, NextFactors<8>& next) noexcept {
   load_tile<4>(rows);
-  multiply_add<tile, 4, weight>();
+  multiply_add<tile, 4, weight>(next);
 }
 template <int tile, int first, int second>
-[[gnu::always_inline]] inline void multiply_by_both(const char* rows) noexcept {
-  multiply_by<tile, first>(rows);
-  multiply_add<tile, 4, second>();
+[[gnu::always_inline]] inline void multiply_by_both(const char* rows, NextFactors<8>& next) noexcept {
+  multiply_by<tile, first>(rows, next);
+  multiply_add<tile, 4, second>(next);
 }
 
 // Up to 64 rows by 16 channels. Tiles of factors pass through one register, which the hardware renames; parts of the
@@ -196,33 +224,34 @@ template <int tile, int first, int second>
 // bytes.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_tall(const char* panel, std::int64_t part, const std::int64_t (&rows)[4],
-                                                 const char* weights, const Between& between) noexcept {
+                                                 const char* weights, NextFactors<8> next,
+                                                 const Between& between) noexcept {
   load_tile<5>(weights, weight_row);
   load_tile<6>(weights + low, weight_row);
-  multiply_by_both<0, 5, 6>(panel + rows[0]);
-  multiply_by_both<1, 5, 6>(panel + rows[1]);
+  multiply_by_both<0, 5, 6>(panel + rows[0], next);
+  multiply_by_both<1, 5, 6>(panel + rows[1], next);
   between();
-  multiply_by_both<2, 5, 6>(panel + rows[2]);
-  multiply_by_both<3, 5, 6>(panel + rows[3]);
+  multiply_by_both<2, 5, 6>(panel + rows[2], next);
+  multiply_by_both<3, 5, 6>(panel + rows[3], next);
   between();
   load_tile<6>(weights + middle, weight_row);
-  multiply_add<3, 4, 6>();  // its factors are still there
-  multiply_by<2, 6>(panel + rows[2]);
-  multiply_by<1, 6>(panel + rows[1]);
-  multiply_by<0, 6>(panel + rows[0]);
+  multiply_add<3, 4, 6>(next);  // its factors are still there
+  multiply_by<2, 6>(panel + rows[2], next);
+  multiply_by<1, 6>(panel + rows[1], next);
+  multiply_by<0, 6>(panel + rows[0], next);
   between();
   panel += part;
-  multiply_by_both<0, 6, 5>(panel + rows[0]);
-  multiply_by_both<1, 6, 5>(panel + rows[1]);
+  multiply_by_both<0, 6, 5>(panel + rows[0], next);
+  multiply_by_both<1, 6, 5>(panel + rows[1], next);
   between();
-  multiply_by_both<2, 6, 5>(panel + rows[2]);
-  multiply_by_both<3, 6, 5>(panel + rows[3]);
+  multiply_by_both<2, 6, 5>(panel + rows[2], next);
+  multiply_by_both<3, 6, 5>(panel + rows[3], next);
   between();
   panel += part;
-  multiply_by<0, 5>(panel + rows[0]);
-  multiply_by<1, 5>(panel + rows[1]);
-  multiply_by<2, 5>(panel + rows[2]);
-  multiply_by<3, 5>(panel + rows[3]);
+  multiply_by<0, 5>(panel + rows[0], next);
+  multiply_by<1, 5>(panel + rows[1], next);
+  multiply_by<2, 5>(panel + rows[2], next);
+  multiply_by<3, 5>(panel + rows[3], next);
   between();
 }
 
@@ -252,28 +281,33 @@ struct Shape {
   int pieces(std::int64_t channels) const noexcept { return static_cast<int>(divided_up(channels, piece_width())); }
 
   // Adds the products of `count` steps of the depth to the sums in the tiles. `block`: where the block's rows start;
-  // `weights`: those of a step of the piece.
+  // `next_block`: of those that are multiplied after these by the same steps; `weights`: those of a step of the piece.
   template <class Weights, class Between>
-  [[gnu::always_inline]] void multiply(const Bfloat16* block, std::int64_t step, std::int64_t count,
-                                       const Weights& weights, const Between& between) const noexcept {
+  [[gnu::always_inline]] void multiply(const Bfloat16* block, const Bfloat16* next_block, std::int64_t step,
+                                       std::int64_t count, const Weights& weights,
+                                       const Between& between) const noexcept {
     alignas(cache_line) char nowhere[16 * cache_line];
-    const Bfloat16* chunk = block + step / factors.tap_count * factors.chunk_stride;
+    const std::int64_t first = step / factors.tap_count * factors.chunk_stride, first_tap = step % factors.tap_count;
     const std::int64_t next_tile = count * weight_tile;
-    std::int64_t tap = step % factors.tap_count;
+    const Bfloat16* chunk = block + first;
+    std::int64_t tap = first_tap;
     for (std::int64_t i = 0; i < count; ++i) {
       const char* const at = bytes(chunk + factors.taps[tap]);
+      if (++tap == factors.tap_count) {
+        tap = 0;
+        chunk += factors.chunk_stride;
+      }
+      const char* const next =
+          bytes(i + 1 < count ? chunk + factors.taps[tap] : next_block + first + factors.taps[first_tap]);
       if (tiles.count == 1)
         multiply_flat(at, part, weights(i), next_tile, between);
       else if (tiles.count == 2)
-        multiply_square(at, part, row_of[1], weights(i), next_tile, between);
+        multiply_square(at, part, row_of[1], weights(i), next_tile, {next, part}, between);
       else
-        multiply_tall(at, part, row_of, weights(i), between);
+        multiply_tall(at, part, row_of, weights(i), {next, part}, between);
       // Where tiles have not been stored for some 2000 cycles, and vectors have little to do, the next store takes
       // about 800 (Sapphire Rapids, measured): what stores them seems to sleep. This keeps it awake.
       store_tile<4>(nowhere);
-      if (++tap < factors.tap_count) continue;
-      tap = 0;
-      chunk += factors.chunk_stride;
     }
   }
   // Where the sums of a tile are. `stride`: floats of a row.

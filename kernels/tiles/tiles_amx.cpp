@@ -50,7 +50,11 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
     const std::int64_t vectors_a_turn = divided_up(factors.rows_per_block * divided_up(channels, lanes), turns);
     for (std::int64_t i = 0; i < blocks.count; ++i) {
       const std::int64_t block = blocks.first + i;
-      const Bfloat16* const rows_of_block = factors.rows_of(block) + unit.position * factors.position_stride;
+      const auto rows_of = [&](std::int64_t of) noexcept {
+        return factors.rows_of(of) + unit.position * factors.position_stride;
+      };
+      const Bfloat16* const rows_of_block = rows_of(block);
+      const Bfloat16* const rows_of_next = i + 1 < blocks.count ? rows_of(block + 1) : rows_of_block;
       const std::int64_t row = units.wait() ? i * factors.rows_per_block : turn++ % 2 * TileSizes::most_rows;
       float* const block_sums = sums + row * stride + units.sums_pair(unit) * pair_width;
       // One block's sums are where the last ones' are.
@@ -63,7 +67,7 @@ void convolve_blocks(const TileFactors& factors, const TileBlocks& blocks, const
           shape.load(piece_sums, stride);
         const char* const split = buffers[0] + piece * shape.columns * steps * weight_tile;
         shape.multiply(
-            rows_of_block, unit.step, steps,
+            rows_of_block, piece + 1 < pieces ? rows_of_block : rows_of_next, unit.step, steps,
             [&](std::int64_t step) noexcept { return shape.alone() ? ahead.take() : split + step * weight_tile; },
             [&]() noexcept {
               outputs.finish(vectors_a_turn);
