@@ -103,6 +103,8 @@ struct Outputs {
     const auto finish_lanes = [=](std::int64_t first, __mmask16 mask) noexcept {
       finish_vector<residual, relu>(_mm512_add_ps(_mm512_loadu_ps(from + first), _mm512_loadu_ps(to.bias + first)), to,
                                     first, mask);
+      // The next row's, which comes from further away than a core looks ahead.
+      if constexpr (residual) __builtin_prefetch(to.residual + to.stride + first, 0, 3);
     };
     for (; at + lanes <= end; at += lanes) finish_lanes(at, lanes_within(lanes));
     if (at < end) finish_lanes(at, lanes_within(end - at));
