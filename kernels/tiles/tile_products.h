@@ -22,24 +22,18 @@ std::int64_t divided_up(std::int64_t value, std::int64_t by) noexcept { return (
   asm volatile("nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" :::);
 }
 
-// In place of those, after each of the 24 products of a step: asks for `lines` of the next step's factors, four or
-// eight. Where a core is shared, so is its level 1 cache, and with few registers loads of tiles do not run ahead of
-// products by themselves. Rows lie one behind another; of a pair of images those of the second are not asked for.
-template <int lines>
+// In place of those, after each of the 24 products of a step: asks for four lines of the next step's factors. Where a
+// core is shared, so is its level 1 cache, and with few registers loads of tiles do not run ahead of products by
+// themselves. 32 rows lie one behind another; of a pair of images those of the second are not asked for.
 class NextFactors {
-  static_assert(lines == 4 || lines == 8);
-
  public:
   // `part`: bytes from a part to the next.
   NextFactors(const char* first, std::int64_t part) noexcept : first_(first), part_(part) {}
   [[gnu::always_inline]] void operator()() noexcept {
-    const char* const from = first_ + turn_ / 8 * part_ + turn_ % 8 * lines * cache_line;
+    const char* const lines = first_ + turn_ / 8 * part_ + turn_ % 8 * 4 * cache_line;
     ++turn_;
-#pragma GCC unroll 8
-    for (int i = 0; i < lines; ++i) {
-      asm volatile("prefetcht0 %0" ::"m"(from[i * cache_line]));
-      if (lines == 4) asm volatile("nop");
-    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) asm volatile("prefetcht0 %0\n\tnop" ::"m"(lines[i * cache_line]));
   }
 
  private:
@@ -116,7 +110,7 @@ void release() noexcept { asm volatile("tilerelease" :::); }
 
 // A tile of weights, in tmm6, by both tiles of factors, added to the sums of its number.
 template <int tile>
-[[gnu::always_inline]] inline void multiply_column(NextFactors<4>& next) noexcept {
+[[gnu::always_inline]] inline void multiply_column(NextFactors& next) noexcept {
   multiply_add<tile, 4, 6>(next);
   multiply_add<tile + 2, 5, 6>(next);
 }
@@ -125,7 +119,7 @@ template <int tile>
 // lower one. 16 loads for 24 products.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_square(const char* panel, std::int64_t part, std::int64_t lower,
-                                                   const char* weights, std::int64_t next_tile, NextFactors<4> next,
+                                                   const char* weights, std::int64_t next_tile, NextFactors next,
                                                    const Between& between) noexcept {
   const auto load_factors = [=](int index) noexcept {
     load_tile<4>(panel + index * part);
@@ -209,14 +203,14 @@ template <class Between>
 
 // A tile of factors, in tmm4, by one or two parts of the weights, added to the sums of its number.
 template <int tile, int weight>
-[[gnu::always_inline]] inline void multiply_by(const char* rows, NextFactors<8>& next) noexcept {
+[[gnu::always_inline]] inline void multiply_by(const char* rows) noexcept {
   load_tile<4>(rows);
-  multiply_add<tile, 4, weight>(next);
+  multiply_add<tile, 4, weight>();
 }
 template <int tile, int first, int second>
-[[gnu::always_inline]] inline void multiply_by_both(const char* rows, NextFactors<8>& next) noexcept {
-  multiply_by<tile, first>(rows, next);
-  multiply_add<tile, 4, second>(next);
+[[gnu::always_inline]] inline void multiply_by_both(const char* rows) noexcept {
+  multiply_by<tile, first>(rows);
+  multiply_add<tile, 4, second>();
 }
 
 // Up to 64 rows by 16 channels. Tiles of factors pass through one register, which the hardware renames; parts of the
@@ -224,34 +218,33 @@ template <int tile, int first, int second>
 // bytes.
 template <class Between>
 [[gnu::always_inline]] inline void multiply_tall(const char* panel, std::int64_t part, const std::int64_t (&rows)[4],
-                                                 const char* weights, NextFactors<8> next,
-                                                 const Between& between) noexcept {
+                                                 const char* weights, const Between& between) noexcept {
   load_tile<5>(weights, weight_row);
   load_tile<6>(weights + low, weight_row);
-  multiply_by_both<0, 5, 6>(panel + rows[0], next);
-  multiply_by_both<1, 5, 6>(panel + rows[1], next);
+  multiply_by_both<0, 5, 6>(panel + rows[0]);
+  multiply_by_both<1, 5, 6>(panel + rows[1]);
   between();
-  multiply_by_both<2, 5, 6>(panel + rows[2], next);
-  multiply_by_both<3, 5, 6>(panel + rows[3], next);
+  multiply_by_both<2, 5, 6>(panel + rows[2]);
+  multiply_by_both<3, 5, 6>(panel + rows[3]);
   between();
   load_tile<6>(weights + middle, weight_row);
-  multiply_add<3, 4, 6>(next);  // its factors are still there
-  multiply_by<2, 6>(panel + rows[2], next);
-  multiply_by<1, 6>(panel + rows[1], next);
-  multiply_by<0, 6>(panel + rows[0], next);
+  multiply_add<3, 4, 6>();  // its factors are still there
+  multiply_by<2, 6>(panel + rows[2]);
+  multiply_by<1, 6>(panel + rows[1]);
+  multiply_by<0, 6>(panel + rows[0]);
   between();
   panel += part;
-  multiply_by_both<0, 6, 5>(panel + rows[0], next);
-  multiply_by_both<1, 6, 5>(panel + rows[1], next);
+  multiply_by_both<0, 6, 5>(panel + rows[0]);
+  multiply_by_both<1, 6, 5>(panel + rows[1]);
   between();
-  multiply_by_both<2, 6, 5>(panel + rows[2], next);
-  multiply_by_both<3, 6, 5>(panel + rows[3], next);
+  multiply_by_both<2, 6, 5>(panel + rows[2]);
+  multiply_by_both<3, 6, 5>(panel + rows[3]);
   between();
   panel += part;
-  multiply_by<0, 5>(panel + rows[0], next);
-  multiply_by<1, 5>(panel + rows[1], next);
-  multiply_by<2, 5>(panel + rows[2], next);
-  multiply_by<3, 5>(panel + rows[3], next);
+  multiply_by<0, 5>(panel + rows[0]);
+  multiply_by<1, 5>(panel + rows[1]);
+  multiply_by<2, 5>(panel + rows[2]);
+  multiply_by<3, 5>(panel + rows[3]);
   between();
 }
 
@@ -304,7 +297,7 @@ struct Shape {
       else if (tiles.count == 2)
         multiply_square(at, part, row_of[1], weights(i), next_tile, {next, part}, between);
       else
-        multiply_tall(at, part, row_of, weights(i), {next, part}, between);
+        multiply_tall(at, part, row_of, weights(i), between);
       // Where tiles have not been stored for some 2000 cycles, and vectors have little to do, the next store takes
       // about 800 (Sapphire Rapids, measured): what stores them seems to sleep. This keeps it awake.
       store_tile<4>(nowhere);
