@@ -149,6 +149,7 @@ struct LineOutputs {
   void finish(std::int64_t count) noexcept {
     if (rows > 0) finish_some(count);
   }
+  // Not inlined, like the other's.
   [[gnu::noinline]] void finish_some(std::int64_t count) noexcept {
     for (; count > 0 && rows > 0; --count) {
       const __mmask16 mask = lanes_within(target.channels - column);

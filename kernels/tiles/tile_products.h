@@ -53,9 +53,9 @@ template <int from>
   asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(from) : "memory");
 }
 template <int sum, int factor, int weight, class Apart>
-[[gnu::always_inline]] inline void multiply_add(Apart& keep_apart) noexcept {
+[[gnu::always_inline]] inline void multiply_add(Apart& apart) noexcept {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(factor), "i"(weight));
-  keep_apart();
+  apart();
 }
 template <int sum, int factor, int weight>
 [[gnu::always_inline]] inline void multiply_add() noexcept {
@@ -99,6 +99,13 @@ void configure(int rows_per_block) noexcept {
 
 void release() noexcept { asm volatile("tilerelease" :::); }
 
+// A tile of weights, in tmm6, by both tiles of factors, added to the sums of its number.
+template <int tile>
+[[gnu::always_inline]] inline void multiply_column(NextFactors& next) noexcept {
+  multiply_add<tile, 4, 6>(next);
+  multiply_add<tile + 2, 5, 6>(next);
+}
+
 // The six products of the parts of a chunk, added to each sum in this order:
 //
 //   high high, high low, high middle, middle middle, middle high, low high     of factor and weight
@@ -107,13 +114,6 @@ void release() noexcept { asm volatile("tilerelease" :::); }
 // threads share a core, a register that holds nothing is one more to rename the others to. `between` is called `groups`
 // times meanwhile. `part`: bytes of a part of the panel; `next_tile`: bytes from the weights of 16 channels to
 // the next ones.
-
-// A tile of weights, in tmm6, by both tiles of factors, added to the sums of its number.
-template <int tile>
-[[gnu::always_inline]] inline void multiply_column(NextFactors& next) noexcept {
-  multiply_add<tile, 4, 6>(next);
-  multiply_add<tile + 2, 5, 6>(next);
-}
 
 // 32 rows by 32 channels, those first whose weights are still there. `lower`: bytes from the panel's upper tile to its
 // lower one. 16 loads for 24 products.

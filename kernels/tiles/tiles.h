@@ -17,8 +17,8 @@
 //
 // Rows of factors (pixels, or Winograd's cells) and output channels are multiplied 32 by 32:
 //
-//              weights, 16 channels each
-//              [ tmm6 ] [ tmm7 ]            a chunk is 32 floats of the depth, one tile row of bf16: floats k and
+//              weights, 16 channels each, in turns
+//              [ tmm6 ] [ tmm6 ]            a chunk is 32 floats of the depth, one tile row of bf16: floats k and
 //   rows  tmm4 [ tmm0 ] [ tmm1 ]            k + 16 of a chunk stand side by side, as a pair that an instruction
 //   rows  tmm5 [ tmm2 ] [ tmm3 ]            multiplies together
 //
