@@ -103,10 +103,11 @@ ProductTarget target_of(const StemGeometry& g, const Piece& piece, const StemTar
           .relu = target.relu};
 }
 
-// sums[r][k] = sum over kernel rows and channels of line[r][c] * weights[c][k], for `rows` tiles.
+// sums[r][k] = sum over kernel rows and channels of line[r][c] * weights[c][k], for `rows` tiles. Not inlined: among
+// what is around it gcc keeps AVX2's sums in memory.
 template <int rows>
-void multiply(const float* line, std::int64_t line_stride, std::int64_t folded, const float* weights, float* output,
-              TargetLines<vectors>& upcoming) noexcept {
+[[gnu::noinline]] void multiply(const float* line, std::int64_t line_stride, std::int64_t folded, const float* weights,
+                                float* output, TargetLines<vectors>& upcoming) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
   for (int ky = 0; ky < StemKernels::kernel; ++ky) {
