@@ -89,7 +89,8 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
   blocking.blocks = divided_up(convolution.rows, blocking.rows_per_block);
 
   const std::int64_t block_floats = blocking.rows_per_block * row_floats;
-  const std::int64_t fewest_groups = divided_up(blocking.blocks, std::max<std::int64_t>(room / block_floats, 1));
+  const std::int64_t together = std::max<std::int64_t>(room / block_floats, 1);
+  const std::int64_t fewest_groups = divided_up(blocking.blocks, together);
 
   // From many small parts, with which threads that start together end together, and one that is held up leaves the
   // others something to take, to few large ones, with which weights are read seldom. A coarser one must be clearly
@@ -104,7 +105,9 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
         continue;
       const std::int64_t columns = shared ? convolution.channels.count() : 1;
       const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, columns);
-      std::int64_t groups = std::max(fewest_groups, wanted);
+      // Panels that all threads share come from elsewhere for each column, however they are cut; and where the room is
+      // for one block, each would read all weights for its rows alone.
+      std::int64_t groups = shared && together == 1 ? wanted : std::max(fewest_groups, wanted);
       if (groups > 1) groups = divided_up(groups, threads) * threads;
       Blocking candidate = blocking;
       candidate.shared = shared;

@@ -73,11 +73,19 @@ std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& wino
          request.run_batch;
 }
 
-// Why making weights takes longer than reading whole ones; "" where it may not: those come from memory, and blocks of
-// rows are large enough to share the multiply-adds that make one.
-std::string against_making_weights(const StepRequest& request, const WinogradKernels& winograd) {
+// Blocks of rows are large enough to share the multiply-adds that make a weight.
+bool rows_share_weights(const StepRequest& request) {
   constexpr int fewest_rows = 8;
-  if (request.kernels.products.rows < fewest_rows)
+  return request.kernels.products.rows >= fewest_rows;
+}
+
+// Why making weights takes longer than reading whole ones; "" where it may not: those come from memory, and there are
+// rows to share what making them takes, or so few tiles that memory is all that is waited for.
+std::string against_making_weights(const StepRequest& request, const WinogradKernels& winograd) {
+  constexpr std::int64_t few_tiles = 4;
+  const bool few =
+      winograd.scheme.tile == 4 && winograd.scheme.stride == 1 && count_tiles(request, winograd) <= few_tiles;
+  if (!rows_share_weights(request) && !few)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
   if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
   return "";
@@ -86,6 +94,7 @@ std::string against_making_weights(const StepRequest& request, const WinogradKer
 // Why weights as terms are slower than compact ones. Of 4 tiles a line of positions at a time fits the registers, and
 // two positions of up to 16 where what is read more often, panels, leaves the terms room in the caches.
 std::string against_terms(const StepRequest& request, const WinogradKernels& winograd) {
+  if (!rows_share_weights(request)) return "a line's weights and their sums do not fit the registers";
   if (std::string reason = against_making_weights(request, winograd); !reason.empty()) return reason;
   // What two level 2 caches keep takes longer to make than to read: 128 channels, whole weights of 2.4 MB.
   if (whole_bytes(request, winograd) / 2 <= 2 * caches().level2) return "compact weights stay near the cores";

@@ -66,6 +66,7 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
   constexpr std::int64_t line = 64 / sizeof(float);
   const WinogradScheme& scheme = tiling.scheme;
   const std::int64_t width = vectors * products.lanes, step = kernels::ProductTerms::terms * width;
+  const std::int64_t lines = (step + line - 1) / line;  // of a depth
   const auto level1 = static_cast<std::int64_t>(caches().level1 / sizeof(float));
   const std::int64_t most_chunks = std::max<std::int64_t>(level1 * 3 / 4 / (step * products.lanes), 1);
   const auto row_of = [&](int position) { return scheme.at[position].weights / scheme.weight_side; };
@@ -75,15 +76,16 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
     for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
       const std::int64_t count = std::min(most_chunks, chunks - chunk);
       const float* const next = weights + count * products.lanes * step;
-      std::int64_t asked = 0;  // floats of each depth
+      std::int64_t asked = 0;
       for (int position = first; position < last; ++position) {
         const int column = scheme.at[position].weights % scheme.weight_side;
         float* block_sums = sums;
         for (const RowBlock& block : blocks) {
           const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
           if (rows > 0) {
-            const float* const upcoming = next < end && asked < step ? next + asked : nullptr;
-            asked += line;
+            const std::int64_t depth = asked / lines, at = asked++ % lines;
+            const bool asks = next < end && depth < products.depths_a_request;
+            const float* const upcoming = asks ? next + depth * step + at * line : nullptr;
             products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
                                      weights, count, chunk > 0, upcoming},
                                     scheme.terms[column], rows, vectors,

@@ -54,10 +54,13 @@ struct ProductKernels {
   int vectors;  // the most vectors of a block of output channels
   // The chunks of a slice whose weights serve several panels from the level 1 cache; 0: slices don't pay.
   int slice_chunks;
+  // Divides `lanes`. So many that the six positions of a row of F(4x4), each asking for other lines, have asked for all
+  // terms of a slice when the last one ends: memory asked for more than it gives holds up who asks, and rests later.
+  int depths_a_request;
 
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
   void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
-  // Likewise, with weights that are kept as terms.
+  // Likewise, with weights that are kept as terms. Of upcoming ones it asks for a line every `depths_a_request` depths.
   void (*multiply_terms)(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors,
                          float* sums) noexcept;
   // Writes convolution outputs, all of `target.channels`. The slice is the whole depth, and adds to nothing.
