@@ -59,14 +59,13 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
 
 // The products of all positions with compact weights. The positions of a row all read its terms, the first time from
 // memory and then, a slice of the depth at a time, from the level 1 cache. So that memory never rests, each of the
-// first products asks for one line of what comes next at every depth.
+// first six products asks for other lines of what comes next.
 void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling,
                       std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
                       float* sums) {
   constexpr std::int64_t line = 64 / sizeof(float);
   const WinogradScheme& scheme = tiling.scheme;
   const std::int64_t width = vectors * products.lanes, step = kernels::ProductTerms::terms * width;
-  const std::int64_t lines = (step + line - 1) / line;  // of a depth
   const auto level1 = static_cast<std::int64_t>(caches().level1 / sizeof(float));
   const std::int64_t most_chunks = std::max<std::int64_t>(level1 * 3 / 4 / (step * products.lanes), 1);
   const auto row_of = [&](int position) { return scheme.at[position].weights / scheme.weight_side; };
@@ -76,16 +75,16 @@ void multiply_compact(const kernels::ProductKernels& products, const WinogradTil
     for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
       const std::int64_t count = std::min(most_chunks, chunks - chunk);
       const float* const next = weights + count * products.lanes * step;
-      std::int64_t asked = 0;
+      std::int64_t asked = 0;  // floats of the depths of a request
       for (int position = first; position < last; ++position) {
         const int column = scheme.at[position].weights % scheme.weight_side;
         float* block_sums = sums;
         for (const RowBlock& block : blocks) {
           const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
           if (rows > 0) {
-            const std::int64_t depth = asked / lines, at = asked++ % lines;
-            const bool asks = next < end && depth < products.depths_a_request;
-            const float* const upcoming = asks ? next + depth * step + at * line : nullptr;
+            const float* const upcoming =
+                next < end && asked < products.depths_a_request * step ? next + asked : nullptr;
+            asked += line;
             products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
                                      weights, count, chunk > 0, upcoming},
                                     scheme.terms[column], rows, vectors,

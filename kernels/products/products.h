@@ -54,8 +54,8 @@ struct ProductKernels {
   int vectors;  // the most vectors of a block of output channels
   // The chunks of a slice whose weights serve several panels from the level 1 cache; 0: slices don't pay.
   int slice_chunks;
-  // Divides `lanes`. So many that the six positions of a row of F(4x4), each asking for other lines, have asked for all
-  // terms of a slice when the last one ends: memory asked for more than it gives holds up who asks, and rests later.
+  // The depths whose terms are six cache lines, one for each position of a row of F(4x4) to ask for: at an even pace,
+  // since memory asked for more than it gives holds up who asks, and rests later. Divides `lanes`.
   int depths_a_request;
 
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.

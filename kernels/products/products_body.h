@@ -5,8 +5,9 @@
 constexpr int lanes = static_cast<int>(Vector::size);
 constexpr int most_vectors = 2;
 static_assert(lanes % unrolled_lanes == 0);
-constexpr int cache_line = 64 / sizeof(float);
-constexpr int product_depths_a_request = lanes >= cache_line ? 1 : cache_line / lanes;
+// Of weights as terms: three of two vectors each are six cache lines in 16 / lanes depths.
+constexpr int depths_a_request = 16 / lanes;
+static_assert(lanes % depths_a_request == 0);
 
 #include "kernels/products/sums.h"
 
@@ -16,7 +17,7 @@ struct WholeWeights {
   // Whether products of so many rows may be told of upcoming weights. Those of few are soon done; their code is saved.
   static constexpr bool look_ahead(int rows) { return slice_chunks != 0 || (vectors == 2 && rows > most_rows / 2); }
   static constexpr int step = vectors * lanes;  // floats from one depth to the next
-  static constexpr int depths_a_request = 1;
+  static constexpr int request = 1;             // depths for one line that is asked for
   const float* weights;
 
   Vector load(int at) const noexcept { return Vector::load_unaligned(weights + at); }
@@ -28,7 +29,7 @@ template <int vectors>
 struct WeightTerms {
   static constexpr bool look_ahead(int) { return true; }
   static constexpr int step = ProductTerms::terms * vectors * lanes;
-  static constexpr int depths_a_request = product_depths_a_request;
+  static constexpr int request = depths_a_request;
   const float *first, *second;
   Vector factor;
 
@@ -67,7 +68,7 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights, class 
         for (int v = 0; v < vectors; ++v) weight[v] = weights.load(lane * Weights::step + v * lanes);
         // Into the level 2 cache: the first level's few miss buffers are for loads.
         if constexpr (looks_ahead)
-          if (lane % Weights::depths_a_request == 0) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
+          if (lane % Weights::request == 0) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
@@ -179,5 +180,5 @@ void convolve(const ProductSlice& slice, int rows, int vectors, const ProductTar
   });
 }
 
-constexpr ProductKernels product_kernels{
-    most_rows, lanes, most_vectors, slice_chunks, product_depths_a_request, multiply, multiply_terms, convolve};
+constexpr ProductKernels product_kernels{most_rows,        lanes,    most_vectors,   slice_chunks,
+                                         depths_a_request, multiply, multiply_terms, convolve};

@@ -239,6 +239,14 @@ TEST_CASE("products: weights kept as terms give the bits of the weights that the
   });
 }
 
+TEST_CASE("products: the terms of the depths of a request are six cache lines") {
+  for (const KernelTable& table : tables_of_this_cpu()) {
+    const ProductKernels& kernels = table.products;
+    CHECK(kernels.lanes % kernels.depths_a_request == 0);
+    CHECK(kernels.depths_a_request * ProductTerms::terms * kernels.vectors * kernels.lanes == 6 * 16);
+  }
+}
+
 TEST_CASE("products: NaN and infinity come out where they went in and nowhere else") {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   for (const KernelTable& table : tables_of_this_cpu()) {
