@@ -50,7 +50,8 @@ if [ -e "$libdir/libresidua.so" ]; then
   kind=shared
   library_options=(-Wl,-rpath,"$libdir")
   [ -e "$libdir/libresidua.so.0" ] || fail "there is no libresidua.so.0"
-  readelf -d "$libdir/libresidua.so" | grep -q 'SONAME.*\[libresidua.so.0\]' || fail "the soname is not libresidua.so.0"
+  dynamic=$(readelf -d "$libdir/libresidua.so")
+  grep -q 'SONAME.*\[libresidua.so.0\]' <<<"$dynamic" || fail "the soname is not libresidua.so.0"
   [ ! -e "$libdir/libresidua.a" ] || fail "both kinds of library are installed"
 else
   kind=static
@@ -98,7 +99,8 @@ see_the_cat by_meson/classify_cpp
 
 # The installed tool, if there is one, finds the library and its demonstration model by itself.
 if [ -e "$prefix/bin/residua" ]; then
-  "$prefix/bin/residua" classify "$photo" | grep -q cat || fail "the installed tool saw no cat"
+  answer=$("$prefix/bin/residua" classify "$photo")
+  grep -q cat <<<"$answer" || fail "the installed tool saw no cat"
   ! ldd "$prefix/bin/residua" | grep -E "$source_root|not found" || fail "the tool is tied to the source tree"
 fi
 echo "install_test: $kind library: built by pkg-config, CMake and meson, and run"

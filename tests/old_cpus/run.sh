@@ -39,7 +39,7 @@ knows_no() {
   [ $status -eq $((128 + 4)) ]
 }
 
-chooses() { "$qemu" -cpu "$1" "$build/tools/residua" --version | grep -qx "instruction set in use: $2"; }
+chooses() { grep -qx "instruction set in use: $2" <<<"$("$qemu" -cpu "$1" "$build/tools/residua" --version)"; }
 
 photo=tests/golden/image/files/rgb.jpg
 classify() { "$@" "$build/tools/residua" classify --json --threads 2 "$photo"; }

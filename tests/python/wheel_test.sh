@@ -35,10 +35,12 @@ python=$build/python-environment/bin/python
   --requirement "$root/tests/python/requirements.txt" "$wheel"
 
 # Its oneDNN is the one beside it. ($ORIGIN comes first in the run path; meson-python leaves oneDNN's place in the build
-# behind it, which nobody asks.)
+# behind it, which nobody asks.) Here and in the other scripts grep -q reads no pipe: it ends at the first match, and what
+# still writes then would die of SIGPIPE, which pipefail reports.
 package=$("$python" -c 'import residua, os; print(os.path.dirname(residua.__file__))')
 if [ -e "$root/.deps/onednn" ]; then
-  ldd "$package"/_residua*.so | grep -q "libdnnl.so.3 => $package/libdnnl.so.3" || fail "oneDNN is not the wheel's own"
+  libraries=$(ldd "$package"/_residua*.so)
+  grep -qF "libdnnl.so.3 => $package/libdnnl.so.3" <<<"$libraries" || fail "oneDNN is not the wheel's own: $libraries"
 fi
 
 cd "$build"
