@@ -88,6 +88,9 @@ std::string against_making_weights(const StepRequest& request, const WinogradKer
   if (!rows_share_weights(request) && !few)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
   if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
+  // Networks for small images: 64 channels at 8x8, whole weights of 0.6 MB.
+  if (!rows_share_weights(request) && whole_bytes(request, winograd) <= 2 * caches().level2)
+    return "whole weights stay near the cores";
   return "";
 }
 
