@@ -67,6 +67,11 @@ bool whole_weights_stay(const StepRequest& request, const WinogradKernels& winog
   return whole_bytes(request, winograd) <= caches().level2 * 3 / 4;
 }
 
+// In the shared cache: a core's part of it is about twice its own. What it keeps does not come from memory.
+bool shared_cache_keeps_whole_weights(const StepRequest& request, const WinogradKernels& winograd) {
+  return whole_bytes(request, winograd) <= 2 * caches().level2;
+}
+
 // Tiles of the whole run.
 std::int64_t count_tiles(const StepRequest& request, const WinogradKernels& winograd) {
   return make_winograd_tiling(winograd.scheme, geometry_of(request)).tiles() / request.input(0).shape[0] *
@@ -88,8 +93,8 @@ std::string against_making_weights(const StepRequest& request, const WinogradKer
   if (!rows_share_weights(request) && !few)
     return std::to_string(request.kernels.products.rows) + " rows of sums are too few to make each weight for";
   if (whole_weights_stay(request, winograd)) return "whole weights stay in the level 2 cache";
-  // Networks for small images: 64 channels at 8x8, whole weights of 0.6 MB.
-  if (!rows_share_weights(request) && whole_bytes(request, winograd) <= 2 * caches().level2)
+  // Few rows gain by less to read from memory alone: not 64 channels at 8x8, whole weights of 0.6 MB.
+  if (!rows_share_weights(request) && shared_cache_keeps_whole_weights(request, winograd))
     return "whole weights stay near the cores";
   return "";
 }
@@ -110,9 +115,8 @@ std::string against_terms(const StepRequest& request, const WinogradKernels& win
 // Why compact weights are slower than whole ones; "" where those come from memory for few tiles.
 std::string against_compact(const StepRequest& request, const WinogradKernels& winograd) {
   if (std::string reason = against_making_weights(request, winograd); !reason.empty()) return reason;
-  // A core's part of the shared cache is about twice its own; what it keeps does not come from memory.
-  const bool is_shared = whole_bytes(request, winograd) <= 2 * caches().level2;
-  const std::int64_t most_tiles = is_shared ? 40 : 96, tiles = count_tiles(request, winograd);
+  const std::int64_t most_tiles = shared_cache_keeps_whole_weights(request, winograd) ? 40 : 96,
+                     tiles = count_tiles(request, winograd);
   if (tiles > most_tiles) return "for " + std::to_string(tiles) + " tiles whole weights are read seldom enough";
   return "";
 }
