@@ -169,10 +169,13 @@ struct Work {
   }
 };
 
-// Each worker's list of blocks, made once, so that a run allocates nothing.
-std::vector<std::vector<RowBlock>> block_lists(const Work& work, int workers) {
-  std::vector<std::vector<RowBlock>> lists(static_cast<std::size_t>(workers));
-  for (auto& list : lists) list.reserve(static_cast<std::size_t>(work.blocking.most_blocks()));
+// Each worker's list of blocks, made once, so that a run allocates nothing. Shared by a phase's copies: a copy of a
+// vector would not have the reserved memory.
+using BlockLists = std::shared_ptr<std::vector<std::vector<RowBlock>>>;
+
+BlockLists block_lists(const Work& work, int workers) {
+  auto lists = std::make_shared<std::vector<std::vector<RowBlock>>>(static_cast<std::size_t>(workers));
+  for (auto& list : *lists) list.reserve(static_cast<std::size_t>(work.blocking.most_blocks()));
   return lists;
 }
 
@@ -213,11 +216,10 @@ void make_copy(const Work& work, const ConvolutionTensors& tensors, float* copy)
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                      const Binding& binding) {
-  return {work->blocking.groups,
-          [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+  return {work->blocking.groups, [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
             float* const panels = floats(binding.scratch_of(worker));
             float* const sums = panels + work->blocking.most_blocks() * work->floats_of_block();
-            const auto& blocks = work->blocks_of_group(part, panels, lists[static_cast<std::size_t>(worker)]);
+            const auto& blocks = work->blocks_of_group(part, panels, (*lists)[static_cast<std::size_t>(worker)]);
             const ChannelBlocks& channels = work->convolution.channels;
             // Blocks of several groups read different channels: one by one.
             const bool all = work->convolution.takes_all_columns && channels.groups == 1;
@@ -244,8 +246,8 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
   const Phase gather{work->blocking.blocks,
                      [=](std::int64_t block, int) { gather_block(*work, tensors, block, panels); }};
   const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
-                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
-                         multiply_part(*work, tensors, panels, part, worker, lists[static_cast<std::size_t>(worker)],
+                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
+                         multiply_part(*work, tensors, panels, part, worker, (*lists)[static_cast<std::size_t>(worker)],
                                        floats(binding.scratch_of(worker)));
                        }};
   return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
@@ -255,14 +257,15 @@ std::vector<Phase> multiply_own_copies(const std::shared_ptr<const Work>& work, 
                                        const Binding& binding) {
   const auto copies = std::make_shared<OwnCopies>(*work, binding);
   const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
-                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) mutable {
+                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
                          const auto of = static_cast<std::size_t>(worker);
                          float* const copy = copies->of_worker[of];
                          if (!copies->made[of]) make_copy(*work, tensors, copy);
                          copies->made[of] = 1;
                          ConvolutionTensors own = tensors;
                          if (work->convolution.prepare) own.input = copy;
-                         multiply_part(*work, own, copy, part, worker, lists[of], floats(binding.scratch_of(worker)));
+                         multiply_part(*work, own, copy, part, worker, (*lists)[of],
+                                       floats(binding.scratch_of(worker)));
                        }};
   return {forget_copies(copies), multiply};
 }
