@@ -140,15 +140,17 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 }
 
 // Tiles of 4x4 have 36 transformed weights, or compact 18, where 2x2 has 16, or 12, and direct convolution 9. With few
-// tiles reading them from memory takes longer than the products that they save; or, where the weights stay in the
-// cache, one thread computes and the others watch. With stride 2 they save a fifth, for three times the data of a tile.
+// tiles reading them from memory, though not from the shared cache, takes longer than the products that they save; or,
+// where the weights stay in a core's own cache, one thread computes and the others watch. With stride 2 they save a
+// fifth, for three times the data of a tile.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   if (std::string reason = tiles_or_vectors(request).against_vectors; !reason.empty()) return reason;
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
   const bool weights_stay = whole_weights_stay(request, winograd);
   const bool makes_weights = winograd.scheme.kept != WinogradWeights::whole;
-  const std::int64_t fewest_tiles = makes_weights && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
+  const bool little_to_read = makes_weights || shared_cache_keeps_whole_weights(request, winograd);
+  const std::int64_t fewest_tiles = little_to_read && winograd.scheme.stride == 1 && !weights_stay ? 4 : 8;
   const std::int64_t tiles = count_tiles(request, winograd);
   if (winograd.scheme.tile == 4 && tiles < fewest_tiles)
     return std::to_string(tiles) + " tiles are too few " + (weights_stay ? "to share out" : "for so many weights");
