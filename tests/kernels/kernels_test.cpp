@@ -33,6 +33,7 @@ PoolGeometry random_geometry(std::mt19937& random) {
   g.width = pick(random, 1, 12);
   g.kernel_height = pick(random, 1, 3);
   g.kernel_width = pick(random, 1, 3);
+  if (pick(random, 0, 1) == 0) g.kernel_height = g.kernel_width = 3;  // what networks pool
   g.stride_height = pick(random, 1, 3);
   g.stride_width = pick(random, 1, 3);
   g.dilation_height = g.dilation_width = 1;
@@ -141,6 +142,10 @@ TEST_CASE("pooling kernels") {
     if (pick(random, 0, 2) == 0)
       for (int i = 0; i < 5; ++i)
         image[size(pick(random, 0, g.height * g.width * g.channels - 1))] = std::numeric_limits<float>::quiet_NaN();
+    if (pick(random, 0, 3) == 0)
+      for (int i = 0; i < 6; ++i)
+        image[size(pick(random, 0, g.height * g.width * g.channels - 1))] =
+            (i % 2 == 0 ? 1 : -1) * std::numeric_limits<float>::infinity();
     if (pick(random, 0, 6) == 0) std::fill(image.begin(), image.end(), -std::numeric_limits<float>::infinity());
     const std::size_t row = size(g.output_width * g.channels);
     std::vector<float> largest(row + margin, untouched), mean(row + margin, untouched);
