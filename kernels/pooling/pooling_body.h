@@ -27,6 +27,7 @@ float larger(float best, float value) noexcept {
   return std::isnan(best) || !wins ? best : value;
 }
 
+// Windows of any size, each by itself; every NaN counts.
 void max_pool_row_by_windows(const float* image, const PoolGeometry& g, std::int64_t y, float* output_row) noexcept {
   const Taps rows = taps_inside(y, g.stride_height, g.padding_top, g.kernel_height, g.dilation_height, g.height);
   for (std::int64_t x = 0; x < g.output_width; ++x) {
