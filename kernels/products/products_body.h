@@ -92,8 +92,10 @@ template <int rows, int vectors, class Weights, class Lines = NoLines>
     accumulate<rows, vectors>(slice.panel, weights, slice.chunks, sums, nullptr, lines);
 }
 
-template <int rows, int vectors, class Weights>
-void multiply_rows(const ProductSlice& slice, const Weights& weights, float* output) noexcept {
+// One loop in each function: where two share the sums, or what comes before and behind, gcc moves AVX2's sums from
+// register to register in one of them.
+template <int rows, int vectors, bool looks_ahead, class Weights>
+[[gnu::noinline]] void multiply_rows(const ProductSlice& slice, const Weights weights, float* output) noexcept {
   Vector sums[rows][vectors];
   if (slice.adds) {
 #pragma GCC unroll 16
@@ -103,11 +105,20 @@ void multiply_rows(const ProductSlice& slice, const Weights& weights, float* out
   } else {
     clear(sums);
   }
-  accumulate_slice(slice, weights, sums);
+  accumulate<rows, vectors, looks_ahead>(slice.panel, weights, slice.chunks, sums, slice.upcoming);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) sums[r][v].store_unaligned(output + (r * vectors + v) * lanes);
+}
+
+template <int rows, int vectors, class Weights>
+void multiply_rows(const ProductSlice& slice, const Weights& weights, float* output) noexcept {
+  constexpr bool may_look_ahead = Weights::look_ahead(rows);
+  if (may_look_ahead && slice.upcoming != nullptr)
+    multiply_rows<rows, vectors, may_look_ahead>(slice, weights, output);
+  else
+    multiply_rows<rows, vectors, false>(slice, weights, output);
 }
 
 // `target` by value: the outputs might else be where it lies, and each store would have it read again.
