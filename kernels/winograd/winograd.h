@@ -134,6 +134,12 @@ struct WinogradTiling {
   std::int64_t whole_down, whole_across;  // whole tiles of an image
   int rest_down, rest_across;             // outputs of the trimmed ones behind them, 0: there are none
   std::int64_t end[4];                    // of right-hand, whole and lower tiles and corners, all images together
+  // Which tiles need a position: one of four ranges, by whether trimmed heights and widths do.
+  struct Range {
+    std::int64_t first, end;
+  };
+  Range ranges[4];
+  std::uint8_t range_of[WinogradBlock::most_positions];  // by position
 
   std::int64_t tiles() const { return end[3]; }
 };
@@ -143,8 +149,17 @@ WinogradTiling make_winograd_tiling(const WinogradScheme& scheme, const Winograd
 std::int64_t count_products(const WinogradTiling& tiling);
 // Tiles [first, first + rows), and which of them need each position.
 WinogradBlock block_of_tiles(const WinogradTiling& tiling, std::int64_t first, int rows);
-// The latter alone.
-WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position, std::int64_t first, int rows);
+// The latter alone. Asked before every product: inline, and without branches.
+[[gnu::always_inline]] inline WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position,
+                                                               std::int64_t first, int rows) {
+  const WinogradTiling::Range& range = tiling.ranges[tiling.range_of[position]];
+  const auto in_block = [&](std::int64_t tile) {
+    const std::int64_t row = tile > first ? tile - first : 0;
+    return row < rows ? static_cast<int>(row) : rows;
+  };
+  const int from = in_block(range.first);
+  return {from, in_block(range.end) - from};
+}
 
 // A slice of the depth of panels, and of weights as terms, of one vector of output channels.
 struct WinogradSlice {

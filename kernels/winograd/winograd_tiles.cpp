@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "kernels/winograd/winograd.h"
 
@@ -53,12 +54,24 @@ WinogradTiling make_winograd_tiling(const WinogradScheme& scheme, const Winograd
                         g.output_width / scheme.tile,
                         static_cast<int>(g.output_height % scheme.tile),
                         static_cast<int>(g.output_width % scheme.tile),
+                        {},
+                        {},
                         {}};
   const std::int64_t right = tiling.rest_across > 0 ? 1 : 0, lower = tiling.rest_down > 0 ? 1 : 0;
   const std::int64_t counts[] = {tiling.whole_down * right, tiling.whole_down * tiling.whole_across,
                                  tiling.whole_across * lower, right * lower};
   for (int kind = 0; kind < 4; ++kind)
     tiling.end[kind] = (kind > 0 ? tiling.end[kind - 1] : 0) + g.images * counts[kind];
+  // 0: whole tiles, 1: and right-hand ones, 2: and lower ones, 3: all.
+  const std::int64_t* const end = tiling.end;
+  const WinogradTiling::Range ranges[] = {{end[0], end[1]}, {0, end[1]}, {end[0], end[2]}, {0, end[3]}};
+  std::copy(std::begin(ranges), std::end(ranges), tiling.ranges);
+  for (int position = 0; position < scheme.positions; ++position) {
+    const WinogradPosition& at = scheme.at[position];
+    const int range = (is_needed(scheme, tiling.rest_down, at.row) ? 2 : 0) +
+                      (is_needed(scheme, tiling.rest_across, at.column) ? 1 : 0);
+    tiling.range_of[position] = static_cast<std::uint8_t>(range);
+  }
   return tiling;
 }
 
@@ -68,17 +81,6 @@ std::int64_t count_products(const WinogradTiling& tiling) {
   const std::int64_t tiles_per_image =
       (tiling.whole_down + (tiling.rest_down > 0 ? 1 : 0)) * (tiling.whole_across + (tiling.rest_across > 0 ? 1 : 0));
   return tiling.tiles() / tiles_per_image * per_image;
-}
-
-WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position, std::int64_t first, int rows) {
-  const WinogradPosition& at = tiling.scheme.at[position];
-  const bool lower = is_needed(tiling.scheme, tiling.rest_down, at.row),
-             right = is_needed(tiling.scheme, tiling.rest_across, at.column);
-  const std::int64_t from = right ? 0 : tiling.end[0], to = tiling.end[!lower ? 1 : right ? 3 : 2];
-  const auto in_block = [&](std::int64_t tile) {
-    return static_cast<int>(std::clamp<std::int64_t>(tile - first, 0, rows));
-  };
-  return {in_block(from), in_block(to) - in_block(from)};
 }
 
 WinogradBlock block_of_tiles(const WinogradTiling& tiling, std::int64_t first, int rows) {
