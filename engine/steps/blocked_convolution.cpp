@@ -202,8 +202,21 @@ Phase prepare_input(const std::shared_ptr<const Work>& work, const float* input,
   });
 }
 
-void gather_block(const Work& work, const ConvolutionTensors& tensors, std::int64_t block, float* panels) {
-  work.convolution.gather(tensors, work.block(block, panels + block * work.floats_of_block()), 0);
+void gather_block(const Work& work, const ConvolutionTensors& tensors, std::int64_t block, const PanelPieces& pieces,
+                  float* panels) {
+  work.convolution.gather(tensors, work.block(block, panels + block * work.floats_of_block()), 0, pieces);
+}
+
+// All panels, for all threads. Few blocks are cut, so that each thread gathers about as much.
+Phase gather_panels(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors, float* panels,
+                    int threads) {
+  constexpr std::int64_t parts_a_thread = 4;
+  const std::int64_t blocks = work->blocking.blocks, all = work->convolution.panel_pieces;
+  const std::int64_t cuts = std::min(divided_up(parts_a_thread * threads, blocks), all);
+  return {blocks * cuts, [=](std::int64_t part, int) {
+            const std::int64_t cut = part % cuts;
+            gather_block(*work, tensors, part / cuts, {all * cut / cuts, all * (cut + 1) / cuts}, panels);
+          }};
 }
 
 // All that is prepared, or all panels.
@@ -211,7 +224,8 @@ void make_copy(const Work& work, const ConvolutionTensors& tensors, float* copy)
   const BlockedConvolution& convolution = work.convolution;
   for (std::int64_t part = 0; part < convolution.prepare_parts; ++part) convolution.prepare(tensors.input, part, copy);
   if (!convolution.gather) return;
-  for (std::int64_t block = 0; block < work.blocking.blocks; ++block) gather_block(work, tensors, block, copy);
+  for (std::int64_t block = 0; block < work.blocking.blocks; ++block)
+    gather_block(work, tensors, block, {0, convolution.panel_pieces}, copy);
 }
 
 Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
@@ -226,7 +240,8 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
             const std::int64_t count = all ? channels.count() : 1;
             for (std::int64_t channel_block = 0; channel_block < channels.count(); channel_block += count) {
               if (work->convolution.gather && (channel_block == 0 || channels.groups > 1))
-                for (const RowBlock& block : blocks) work->convolution.gather(tensors, block, channel_block);
+                for (const RowBlock& block : blocks)
+                  work->convolution.gather(tensors, block, channel_block, {0, work->convolution.panel_pieces});
               work->finish(tensors, blocks, channel_block, count, channel_block + count, sums);
             }
           }};
@@ -243,14 +258,13 @@ void multiply_part(const Work& work, const ConvolutionTensors& tensors, float* p
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                                         const Binding& binding) {
   float* const panels = floats(binding.shared_scratch) + work->prepared_floats();
-  const Phase gather{work->blocking.blocks,
-                     [=](std::int64_t block, int) { gather_block(*work, tensors, block, panels); }};
   const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
                        [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
                          multiply_part(*work, tensors, panels, part, worker, (*lists)[static_cast<std::size_t>(worker)],
                                        floats(binding.scratch_of(worker)));
                        }};
-  return work->convolution.gather ? std::vector<Phase>{gather, multiply} : std::vector<Phase>{multiply};
+  if (!work->convolution.gather) return {multiply};
+  return {gather_panels(work, tensors, panels, binding.workers()), multiply};
 }
 
 std::vector<Phase> multiply_own_copies(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,

@@ -63,6 +63,11 @@ struct RowBlock {
   int room;  // rows that every block's panels have room for
 };
 
+// Pieces [first, end) of what a block's panels hold, cut by input channels.
+struct PanelPieces {
+  std::int64_t first, end;
+};
+
 // One block of output channels.
 struct ColumnBlock {
   std::int64_t index;
@@ -117,8 +122,10 @@ struct BlockedConvolution {
 
   // Packs one block's weights.
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
-  // Fills the panels of one block of rows with the channels that `channel_block` reads. None where there are no panels.
-  std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block)> gather;
+  // Fills some pieces of the panels of one block of rows, of `panel_pieces` that they can be cut into, with the channels
+  // that `channel_block` reads. None where there are no panels.
+  std::int64_t panel_pieces = 1;
+  std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block, const PanelPieces&)> gather;
   // Multiplies blocks of rows by one block of channels and writes outputs.
   std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, const ColumnBlock&, float* sums)> finish;
 };

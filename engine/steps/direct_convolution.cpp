@@ -58,7 +58,8 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
     const std::vector<float> values = weights_of_block(channels, weights, taps, block);
     kernels.pack_weights(values.data(), channels.block_inputs, taps, width, 0, width, depth, packed);
   };
-  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block) {
+  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block,
+                           const PanelPieces&) {
     kernels.gather_pixels(tensors.input, g, block.first, block.count, channels.first_input(channel_block),
                           channels.block_inputs, block.panels);
   };

@@ -74,7 +74,7 @@ Step make(const StepRequest& request) {
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     strassen.pack_weights(weights.data() + block * channels.width * channels.inputs, channels.inputs, half, packed);
   };
-  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t) {
+  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t, const PanelPieces&) {
     strassen.gather_pairs(tensors.input, g, block.first, block.count, block.panels);
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/arena.h"
 #include "engine/caches.h"
 #include "engine/steps/convolution_cost.h"
 
@@ -188,10 +189,15 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
         weights_of_block(channels, weights, WinogradScheme::taps * WinogradScheme::taps, block);
     winograd.transform_weights(values.data(), channels.block_inputs, width, 0, width, depth, packed);
   };
-  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block) {
+  // Of a cache line each.
+  const std::int64_t piece = std::max<std::int64_t>(cache_line / sizeof(float), products.lanes);
+  convolution.panel_pieces = (channels.block_inputs + piece - 1) / piece;
+  convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block,
+                           const PanelPieces& pieces) {
+    const std::int64_t first = pieces.first * piece, end = std::min(pieces.end * piece, channels.block_inputs);
     winograd.transform_input(tensors.input, g, block_of_tiles(tiling, block.first, block.count),
-                             channels.first_input(channel_block), channels.block_inputs, block.panels,
-                             block.count * depth);
+                             channels.first_input(channel_block) + first, end - first,
+                             {block.panels, block.count * depth, first / products.lanes});
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            const ColumnBlock& column, float* sums) {

@@ -76,6 +76,13 @@ struct WinogradBlock {
   Rows rows_of[most_positions];  // by position
 };
 
+// Where transformed inputs go, from chunk `first_chunk` of the depth on.
+struct WinogradPanels {
+  float* panels;                 // of chunk 0, position 0
+  std::int64_t position_stride;  // from position to position, in floats
+  std::int64_t first_chunk;
+};
+
 // Where outputs go, and what is added on the way: bias, then residual, then ReLU (NaN stays NaN).
 struct WinogradTarget {
   float* output;          // NHWC, all images
@@ -193,10 +200,9 @@ struct WinogradKernels {
   // ceil(channels / lanes); what lies outside the image, and channels of the last chunk that do not exist, are zeros.
   // Position p has a row for each tile that needs it:
   //
-  //   panels[p * position_stride + (chunk * rows_of[p].count + r - rows_of[p].first) * lanes + lane]
+  //   panels[p * position_stride + ((first_chunk + chunk) * rows_of[p].count + r - rows_of[p].first) * lanes + lane]
   void (*transform_input)(const float* images, const WinogradGeometry& geometry, const WinogradBlock& block,
-                          std::int64_t first_channel, std::int64_t channels, float* panels,
-                          std::int64_t position_stride) noexcept;
+                          std::int64_t first_channel, std::int64_t channels, const WinogradPanels& to) noexcept;
 
   // Transforms the products of the same tiles, sums[p * position_stride + (r * vectors + v) * lanes + lane], for output
   // channels [first_channel, min(first_channel + vectors * lanes, output_channels)). What a tile does not need is not

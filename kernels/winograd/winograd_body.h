@@ -29,8 +29,7 @@ void for_each_size(const WinogradBlock& block, const Run& run) noexcept {
 struct InputTarget {
   const WinogradBlock& block;
   std::int64_t first_channel, channels;
-  float* panels;
-  std::int64_t position_stride;
+  const WinogradPanels& to;
 };
 
 // Where a tile starts in the input, and which of its rows and columns lie inside the image.
@@ -107,7 +106,9 @@ void transform_input_tiles(const float* images, const WinogradGeometry& g, int f
   for (int y = 0; y < down; ++y)
     for (int x = 0; x < across; ++x) {
       const int p = positions.of[y][x];
-      to[y][x] = target.panels + (p * target.position_stride - target.block.rows_of[p].first * lanes);
+      const WinogradBlock::Rows rows = target.block.rows_of[p];
+      to[y][x] = target.to.panels + (p * target.to.position_stride +
+                                     (target.to.first_chunk * rows.count - rows.first) * lanes);
     }
   // Chunk by chunk, not tile by tile: neighbouring tiles share a third of their pixels and write neighbouring lines.
   for (std::int64_t channel = 0; channel < target.channels; channel += lanes) {
@@ -228,10 +229,8 @@ template <class Scheme, int candidate = Scheme::tile* Scheme::tile, class Run>
 
 template <class Scheme>
 void transform_input(const float* images, const WinogradGeometry& g, const WinogradBlock& block,
-                     std::int64_t first_channel, std::int64_t channels,
-                     float* panels,  // NOLINT(readability-non-const-parameter): written through `target`
-                     std::int64_t position_stride) noexcept {
-  const InputTarget target{block, first_channel, channels, panels, position_stride};
+                     std::int64_t first_channel, std::int64_t channels, const WinogradPanels& to) noexcept {
+  const InputTarget target{block, first_channel, channels, to};
   for_each_size(block, [&](int height, int width, int first, int end) noexcept {
     with_size<Scheme>(height, width, [&]<int h, int w>() noexcept {
       transform_input_tiles<Scheme, h, w>(images, g, first, end, target);

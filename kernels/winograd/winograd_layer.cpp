@@ -126,7 +126,7 @@ void run_winograd_layer(const WinogradLayer& layer, const float* input, const fl
           block_of_tiles(tiling, tile, static_cast<int>(std::min<std::int64_t>(blocking.rows, tiles - tile))));
     float* panel = panels;
     for (const WinogradBlock& block : blocks) {
-      layer.winograd.transform_input(input, g, block, 0, g.channels, panel, sizes.panel_position_stride);
+      layer.winograd.transform_input(input, g, block, 0, g.channels, {panel, sizes.panel_position_stride, 0});
       panel += panel_size;
     }
     for (std::int64_t channel_block = 0; channel_block < units.blocks; ++channel_block) {

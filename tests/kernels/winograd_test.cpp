@@ -233,6 +233,38 @@ TEST_CASE("Winograd: NaN in weights, bias and residual reaches its own outputs a
   }
 }
 
+// Few tiles are cut by channels, for several threads.
+TEST_CASE("Winograd: inputs transformed in pieces of the depth are those transformed at once") {
+  for (unsigned seed : seeds(60)) {
+    std::mt19937 random(seed);
+    const WinogradCase c = random_winograd_case(random, 100'000);
+    const WinogradGeometry g = c.geometry();
+    for (const WinogradKernelSet& kernels : winograd_kernel_sets(c.stride)) {
+      const WinogradTiling tiling = make_winograd_tiling(kernels.winograd.scheme, g);
+      const std::int64_t tiles = tiling.tiles(), lanes = kernels.products.lanes;
+      const int rows = static_cast<int>(pick(random, 1, std::min<std::int64_t>(WinogradBlock::most_rows, tiles)));
+      const WinogradBlock block = block_of_tiles(tiling, pick(random, 0, tiles - rows), rows);
+      const std::int64_t first_channel = pick(random, 0, g.channels - 1),
+                         channels = pick(random, 1, g.channels - first_channel);
+      const std::int64_t chunks = (channels + lanes - 1) / lanes, stride = rows * chunks * lanes;
+      CAPTURE(kernels.name);
+      INFO(c.text());
+      INFO("rows ", rows, ", channels from ", first_channel, ": ", channels);
+      INFO(repeat_command(seed));
+      GuardedBuffer whole(tiling.scheme.positions * stride, random), pieces(tiling.scheme.positions * stride, random);
+      kernels.winograd.transform_input(c.input.data(), g, block, first_channel, channels, {whole.data(), stride, 0});
+      for (std::int64_t chunk = 0; chunk < chunks;) {
+        const std::int64_t end = pick(random, chunk + 1, chunks), first = chunk * lanes;
+        kernels.winograd.transform_input(c.input.data(), g, block, first_channel + first,
+                                         std::min(end * lanes, channels) - first, {pieces.data(), stride, chunk});
+        chunk = end;
+      }
+      CHECK(pieces.margins_untouched());
+      CHECK(std::memcmp(whole.data(), pieces.data(), whole.values().size_bytes()) == 0);
+    }
+  }
+}
+
 // What the layer's loops can't show: one call writes the outputs of its own tiles and channels and no others.
 TEST_CASE("Winograd: transform_output writes its own outputs only") {
   for (unsigned seed : seeds(100)) {
