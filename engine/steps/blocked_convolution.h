@@ -122,10 +122,11 @@ struct BlockedConvolution {
 
   // Packs one block's weights.
   std::function<void(std::span<const float> weights, std::int64_t block, float* packed)> pack;
-  // Fills some pieces of the panels of one block of rows, of `panel_pieces` that they can be cut into, with the channels
-  // that `channel_block` reads. None where there are no panels.
+  // Fills some pieces of the panels of one block of rows, of `panel_pieces` that they can be cut into, with the
+  // channels that `channel_block` reads. None where there are no panels.
   std::int64_t panel_pieces = 1;
-  std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block, const PanelPieces&)> gather;
+  std::function<void(const ConvolutionTensors&, const RowBlock&, std::int64_t channel_block, const PanelPieces&)>
+      gather;
   // Multiplies blocks of rows by one block of channels and writes outputs.
   std::function<void(const ConvolutionTensors&, std::span<const RowBlock>, const ColumnBlock&, float* sums)> finish;
 };

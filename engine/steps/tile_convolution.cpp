@@ -49,7 +49,8 @@ BlockedConvolution by_panels(const StepRequest& request, const TileLayer& layer)
   convolution.rows = request.output().shape[0] * g.output_height * g.output_width;
   convolution.most_rows = most_rows(convolution, layer, convolution.rows);
   convolution.row_floats = split_floats(layer.steps * TileSizes::chunk);
-  convolution.gather = [layer](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t, const PanelPieces&) {
+  convolution.gather = [layer](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t,
+                               const PanelPieces&) {
     layer.tiles.gather_pixels(tensors.input, layer.geometry, block.first, block.count, 0, layer.channels.inputs,
                               block.room, split_values(block.panels));
   };

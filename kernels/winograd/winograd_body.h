@@ -107,8 +107,8 @@ void transform_input_tiles(const float* images, const WinogradGeometry& g, int f
     for (int x = 0; x < across; ++x) {
       const int p = positions.of[y][x];
       const WinogradBlock::Rows rows = target.block.rows_of[p];
-      to[y][x] = target.to.panels + (p * target.to.position_stride +
-                                     (target.to.first_chunk * rows.count - rows.first) * lanes);
+      to[y][x] = target.to.panels +
+                 (p * target.to.position_stride + (target.to.first_chunk * rows.count - rows.first) * lanes);
     }
   // Chunk by chunk, not tile by tile: neighbouring tiles share a third of their pixels and write neighbouring lines.
   for (std::int64_t channel = 0; channel < target.channels; channel += lanes) {
