@@ -37,7 +37,7 @@ std::int64_t rows_of_image(const Graph& one_image, const Node& node) {
 // rows that multiplying outweighs reading, as long as the activations stay in the caches. (r rows are r / 2
 // operations a byte; memory gives a core some gigabytes a second, and a core does some tens of operations for each
 // byte, or about a hundred where it starts two wide multiply-adds a cycle. Both counts are measured:
-// docs/decisions.md.)
+// docs/decisions/convolutions.md.)
 std::int64_t wanted_images(const Graph& one_image, std::size_t first, std::size_t end, bool loads_bind_products) {
   const std::int64_t enough_rows = loads_bind_products ? 160 : 48;
   const auto cached_weights = static_cast<std::int64_t>(caches().level2 / sizeof(float) / 4);

@@ -113,7 +113,7 @@ Cost cost(const StepRequest& request) {
 
 // Products of little depth are bound by their stores. And seven quarters of the weights: with few pixels reading them
 // takes longer than the products that they save; likewise, for any number of pixels, where loads bind
-// and, as measured, with AVX2 (docs/decisions.md).
+// and, as measured, with AVX2 (docs/decisions/convolutions.md).
 std::string discourage(const StepRequest& request) {
   if (request.kernels.instruction_set == kernels::InstructionSet::avx2)
     return "with AVX2 the additions around the products take longer than the eighth of them that is saved";

@@ -62,7 +62,7 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   // Winograd's algorithm on vectors reads no more weights where they are terms, and of many tiles seldom enough where
   // they are more; of few channels its panels and sums stay in the cache. Then it takes about a quarter longer at most
   // than tile registers that a core has to itself, and down to two thirds of the time where two threads share them:
-  // docs/decisions.md, on tile registers that are shared. With a stride it saves less.
+  // docs/decisions/tile-registers.md, where they are shared. With a stride it saves less.
   struct Bound {
     std::int64_t channels;                  // on either side, or more
     std::int64_t fewest_tiles, most_tiles;  // of 4x4
@@ -113,7 +113,7 @@ BlockedConvolution blocked_tiles(const TileLayer& layer) {
   const std::int64_t depth = layer.steps * TileSizes::chunk, width = channels.width;
   const std::int64_t taps = layer.geometry.kernel_height * layer.geometry.kernel_width;
   // Beside products of tiles, splitting a weight takes as long as so many of a vector unit's multiply-adds, and one of
-  // the tiles' own 2/5 of one: docs/decisions.md, on floats on tile registers.
+  // the tiles' own 2/5 of one: docs/decisions/tile-registers.md.
   constexpr std::int64_t splitting = 10;
   BlockedConvolution convolution;
   const auto scratch = [&](std::int64_t rows) { return TileSizes::scratch_floats(rows, layer.positions); };

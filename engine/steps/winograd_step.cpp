@@ -166,7 +166,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   const WinogradTiling tiling = make_winograd_tiling(scheme, g);
   const std::int64_t depth = depth_of(request, channels), chunks = depth / products.lanes, width = channels.width;
   const int vectors = static_cast<int>(channels.vectors);
-  // Elsewhere it costs more than it brings: docs/decisions.md, on upcoming weights.
+  // Elsewhere it costs more than it brings: docs/decisions/convolutions.md, on upcoming weights.
   const bool asks_ahead = products.slice_chunks > 0 || request.kernels.loads_bind_products;
   const bool relu =
       graph::attributes_of<graph::ConvolutionAttributes>(request.node).activation == graph::Activation::relu;

@@ -17,7 +17,7 @@ std::int64_t divided_up(std::int64_t value, std::int64_t by) noexcept { return (
 
 // After each instruction that writes a tile register. While the core's other thread is awake there are few registers to
 // rename tile registers to, and what waits for one waits twice as long where the next such instruction comes within
-// some six (Sapphire Rapids, measured): docs/decisions.md, on tile registers that are shared.
+// some six (Sapphire Rapids, measured): docs/decisions/tile-registers.md.
 [[gnu::always_inline]] inline void keep_apart() noexcept {
   asm volatile("nop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" :::);
 }

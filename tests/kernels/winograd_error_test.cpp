@@ -1,5 +1,5 @@
 // How large errors get: on random data, where direct convolution is measured beside, and on data searched for the
-// worst. The numbers in docs/decisions.md are what this prints with RESIDUA_KERNEL_REPORT=1.
+// worst. The numbers in docs/decisions/winograd.md are what this prints with RESIDUA_KERNEL_REPORT=1.
 #include <doctest/doctest.h>
 
 #include <cmath>
