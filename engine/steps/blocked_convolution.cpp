@@ -212,7 +212,7 @@ Phase gather_panels(const std::shared_ptr<const Work>& work, const ConvolutionTe
                     int threads) {
   constexpr std::int64_t parts_a_thread = 4;
   const std::int64_t blocks = work->blocking.blocks, all = work->convolution.panel_pieces;
-  const std::int64_t cuts = std::min(divided_up(parts_a_thread * threads, blocks), all);
+  const std::int64_t cuts = threads == 1 ? 1 : std::min(divided_up(parts_a_thread * threads, blocks), all);
   return {blocks * cuts, [=](std::int64_t part, int) {
             const std::int64_t cut = part % cuts;
             gather_block(*work, tensors, part / cuts, {all * cut / cuts, all * (cut + 1) / cuts}, panels);

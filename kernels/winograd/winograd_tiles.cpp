@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <bit>
-#include <iterator>
 
 #include "kernels/winograd/winograd.h"
 
@@ -62,10 +61,11 @@ WinogradTiling make_winograd_tiling(const WinogradScheme& scheme, const Winograd
                                  tiling.whole_across * lower, right * lower};
   for (int kind = 0; kind < 4; ++kind)
     tiling.end[kind] = (kind > 0 ? tiling.end[kind - 1] : 0) + g.images * counts[kind];
-  // 0: whole tiles, 1: and right-hand ones, 2: and lower ones, 3: all.
   const std::int64_t* const end = tiling.end;
-  const WinogradTiling::Range ranges[] = {{end[0], end[1]}, {0, end[1]}, {end[0], end[2]}, {0, end[3]}};
-  std::copy(std::begin(ranges), std::end(ranges), tiling.ranges);
+  tiling.ranges[0] = {end[0], end[1]};  // whole tiles
+  tiling.ranges[1] = {0, end[1]};       // and right-hand ones
+  tiling.ranges[2] = {end[0], end[2]};  // and lower ones
+  tiling.ranges[3] = {0, end[3]};       // all
   for (int position = 0; position < scheme.positions; ++position) {
     const WinogradPosition& at = scheme.at[position];
     const int range = (is_needed(scheme, tiling.rest_down, at.row) ? 2 : 0) +
