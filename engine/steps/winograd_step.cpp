@@ -189,8 +189,7 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
         weights_of_block(channels, weights, WinogradScheme::taps * WinogradScheme::taps, block);
     winograd.transform_weights(values.data(), channels.block_inputs, width, 0, width, depth, packed);
   };
-  // Of a cache line each.
-  const std::int64_t piece = std::max<std::int64_t>(cache_line / sizeof(float), products.lanes);
+  constexpr std::int64_t piece = cache_line / sizeof(float);  // channels: whole vectors of any tier
   convolution.panel_pieces = (channels.block_inputs + piece - 1) / piece;
   convolution.gather = [=](const ConvolutionTensors& tensors, const RowBlock& block, std::int64_t channel_block,
                            const PanelPieces& pieces) {

@@ -53,10 +53,9 @@ struct NoLines {
 // The loops over rows and vectors are unrolled whole, so that the sums never leave the registers. Each vector of
 // weights is loaded once a depth and serves all rows. Each factor is broadcast once and serves all vectors: with
 // AVX-512, 44 instructions with 16 loads for 28 multiply-adds.
-template <int rows, int vectors, bool looks_ahead = false, class Weights, class Lines = NoLines>
+template <int rows, int vectors, bool looks_ahead, class Weights, class Lines = NoLines>
 [[gnu::always_inline]] inline void accumulate(const float* panel, Weights weights, std::int64_t chunks,
-                                              Vector (&sums)[rows][vectors],
-                                              [[maybe_unused]] const float* upcoming = nullptr,
+                                              Vector (&sums)[rows][vectors], [[maybe_unused]] const float* upcoming,
                                               Lines lines = {}) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
     for (int first = 0; first < lanes; first += unrolled_lanes) {
@@ -82,14 +81,14 @@ template <int rows, int vectors, bool looks_ahead = false, class Weights, class 
   }
 }
 
-template <int rows, int vectors, class Weights, class Lines = NoLines>
-[[gnu::always_inline]] inline void accumulate_slice(const ProductSlice& slice, const Weights& weights,
-                                                    Vector (&sums)[rows][vectors], const Lines& lines = {}) noexcept {
-  if (Weights::look_ahead(rows) && slice.upcoming != nullptr)
-    accumulate<rows, vectors, Weights::look_ahead(rows)>(slice.panel, weights, slice.chunks, sums, slice.upcoming,
-                                                         lines);
+// Calls run.template operator()<looks_ahead>().
+template <class Weights, int rows, class Run>
+[[gnu::always_inline]] inline void with_look_ahead(const ProductSlice& slice, const Run& run) noexcept {
+  constexpr bool may_look_ahead = Weights::look_ahead(rows);
+  if (may_look_ahead && slice.upcoming != nullptr)
+    run.template operator()<may_look_ahead>();
   else
-    accumulate<rows, vectors>(slice.panel, weights, slice.chunks, sums, nullptr, lines);
+    run.template operator()<false>();
 }
 
 // One loop in each function: where two share the sums, or what comes before and behind, gcc moves AVX2's sums from
@@ -114,11 +113,8 @@ template <int rows, int vectors, bool looks_ahead, class Weights>
 
 template <int rows, int vectors, class Weights>
 void multiply_rows(const ProductSlice& slice, const Weights& weights, float* output) noexcept {
-  constexpr bool may_look_ahead = Weights::look_ahead(rows);
-  if (may_look_ahead && slice.upcoming != nullptr)
-    multiply_rows<rows, vectors, may_look_ahead>(slice, weights, output);
-  else
-    multiply_rows<rows, vectors, false>(slice, weights, output);
+  with_look_ahead<Weights, rows>(
+      slice, [&]<bool looks_ahead>() noexcept { multiply_rows<rows, vectors, looks_ahead>(slice, weights, output); });
 }
 
 // `target` by value: the outputs might else be where it lies, and each store would have it read again.
@@ -126,8 +122,11 @@ template <int rows, int vectors>
 void convolve_rows(const ProductSlice& slice, const ProductTarget target) noexcept {
   Vector sums[rows][vectors];
   clear(sums);
-  accumulate_slice(slice, WholeWeights<vectors>{slice.weights}, sums,
-                   TargetLines<vectors>{target.output, target.residual, target.stride, rows});
+  with_look_ahead<WholeWeights<vectors>, rows>(slice, [&]<bool looks_ahead>() noexcept {
+    accumulate<rows, vectors, looks_ahead>(slice.panel, WholeWeights<vectors>{slice.weights}, slice.chunks, sums,
+                                           slice.upcoming,
+                                           TargetLines<vectors>{target.output, target.residual, target.stride, rows});
+  });
   if (target.channels < vectors * lanes) {
     float values[rows * vectors * lanes];
 #pragma GCC unroll 16

@@ -156,7 +156,7 @@ WinogradTiling make_winograd_tiling(const WinogradScheme& scheme, const Winograd
 std::int64_t count_products(const WinogradTiling& tiling);
 // Tiles [first, first + rows), and which of them need each position.
 WinogradBlock block_of_tiles(const WinogradTiling& tiling, std::int64_t first, int rows);
-// The latter alone. Asked before every product: inline, and without branches.
+// The latter alone. Asked before every product: inline.
 [[gnu::always_inline]] inline WinogradBlock::Rows rows_needing(const WinogradTiling& tiling, int position,
                                                                std::int64_t first, int rows) {
   const WinogradTiling::Range& range = tiling.ranges[tiling.range_of[position]];
