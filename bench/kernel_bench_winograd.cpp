@@ -58,6 +58,7 @@ void run_stem(benchmark::State& state, const BenchTier& tier, const ConvolutionS
 // Not for groups: the transforms of outputs end at the last channel of the layer, not of a group.
 void register_winograd_benchmarks(const BenchTier& tier, const std::vector<NamedShapes>& networks) {
   const std::pair<const char*, const WinogradKernels*> kinds[] = {
+      {"winograd_6x6", &tier.kernels.winograd_6x6},
       {"winograd_4x4", &tier.kernels.winograd_4x4},
       {"winograd_4x4_compact", &tier.kernels.winograd_4x4_compact},
       {"winograd_4x4_terms", &tier.kernels.winograd_4x4_terms},

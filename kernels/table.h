@@ -95,6 +95,7 @@ struct KernelTable {
   TileKernels tiles;
   StrassenKernels strassen;
   StemKernels stem;
+  WinogradKernels winograd_6x6;                                            // stride 1
   WinogradKernels winograd_4x4, winograd_4x4_compact, winograd_4x4_terms;  // stride 1
   WinogradKernels winograd_2x2, winograd_2x2_compact;                      // stride 1
   WinogradKernels winograd_4x4_stride_2, winograd_4x4_stride_2_compact;

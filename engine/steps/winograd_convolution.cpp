@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/caches.h"
+#include "engine/format_numbers.h"
 #include "engine/layout.h"
 #include "engine/steps/blocked_convolution.h"
 #include "engine/steps/convolution_cost.h"
@@ -121,6 +122,30 @@ std::string against_compact(const StepRequest& request, const WinogradKernels& w
   return "";
 }
 
+// Why tiles of 6x6 are no better than tiles of 4x4: they multiply less, and read 64 weights where those are 36.
+std::string against_6x6(const StepRequest& request) {
+  constexpr std::size_t most_added_bytes = std::size_t{8} << 20;  // of a layer's weights
+  const WinogradKernels &large = request.kernels.winograd_6x6, &small = request.kernels.winograd_4x4;
+  const std::size_t added_bytes = whole_bytes(request, large) - whole_bytes(request, small);
+  if (added_bytes > most_added_bytes) return "weights would take " + megabytes(added_bytes) + " more";
+
+  // Multiply-adds of a core while a float arrives from a shared cache. Measured on CPUs that start one of AVX2's a
+  // cycle; others multiply faster by the width of their vectors and the number of their units, and are left to pay for
+  // each image alone, as where whole images run one by one.
+  const bool is_wide = request.kernels.products.lanes > 8, is_fast = request.kernels.loads_bind_products;
+  const std::int64_t a_float = (is_wide ? 24 : 8) * (is_fast ? 2 : 1);
+  const WinogradGeometry g = geometry_of(request);
+  const std::int64_t products_of_4x4 = count_products(make_winograd_tiling(small.scheme, g)) / g.images,
+                     products_of_6x6 = count_products(make_winograd_tiling(large.scheme, g)) / g.images;
+  const std::int64_t images = is_wide || is_fast ? 1 : request.run_batch;
+  const std::int64_t saved = images * std::max<std::int64_t>(products_of_4x4 - products_of_6x6, 0) /
+                             (large.scheme.weight_positions() - small.scheme.weight_positions());
+  if (saved < a_float)
+    return "tiles of 6x6 save " + std::to_string(saved) +
+           " multiplications for a weight that they read more, and pay from " + std::to_string(a_float) + " on";
+  return "";
+}
+
 Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
   std::string reason;
   Cost cost = winograd_cost(request, winograd, geometry_of(request), make_channel_blocks(request, reason));
@@ -145,6 +170,9 @@ Cost cost(const StepRequest& request, const WinogradKernels& winograd) {
 // fifth, for three times the data of a tile.
 std::string discourage(const StepRequest& request, const WinogradKernels& winograd) {
   if (std::string reason = tiles_or_vectors(request).against_vectors; !reason.empty()) return reason;
+  if (winograd.scheme.tile == 6) return against_6x6(request);
+  if (winograd.scheme.stride == 1 && !request.saves_memory && against_6x6(request).empty())
+    return "tiles of 6x6 multiply less";
   if (winograd.scheme.tile == 4 && winograd.scheme.stride == 2 && request.kernels.loads_bind_products)
     return "loads bind products on this CPU, and tiles of 2x2 are less to load";
   const bool weights_stay = whole_weights_stay(request, winograd);
@@ -182,7 +210,8 @@ Implementation implementation(const char* name) {
 
 std::vector<Implementation> winograd_convolution_implementations() {
   using kernels::KernelTable;
-  return {implementation<&KernelTable::winograd_4x4_compact>("winograd 4x4 compact"),
+  return {implementation<&KernelTable::winograd_6x6>("winograd 6x6"),
+          implementation<&KernelTable::winograd_4x4_compact>("winograd 4x4 compact"),
           implementation<&KernelTable::winograd_4x4_terms>("winograd 4x4 terms"),
           implementation<&KernelTable::winograd_4x4>("winograd 4x4"),
           implementation<&KernelTable::winograd_2x2_compact>("winograd 2x2 compact"),

@@ -11,7 +11,8 @@
 //
 // In one dimension a scheme has as many positions as a tile has inputs: a polynomial product evaluated at that many
 // points. F(4x4) takes 0, +-1/sqrt(2), +-sqrt(2), infinity: less error than with the usual 0, +-1, +-2, infinity
-// (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) takes 0, +-1, infinity.
+// (Barabasz et al., arXiv:1803.10986, on the choice of points). F(2x2) takes 0, +-1, infinity, and F(6x6), of 64
+// positions for 36 outputs, 0, +-1/2, +-1, +-2, infinity.
 //
 // Stride 2 falls into phases: output k reads inputs 2k and 2k + 2, which is a convolution of the even inputs with two
 // taps, and 2k + 1, a product with the tap in the middle. F(4x4) with stride 2 has the points +-1/2, +-3/2, infinity
@@ -36,7 +37,8 @@
 //   another
 //
 // Trimmed tiles: at the lower and right edge of an image a tile may have fewer than m outputs. It needs fewer inputs,
-// and as many positions fewer: those of a subset of the points, whose weights are the same.
+// and as many positions fewer: those of a subset of the points, whose weights are the same. F(6x6) trims its tiles by
+// two outputs at a time, and computes one that nobody asks for where their number is odd.
 //
 // A NaN in the input makes every output NaN whose window covers it. It may also spoil the other outputs of the tiles
 // whose inputs it is among, as may an infinity, which the transforms subtract from itself; it reaches no other tile.
@@ -101,16 +103,17 @@ enum class WinogradWeights { whole, compact, terms };
 
 // The sizes of a scheme. Positions are in the order of their weights, so that those with equal weights are neighbours.
 struct WinogradScheme {
-  static constexpr int taps = 3;         // in a dimension of the convolution's kernel
-  static constexpr int most_points = 9;  // in a dimension
-  int tile;                              // m: outputs on a side of a tile
-  int stride;                            // of the convolution
-  int positions;                         // of a whole tile
-  int weight_side;                       // different transformed weights in a dimension
-  WinogradWeights kept;                  // how they are
+  static constexpr int taps = 3;          // in a dimension of the convolution's kernel
+  static constexpr int most_points = 9;   // in a dimension
+  static constexpr int most_outputs = 6;  // in a dimension of a tile
+  int tile;                               // m: outputs on a side of a tile
+  int stride;                             // of the convolution
+  int positions;                          // of a whole tile
+  int weight_side;                        // different transformed weights in a dimension
+  WinogradWeights kept;                   // how they are
   WinogradPosition at[WinogradBlock::most_positions];
-  std::uint16_t needed[4];  // [n - 1]: bit i is set where n outputs in a dimension need point i
-  ProductTerms terms[6];    // of each column of weights, where they are not whole
+  std::uint16_t needed[most_outputs];  // [n - 1]: bit i is set where n outputs in a dimension need point i
+  ProductTerms terms[6];               // of each column of weights, where they are not whole
   // Points whose weights are sums of the same two terms, two by two; one by itself twice. Where weights are terms.
   struct Pair {
     std::uint8_t first, second;

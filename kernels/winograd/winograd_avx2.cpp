@@ -17,6 +17,7 @@ namespace {
 }  // namespace
 
 void fill_winograd_avx2(KernelTable& table) noexcept {
+  table.winograd_6x6 = winograd_kernels<F6>;
   table.winograd_4x4 = winograd_kernels<F4>;
   table.winograd_4x4_compact = winograd_kernels<F4Compact, F4>;
   table.winograd_4x4_terms = winograd_kernels<F4Terms, F4>;

@@ -12,15 +12,29 @@ Vector load_part(const float* from, int count) noexcept {
   return Vector::load_unaligned(values);
 }
 
-// Calls run(height, width, first, end) for each run of tiles of one size, rows [first, end) of the block.
-template <class Run>
+// Calls run(height, width, first, end) for each run of tiles of which as many outputs are computed, rows [first, end)
+// of the block.
+template <class Scheme, class Run>
 void for_each_size(const WinogradBlock& block, const Run& run) noexcept {
   for (int first = 0; first < block.rows;) {
     const WinogradTile& size = block.tiles[first];
     int end = first + 1;
     while (end < block.rows && block.tiles[end].height == size.height && block.tiles[end].width == size.width) ++end;
-    run(size.height, size.width, first, end);
+    run(computed<Scheme>(size.height), computed<Scheme>(size.width), first, end);
     first = end;
+  }
+}
+
+// Calls body(i) for 0 .. count - 1, the columns or rows of a tile. A loop where the vectors `kept` between the
+// transforms of columns and of rows are far more than 16 registers: it takes less to fetch and to decode.
+template <int count, int kept, class Body>
+[[gnu::always_inline]] inline void for_each_line(const Body& body) noexcept {
+  if constexpr (kept <= 36 || has_32_registers) {
+#pragma GCC unroll 9
+    for (int i = 0; i < count; ++i) body(i);
+  } else {
+#pragma GCC unroll 1
+    for (int i = 0; i < count; ++i) body(i);
   }
 }
 
@@ -38,9 +52,9 @@ struct Window {
   int top, bottom, left, right;
 };
 
-template <class Scheme>
+template <class Scheme, int height, int width>
 Window window_of(const WinogradGeometry& g, const WinogradTile& tile) noexcept {
-  const int down = span<Scheme>(tile.height), across = span<Scheme>(tile.width);
+  constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   const std::int64_t y = tile.y * Scheme::stride - g.padding_top, x = tile.x * Scheme::stride - g.padding_left;
   return {((tile.image * g.height + y) * g.width + x) * g.channels, clamped(-y, down), clamped(g.height - y, down),
           clamped(-x, across), clamped(g.width - x, across)};
@@ -75,23 +89,21 @@ template <class Scheme, int height, int width>
                                                        std::int64_t offset) noexcept {
   constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   Vector t[across][down];  // transposed: t[x][y]
-#pragma GCC unroll 9
-  for (int x = 0; x < across; ++x) {
+  for_each_line<across, down * across>([&](int x) noexcept __attribute__((always_inline)) {
     Vector column[down];
 #pragma GCC unroll 9
     for (int y = 0; y < down; ++y)
       column[y] = Vector::load_unaligned(pixels.first + y * pixels.row_stride + x * pixels.pixel_stride);
     Scheme::template input<height>(column, t[x]);
-  }
-#pragma GCC unroll 9
-  for (int y = 0; y < down; ++y) {
+  });
+  for_each_line<down, down * across>([&](int y) noexcept __attribute__((always_inline)) {
     Vector row[across], result[across];
 #pragma GCC unroll 9
     for (int x = 0; x < across; ++x) row[x] = t[x][y];
     Scheme::template input<width>(row, result);
 #pragma GCC unroll 9
     for (int x = 0; x < across; ++x) result[x].store_unaligned(to[y][x] + offset);
-  }
+  });
 }
 
 // Rows [first, end) of the block, all of one size.
@@ -101,7 +113,7 @@ void transform_input_tiles(const float* images, const WinogradGeometry& g, int f
   constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   static constexpr Positions<Scheme, height, width> positions;
   Window windows[WinogradBlock::most_rows];
-  for (int r = first; r < end; ++r) windows[r] = window_of<Scheme>(g, target.block.tiles[r]);
+  for (int r = first; r < end; ++r) windows[r] = window_of<Scheme, height, width>(g, target.block.tiles[r]);
   float* to[down][across];
   for (int y = 0; y < down; ++y)
     for (int x = 0; x < across; ++x) {
@@ -150,21 +162,19 @@ template <class Scheme, int height, int width>
   constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   static constexpr Positions<Scheme, height, width> positions;
   Vector t[height][across];
-#pragma GCC unroll 9
-  for (int x = 0; x < across; ++x) {
+  for_each_line<across, height * across>([&](int x) noexcept __attribute__((always_inline)) {
     Vector column[down], result[height];
 #pragma GCC unroll 9
     for (int y = 0; y < down; ++y) column[y] = Vector::load_unaligned(from + positions.of[y][x] * position_stride);
     Scheme::template output<height>(column, result);
-#pragma GCC unroll 4
+#pragma GCC unroll 9
     for (int y = 0; y < height; ++y) t[y][x] = result[y];
-  }
+  });
   const Vector added = Vector::load_unaligned(bias);
-#pragma GCC unroll 4
-  for (int y = 0; y < height; ++y) {
+  for_each_line<height, height * across>([&](int y) noexcept __attribute__((always_inline)) {
     Vector row[width];
     Scheme::template output<width>(t[y], row);
-#pragma GCC unroll 4
+#pragma GCC unroll 9
     for (int x = 0; x < width; ++x) {
       const std::int64_t at = y * pixels.row_stride + x * pixels.pixel_stride;
       Vector value = row[x] + added;
@@ -173,7 +183,7 @@ template <class Scheme, int height, int width>
       if (relu) value = xsimd::max(Vector(0.0f), value);
       value.store_unaligned(pixels.output + at);
     }
-  }
+  });
 }
 
 // Copies `count` floats of each output of a tile.
@@ -201,37 +211,40 @@ void transform_output_tiles(const OutputSource& source, const WinogradGeometry& 
       const float* const residual = target.residual != nullptr ? target.residual + offset : nullptr;
       OutputPixels pixels{output, residual, row_stride, pixel_stride};
       float copy[height * width * lanes];
-      if (count < lanes) {  // whole vectors on the side
+      const bool is_part = count < lanes || tile.height < height || tile.width < width;
+      if (is_part) {  // whole vectors of all that is computed, on the side
         std::memset(copy, 0, sizeof copy);
         if (residual != nullptr)
-          copy_outputs(residual, row_stride, pixel_stride, height, width, count, copy, width * lanes, lanes);
+          copy_outputs(residual, row_stride, pixel_stride, tile.height, tile.width, count, copy, width * lanes, lanes);
         pixels = {copy, residual != nullptr ? copy : nullptr, width * lanes, lanes};
       }
       transform_sums<Scheme, height, width>(source.sums + (r * source.vectors + v) * lanes, source.position_stride,
                                             target.bias + source.first_channel + v * lanes, target.relu, pixels);
-      if (count < lanes)
-        copy_outputs(copy, width * lanes, lanes, height, width, count, output, row_stride, pixel_stride);
+      if (is_part)
+        copy_outputs(copy, width * lanes, lanes, tile.height, tile.width, count, output, row_stride, pixel_stride);
     }
   }
 }
 
 // ---- All sizes of tiles ----
 
-// Calls run.template operator()<height, width>() for the sizes given, 1 .. Scheme::tile each.
-template <class Scheme, int candidate = Scheme::tile* Scheme::tile, class Run>
+// Calls run.template operator()<height, width>() for the sizes given, of what is computed of a tile.
+template <class Scheme, int h = Scheme::tile, int w = Scheme::tile, class Run>
 [[gnu::always_inline]] inline void with_size(int height, int width, const Run& run) noexcept {
-  constexpr int h = (candidate - 1) / Scheme::tile + 1, w = (candidate - 1) % Scheme::tile + 1;
+  constexpr int step = Scheme::granularity;
   if (height == h && width == w)
     run.template operator()<h, w>();
-  else if constexpr (candidate > 1)
-    with_size<Scheme, candidate - 1>(height, width, run);
+  else if constexpr (w > step)
+    with_size<Scheme, h, w - step>(height, width, run);
+  else if constexpr (h > step)
+    with_size<Scheme, h - step>(height, width, run);
 }
 
 template <class Scheme>
 void transform_input(const float* images, const WinogradGeometry& g, const WinogradBlock& block,
                      std::int64_t first_channel, std::int64_t channels, const WinogradPanels& to) noexcept {
   const InputTarget target{block, first_channel, channels, to};
-  for_each_size(block, [&](int height, int width, int first, int end) noexcept {
+  for_each_size<Scheme>(block, [&](int height, int width, int first, int end) noexcept {
     with_size<Scheme>(height, width, [&]<int h, int w>() noexcept {
       transform_input_tiles<Scheme, h, w>(images, g, first, end, target);
     });
@@ -243,7 +256,7 @@ void transform_output(const float* sums, std::int64_t position_stride, const Win
                       const WinogradBlock& block, std::int64_t first_channel, int vectors,
                       const WinogradTarget& target) noexcept {
   const OutputSource source{sums, position_stride, block, first_channel, vectors};
-  for_each_size(block, [&](int height, int width, int first, int end) noexcept {
+  for_each_size<Scheme>(block, [&](int height, int width, int first, int end) noexcept {
     with_size<Scheme>(height, width, [&]<int h, int w>() noexcept {
       transform_output_tiles<Scheme, h, w>(source, g, first, end, target);
     });

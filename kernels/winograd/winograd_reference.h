@@ -24,7 +24,7 @@ struct ReferenceConvolution {
 // By the definition: each output is a sum over its window.
 std::vector<double> convolve_directly(const ReferenceConvolution& convolution);
 
-// By F(tile x tile, 3 x 3) with the convolution's stride, in whole tiles of 4 or 2; with whole matrices and nothing
+// By F(tile x tile, 3 x 3) with the convolution's stride, in whole tiles of 6, 4 or 2; with whole matrices and nothing
 // shared: winograd.h's formula.
 std::vector<double> convolve_by_winograd(const ReferenceConvolution& convolution, int tile);
 

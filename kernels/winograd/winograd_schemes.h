@@ -14,8 +14,14 @@ constexpr int span(int outputs) {
   return (outputs - 1) * Scheme::stride + WinogradScheme::taps;
 }
 
+// Outputs in a dimension that are computed where `outputs` are wanted: a multiple of Scheme::granularity.
+template <class Scheme>
+constexpr int computed(int outputs) {
+  return (outputs + Scheme::granularity - 1) / Scheme::granularity * Scheme::granularity;
+}
+
 struct F4 {
-  static constexpr int tile = 4, stride = 1;
+  static constexpr int tile = 4, stride = 1, granularity = 1;
   static constexpr float a = 0.70710678118654752440f, b = 1.41421356237309504880f;  // a * b = 1
   // 0, a, -a, b, -b, infinity. Two outputs take b, with which less cancels than with a.
   static constexpr int points[tile][6] = {{0, 3, 4}, {0, 3, 4, 5}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4, 5}};
@@ -84,8 +90,93 @@ struct F4Terms : F4Compact {
   static constexpr bool in_both_dimensions = true;
 };
 
+struct F6 {
+  static constexpr int tile = 6, stride = 1, granularity = 2;
+  // 0, 1, -1, 2, -2, 1/2, -1/2, infinity. Four outputs take 2 and 1/2, two take 1, with which least cancels.
+  static constexpr int points[tile][8] = {{0, 1, 2, 7},
+                                          {0, 1, 2, 7},
+                                          {0, 3, 4, 5, 6, 7},
+                                          {0, 3, 4, 5, 6, 7},
+                                          {0, 1, 2, 3, 4, 5, 6, 7},
+                                          {0, 1, 2, 3, 4, 5, 6, 7}};
+  static constexpr int weights_of_point[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  static constexpr int weight_side = 8;
+  static constexpr double weights[weight_side][3] = {
+      {1, 0, 0},
+      {-2.0 / 9, -2.0 / 9, -2.0 / 9},
+      {-2.0 / 9, 2.0 / 9, -2.0 / 9},
+      {1.0 / 90, 1.0 / 45, 2.0 / 45},
+      {1.0 / 90, -1.0 / 45, 2.0 / 45},
+      {32.0 / 45, 16.0 / 45, 8.0 / 45},
+      {32.0 / 45, -16.0 / 45, 8.0 / 45},
+      {0, 0, 1},
+  };
+
+  // 24 operations for six outputs: the even and the odd part of each pair of points are shared.
+  template <int outputs>
+  [[gnu::always_inline]] static void input(const Vector (&d)[outputs + 2], Vector (&t)[outputs + 2]) noexcept {
+    if constexpr (outputs == 6) {
+      const Vector even_1 = xsimd::fnma(Vector(4.25f), d[4], d[2] + d[6]);
+      const Vector odd_1 = xsimd::fnma(Vector(4.25f), d[3], d[1] + d[5]);
+      const Vector even_2 = xsimd::fma(Vector(0.25f), d[2], xsimd::fnma(Vector(1.25f), d[4], d[6]));
+      const Vector odd_2 = xsimd::fma(Vector(0.25f), d[1], xsimd::fnma(Vector(1.25f), d[3], d[5]));
+      const Vector even_half = xsimd::fma(Vector(4.0f), d[2], xsimd::fnma(Vector(5.0f), d[4], d[6]));
+      const Vector odd_half = xsimd::fma(Vector(4.0f), d[1], xsimd::fnma(Vector(5.0f), d[3], d[5]));
+      t[0] = xsimd::fma(Vector(5.25f), d[4] - d[2], d[0] - d[6]);
+      t[1] = even_1 + odd_1;
+      t[2] = even_1 - odd_1;
+      t[3] = xsimd::fma(Vector(2.0f), odd_2, even_2);
+      t[4] = xsimd::fnma(Vector(2.0f), odd_2, even_2);
+      t[5] = xsimd::fma(Vector(0.5f), odd_half, even_half);
+      t[6] = xsimd::fnma(Vector(0.5f), odd_half, even_half);
+      t[7] = xsimd::fma(Vector(5.25f), d[3] - d[5], d[7] - d[1]);
+    } else if constexpr (outputs == 4) {
+      const Vector even_2 = xsimd::fms(Vector(3.0f), d[4], Vector(0.75f) * d[2]);
+      const Vector odd_2 = xsimd::fms(Vector(6.0f), d[3], Vector(1.5f) * d[1]);
+      const Vector even_half = xsimd::fms(Vector(3.0f), d[2], Vector(0.75f) * d[4]);
+      const Vector odd_half = xsimd::fms(Vector(1.5f), d[1], Vector(0.375f) * d[3]);
+      t[0] = xsimd::fnma(Vector(4.25f), d[2], d[0] + d[4]);
+      t[1] = even_2 + odd_2;
+      t[2] = even_2 - odd_2;
+      t[3] = even_half + odd_half;
+      t[4] = even_half - odd_half;
+      t[5] = xsimd::fnma(Vector(4.25f), d[3], d[1] + d[5]);
+    } else {
+      t[0] = d[0] - d[2];
+      t[1] = Vector(-2.25f) * (d[2] + d[1]);
+      t[2] = Vector(-2.25f) * (d[2] - d[1]);
+      t[3] = d[3] - d[1];
+    }
+  }
+  template <int outputs>
+  [[gnu::always_inline]] static void output(const Vector (&m)[outputs + 2], Vector (&y)[outputs]) noexcept {
+    if constexpr (outputs == 6) {
+      const Vector sum_1 = m[1] + m[2], difference_1 = m[1] - m[2];
+      const Vector sum_2 = m[3] + m[4], difference_2 = m[3] - m[4];
+      const Vector sum_half = m[5] + m[6], difference_half = m[5] - m[6];
+      y[0] = (m[0] + sum_1) + (sum_2 + sum_half);
+      y[1] = xsimd::fma(Vector(2.0f), difference_2, xsimd::fma(Vector(0.5f), difference_half, difference_1));
+      y[2] = xsimd::fma(Vector(4.0f), sum_2, xsimd::fma(Vector(0.25f), sum_half, sum_1));
+      y[3] = xsimd::fma(Vector(8.0f), difference_2, xsimd::fma(Vector(0.125f), difference_half, difference_1));
+      y[4] = xsimd::fma(Vector(16.0f), sum_2, xsimd::fma(Vector(0.0625f), sum_half, sum_1));
+      y[5] =
+          xsimd::fma(Vector(32.0f), difference_2, xsimd::fma(Vector(0.03125f), difference_half, difference_1 + m[7]));
+    } else if constexpr (outputs == 4) {
+      const Vector sum_2 = m[1] + m[2], difference_2 = m[1] - m[2];
+      const Vector sum_half = m[3] + m[4], difference_half = m[3] - m[4];
+      y[0] = m[0] + (sum_2 + sum_half);
+      y[1] = xsimd::fma(Vector(2.0f), difference_2, Vector(0.5f) * difference_half);
+      y[2] = xsimd::fma(Vector(4.0f), sum_2, Vector(0.25f) * sum_half);
+      y[3] = xsimd::fma(Vector(8.0f), difference_2, xsimd::fma(Vector(0.125f), difference_half, m[5]));
+    } else {
+      y[0] = m[0] + (m[1] + m[2]);
+      y[1] = (m[1] - m[2]) + m[3];
+    }
+  }
+};
+
 struct F2 {
-  static constexpr int tile = 2, stride = 1;
+  static constexpr int tile = 2, stride = 1, granularity = 1;
   static constexpr int points[tile][4] = {{0, 1, 2}, {0, 1, 2, 3}};  // 0, 1, -1, infinity
   static constexpr int weights_of_point[4] = {0, 1, 2, 3};
   static constexpr int weight_side = 4;
@@ -113,7 +204,7 @@ struct F2Compact : F2 {
 
 // Stride 2: points of the even inputs, then the odd inputs, which share the weight in the middle.
 struct F2Stride2 {
-  static constexpr int tile = 2, stride = 2;
+  static constexpr int tile = 2, stride = 2, granularity = 1;
   static constexpr int points[tile][5] = {{0, 1, 3}, {0, 1, 2, 3, 4}};  // 1, -1, infinity; two odd ones
   static constexpr int weights_of_point[5] = {0, 1, 2, 3, 3};
   static constexpr int weight_side = 4;
@@ -141,7 +232,7 @@ struct F2Stride2Compact : F2Stride2 {
 };
 
 struct F4Stride2 {
-  static constexpr int tile = 4, stride = 2;
+  static constexpr int tile = 4, stride = 2, granularity = 1;
   // 1/2, -1/2, 3/2, -3/2, infinity; four odd ones. Inputs and weights of the first two are negated, so that the weights
   // are sums of the same two terms as those of 3/2.
   static constexpr int points[tile][9] = {
@@ -242,7 +333,7 @@ constexpr WinogradScheme make_scheme() {
             scheme.at[scheme.positions++] = {static_cast<std::uint8_t>(y), static_cast<std::uint8_t>(x),
                                              static_cast<std::uint8_t>(v * weight_side + u)};
   for (int outputs = 1; outputs <= Scheme::tile; ++outputs)
-    for (int i = 0; i < span<Scheme>(outputs); ++i)
+    for (int i = 0; i < span<Scheme>(computed<Scheme>(outputs)); ++i)
       scheme.needed[outputs - 1] =
           static_cast<std::uint16_t>(scheme.needed[outputs - 1] | 1 << Scheme::points[outputs - 1][i]);
   if constexpr (kept == WinogradWeights::terms) {

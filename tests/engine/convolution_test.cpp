@@ -288,6 +288,7 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
                             "winograd 4x4 stride 2",
                             "winograd 4x4 stride 2 compact",
                             "winograd 4x4 terms",
+                            "winograd 6x6",
                             "winograd stem"};
   if (kernels::detect_cpu().amx) all.insert({"tiles", "winograd lines"});
   CHECK(seen == all);

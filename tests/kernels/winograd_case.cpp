@@ -72,9 +72,9 @@ std::vector<WinogradKernelSet> winograd_kernel_sets(int stride) {
   std::vector<WinogradKernelSet> sets;
   for (const KernelTable& table : tables_of_this_cpu())
     for (const WinogradKernels* winograd :
-         {&table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_4x4_terms, &table.winograd_2x2,
-          &table.winograd_2x2_compact, &table.winograd_4x4_stride_2, &table.winograd_4x4_stride_2_compact,
-          &table.winograd_2x2_stride_2, &table.winograd_2x2_stride_2_compact}) {
+         {&table.winograd_6x6, &table.winograd_4x4, &table.winograd_4x4_compact, &table.winograd_4x4_terms,
+          &table.winograd_2x2, &table.winograd_2x2_compact, &table.winograd_4x4_stride_2,
+          &table.winograd_4x4_stride_2_compact, &table.winograd_2x2_stride_2, &table.winograd_2x2_stride_2_compact}) {
       const WinogradScheme& scheme = winograd->scheme;
       if (scheme.stride != stride) continue;
       const std::string tile = std::to_string(scheme.tile);
