@@ -89,14 +89,14 @@ template <class Scheme, int height, int width>
                                                        std::int64_t offset) noexcept {
   constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   Vector t[across][down];  // transposed: t[x][y]
-  for_each_line<across, down * across>([&](int x) noexcept __attribute__((always_inline)) {
+  for_each_line<across, down * across>([&](int x) noexcept {
     Vector column[down];
 #pragma GCC unroll 9
     for (int y = 0; y < down; ++y)
       column[y] = Vector::load_unaligned(pixels.first + y * pixels.row_stride + x * pixels.pixel_stride);
     Scheme::template input<height>(column, t[x]);
   });
-  for_each_line<down, down * across>([&](int y) noexcept __attribute__((always_inline)) {
+  for_each_line<down, down * across>([&](int y) noexcept {
     Vector row[across], result[across];
 #pragma GCC unroll 9
     for (int x = 0; x < across; ++x) row[x] = t[x][y];
@@ -162,7 +162,7 @@ template <class Scheme, int height, int width>
   constexpr int down = span<Scheme>(height), across = span<Scheme>(width);
   static constexpr Positions<Scheme, height, width> positions;
   Vector t[height][across];
-  for_each_line<across, height * across>([&](int x) noexcept __attribute__((always_inline)) {
+  for_each_line<across, height * across>([&](int x) noexcept {
     Vector column[down], result[height];
 #pragma GCC unroll 9
     for (int y = 0; y < down; ++y) column[y] = Vector::load_unaligned(from + positions.of[y][x] * position_stride);
@@ -171,7 +171,7 @@ template <class Scheme, int height, int width>
     for (int y = 0; y < height; ++y) t[y][x] = result[y];
   });
   const Vector added = Vector::load_unaligned(bias);
-  for_each_line<height, height * across>([&](int y) noexcept __attribute__((always_inline)) {
+  for_each_line<height, height * across>([&](int y) noexcept {
     Vector row[width];
     Scheme::template output<width>(t[y], row);
 #pragma GCC unroll 9
