@@ -1,9 +1,10 @@
 // The one-dimensional transforms, included once by each instruction set's file inside its anonymous namespace. Matrices
 // are in winograd.h's scheme.
 //
-// A scheme's points are numbered; n outputs (n <= tile) need points[n - 1], as many as there are inputs under them, and
-// input<n> and output<n> take and give them in that order. A smaller set of points has other polynomials, so its rows
-// of B differ, scaled such that G stays the same. Leaving out infinity alone changes no other row.
+// A scheme's points are numbered; n outputs (n <= tile) need points[n - 1], as many as there are inputs under what is
+// computed for them, and input<n> and output<n> take and give them in that order. A smaller set of points has other
+// polynomials, so its rows of B differ, scaled such that G stays the same. Leaving out infinity alone changes no other
+// row.
 
 using Vector = xsimd::batch<float>;
 constexpr int lanes = static_cast<int>(Vector::size);
