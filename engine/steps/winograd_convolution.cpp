@@ -129,16 +129,15 @@ std::string against_6x6(const StepRequest& request) {
   const std::size_t added_bytes = whole_bytes(request, large) - whole_bytes(request, small);
   if (added_bytes > most_added_bytes) return "weights would take " + megabytes(added_bytes) + " more";
 
-  // Multiply-adds of a core while a float arrives from a shared cache. Measured on CPUs that start one of AVX2's a
-  // cycle; others multiply faster by the width of their vectors and the number of their units, and are left to pay for
-  // each image alone, as where whole images run one by one.
-  const bool is_wide = request.kernels.products.lanes > 8, is_fast = request.kernels.loads_bind_products;
-  const std::int64_t a_float = (is_wide ? 24 : 8) * (is_fast ? 2 : 1);
+  // Multiply-adds of a core while a float arrives from a shared cache: measured on CPUs that start one of AVX2's a
+  // cycle; others multiply faster by the width of their vectors and the number of their units. For one image, so that
+  // all batches have the same weights and the same bits.
+  const std::int64_t a_float =
+      (request.kernels.products.lanes > 8 ? 24 : 8) * (request.kernels.loads_bind_products ? 2 : 1);
   const WinogradGeometry g = geometry_of(request);
   const std::int64_t products_of_4x4 = count_products(make_winograd_tiling(small.scheme, g)) / g.images,
                      products_of_6x6 = count_products(make_winograd_tiling(large.scheme, g)) / g.images;
-  const std::int64_t images = is_wide || is_fast ? 1 : request.run_batch;
-  const std::int64_t saved = images * std::max<std::int64_t>(products_of_4x4 - products_of_6x6, 0) /
+  const std::int64_t saved = std::max<std::int64_t>(products_of_4x4 - products_of_6x6, 0) /
                              (large.scheme.weight_positions() - small.scheme.weight_positions());
   if (saved < a_float)
     return "tiles of 6x6 save " + std::to_string(saved) +
