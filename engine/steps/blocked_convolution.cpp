@@ -25,6 +25,7 @@ struct Blocking {
   // All panels are gathered first, for all threads or by each for itself, and each block of weights is then read by one
   // thread; otherwise a thread gathers a group and reads all weights for it.
   bool shared;
+  std::int64_t columns;  // blocks of output channels that are taken together, with sums for each
 
   std::int64_t first_block(std::int64_t group) const { return blocks * group / groups; }
   std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
@@ -44,13 +45,14 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
   const auto weights = static_cast<double>(weight_floats(convolution));
   const auto panels = static_cast<double>(convolution.rows * convolution.row_floats);
   const std::int64_t columns = convolution.channels.count();
-  const std::int64_t parts = blocking.groups * (blocking.shared ? columns : 1);
+  const std::int64_t sets = divided_up(columns, blocking.columns);  // of columns that are taken together
+  const std::int64_t parts = blocking.groups * (blocking.shared ? sets : 1);
   const auto turns = static_cast<double>(divided_up(parts, threads));  // of the busiest thread
+  const auto columns_a_part = static_cast<double>(blocking.shared ? blocking.columns : columns);
   const double group_rows = static_cast<double>(blocking.most_blocks() * blocking.rows_per_block);
-  const double products =
-      turns * group_rows * static_cast<double>(convolution.row_products * (blocking.shared ? 1 : columns)) +
-      turns * static_cast<double>(convolution.weight_products) * weights /
-          static_cast<double>(blocking.shared ? columns : 1);
+  const double products = turns * group_rows * static_cast<double>(convolution.row_products) * columns_a_part +
+                          turns * static_cast<double>(convolution.weight_products) * weights * columns_a_part /
+                              static_cast<double>(columns);
   double moved = 0;
   // What is read again comes from the shared cache as far as that keeps it: a core's part, about twice its own cache.
   // The rest is for other cores, and on a rented machine for other people.
@@ -58,14 +60,21 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
     return floats * sizeof(float) <= 2 * static_cast<double>(caches().level2) ? from_cache : from_memory;
   };
   if (blocking.shared) {
-    const auto columns_of_thread = static_cast<double>(divided_up(columns, threads));
+    const auto sets_of_thread = static_cast<double>(divided_up(sets, threads));
     const bool stay = panels * sizeof(float) <= static_cast<double>(caches().level2) / 2;
     // Written, and read for the first time by whoever takes the column.
-    moved = again(panels) * panels * (2.0 / threads + (stay ? 1 : columns_of_thread)) + from_memory * weights / threads;
+    moved = again(panels) * panels * (2.0 / threads + (stay ? 1 : sets_of_thread)) + from_memory * weights / threads;
   } else if (!weights_stay_in_cache(convolution)) {
     // Threads that read the same weights at about the same time read them from the shared cache.
     moved = from_memory * weights / threads + from_cache * weights * (1 - 1.0 / threads) +
             again(weights) * weights * (turns - 1);
+  }
+  if (blocking.columns > 1) {
+    // Sums of all positions do not stay in the level 2 cache, nor do panels that a thread has gathered for itself.
+    const double sums = group_rows * static_cast<double>(convolution.row_sums) * columns_a_part;
+    const double own_panels = blocking.shared ? 0 : group_rows * static_cast<double>(convolution.row_floats);
+    moved += turns * from_cache * (2 * sums + own_panels * static_cast<double>(1 + sets));
+    if (blocking.shared) moved += again(weights) * weights * static_cast<double>(blocking.groups - 1) / threads;
   }
   return products + moved + a_part * turns;
 }
@@ -90,34 +99,44 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
 
   const std::int64_t block_floats = blocking.rows_per_block * row_floats;
   const std::int64_t together = std::max<std::int64_t>(room / block_floats, 1);
-  const std::int64_t fewest_groups = divided_up(blocking.blocks, together);
+  // With sums for several columns panels need not stay, but those of a position: so many rows, and each weight meets
+  // enough of them.
+  constexpr std::int64_t most_rows_together = 160;
 
   // From many small parts, with which threads that start together end together, and one that is held up leaves the
   // others something to take, to few large ones, with which weights are read seldom. A coarser one must be clearly
   // better.
   constexpr double clearly = 0.96;
+  const std::int64_t all_columns = convolution.channels.count();
+  const std::int64_t most_columns = convolution.keeps_sums && convolution.channels.groups == 1 ? all_columns : 1;
   Blocking best{};
   double best_estimate = 0;
-  for (const bool shared : {false, true})
-    for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) {
-      if (shared &&
-          (convolution.channels.groups > 1 || (weights_stay_in_cache(convolution) && convolution.weight_products == 0)))
-        continue;
-      const std::int64_t columns = shared ? convolution.channels.count() : 1;
-      const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, columns);
-      // Panels that all threads share come from elsewhere for each column, however they are cut; and where the room is
-      // for one block, each would read all weights for its rows alone.
-      std::int64_t groups = shared && together == 1 ? wanted : std::max(fewest_groups, wanted);
-      if (groups > 1) groups = divided_up(groups, threads) * threads;
-      Blocking candidate = blocking;
-      candidate.shared = shared;
-      candidate.groups = std::min(groups, blocking.blocks);
-      const double time = estimate(convolution, candidate, threads);
-      if (best.groups == 0 || time < clearly * best_estimate) {
-        best = candidate;
-        best_estimate = time;
-      }
+  const auto consider = [&](bool shared, std::int64_t columns, std::int64_t parts_a_thread) {
+    if (shared &&
+        (convolution.channels.groups > 1 || (weights_stay_in_cache(convolution) && convolution.weight_products == 0)))
+      return;
+    const std::int64_t sets = shared ? divided_up(all_columns, columns) : 1;
+    const std::int64_t wanted = threads == 1 ? 1 : divided_up(parts_a_thread * threads, sets);
+    const std::int64_t fewest_groups = columns > 1
+                                           ? divided_up(blocking.blocks * blocking.rows_per_block, most_rows_together)
+                                           : divided_up(blocking.blocks, together);
+    // Panels that all threads share come from elsewhere for each column, however they are cut; and where the room is
+    // for one block, each would read all weights for its rows alone.
+    std::int64_t groups = shared && columns == 1 && together == 1 ? wanted : std::max(fewest_groups, wanted);
+    if (groups > 1) groups = divided_up(groups, threads) * threads;
+    Blocking candidate = blocking;
+    candidate.shared = shared;
+    candidate.columns = columns;
+    candidate.groups = std::min(groups, blocking.blocks);
+    const double time = estimate(convolution, candidate, threads);
+    if (best.groups == 0 || time < clearly * best_estimate) {
+      best = candidate;
+      best_estimate = time;
     }
+  };
+  for (std::int64_t columns = 1; columns <= most_columns; columns *= 2)
+    for (const bool shared : {false, true})
+      for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) consider(shared, columns, parts_a_thread);
   return best;
 }
 
@@ -131,13 +150,17 @@ struct Work {
   bool own_copies;  // of what is prepared or gathered, each worker one
 
   std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
+  std::int64_t shared_parts() const {
+    return blocking.groups * divided_up(convolution.channels.count(), blocking.columns);
+  }
   std::int64_t prepared_floats() const { return whole_lines(convolution.prepared_floats); }
   std::int64_t shared_panel_floats() const {
     return blocking.shared ? whole_lines(blocking.blocks * floats_of_block()) : 0;
   }
   // Of a worker's scratch memory, without a copy of its own.
   std::int64_t scratch_floats() const {
-    const std::int64_t sums = blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums;
+    const std::int64_t sums =
+        blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums * blocking.columns;
     const std::int64_t panels = blocking.shared ? 0 : blocking.most_blocks() * floats_of_block();
     return whole_lines(panels + sums + convolution.worker_floats);
   }
@@ -154,7 +177,8 @@ struct Work {
     for (std::int64_t i = first; i < end; ++i) blocks.push_back(block(i, panels + (i - first) * floats_of_block()));
     return blocks;
   }
-  // `next`: the channel block that the thread probably takes after these, if there is one of this number.
+  // As many as there are of `count` channel blocks from one on. `next`: the one that the thread probably takes after
+  // them, if there is one of this number.
   void finish(const ConvolutionTensors& tensors, std::span<const RowBlock> blocks, std::int64_t channel_block,
               std::int64_t count, std::int64_t next, float* sums) const {
     const auto* values = reinterpret_cast<const float*>(weights.get());
@@ -163,7 +187,7 @@ struct Work {
                        {.index = channel_block,
                         .weights = values + channel_block * convolution.block_weights,
                         .bias = bias.data() + channel_block * convolution.channels.width,
-                        .count = count,
+                        .count = std::min(count, convolution.channels.count() - channel_block),
                         .upcoming = upcoming ? values + next * convolution.block_weights : nullptr},
                        sums);
   }
@@ -237,7 +261,7 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
             const ChannelBlocks& channels = work->convolution.channels;
             // Blocks of several groups read different channels: one by one.
             const bool all = work->convolution.takes_all_columns && channels.groups == 1;
-            const std::int64_t count = all ? channels.count() : 1;
+            const std::int64_t count = all ? channels.count() : work->blocking.columns;
             for (std::int64_t channel_block = 0; channel_block < channels.count(); channel_block += count) {
               if (work->convolution.gather && (channel_block == 0 || channels.groups > 1))
                 for (const RowBlock& block : blocks)
@@ -247,18 +271,18 @@ Phase group_by_group(const std::shared_ptr<const Work>& work, const ConvolutionT
           }};
 }
 
-// A block of weights with a group of rows. `panels`: where those are gathered, if they are.
+// Some blocks of weights with a group of rows. `panels`: where those are gathered, if they are.
 void multiply_part(const Work& work, const ConvolutionTensors& tensors, float* panels, std::int64_t part, int worker,
                    std::vector<RowBlock>& blocks, float* sums) {
-  const std::int64_t groups = work.blocking.groups, group = part % groups;
+  const std::int64_t groups = work.blocking.groups, columns = work.blocking.columns, group = part % groups;
   work.blocks_of_group(group, panels + work.blocking.first_block(group) * work.floats_of_block(), blocks);
-  work.finish(tensors, blocks, part / groups, 1, part_after(part, worker) / groups, sums);
+  work.finish(tensors, blocks, part / groups * columns, columns, part_after(part, worker) / groups * columns, sums);
 }
 
 std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                                         const Binding& binding) {
   float* const panels = floats(binding.shared_scratch) + work->prepared_floats();
-  const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
+  const Phase multiply{work->shared_parts(),
                        [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
                          multiply_part(*work, tensors, panels, part, worker, (*lists)[static_cast<std::size_t>(worker)],
                                        floats(binding.scratch_of(worker)));
@@ -270,17 +294,16 @@ std::vector<Phase> gather_then_multiply(const std::shared_ptr<const Work>& work,
 std::vector<Phase> multiply_own_copies(const std::shared_ptr<const Work>& work, const ConvolutionTensors& tensors,
                                        const Binding& binding) {
   const auto copies = std::make_shared<OwnCopies>(*work, binding);
-  const Phase multiply{work->blocking.groups * work->convolution.channels.count(),
-                       [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
-                         const auto of = static_cast<std::size_t>(worker);
-                         float* const copy = copies->of_worker[of];
-                         if (!copies->made[of]) make_copy(*work, tensors, copy);
-                         copies->made[of] = 1;
-                         ConvolutionTensors own = tensors;
-                         if (work->convolution.prepare) own.input = copy;
-                         multiply_part(*work, own, copy, part, worker, (*lists)[of],
-                                       floats(binding.scratch_of(worker)));
-                       }};
+  const Phase multiply{
+      work->shared_parts(), [=, lists = block_lists(*work, binding.workers())](std::int64_t part, int worker) {
+        const auto of = static_cast<std::size_t>(worker);
+        float* const copy = copies->of_worker[of];
+        if (!copies->made[of]) make_copy(*work, tensors, copy);
+        copies->made[of] = 1;
+        ConvolutionTensors own = tensors;
+        if (work->convolution.prepare) own.input = copy;
+        multiply_part(*work, own, copy, part, worker, (*lists)[of], floats(binding.scratch_of(worker)));
+      }};
   return {forget_copies(copies), multiply};
 }
 

@@ -77,23 +77,32 @@ struct ColumnBlock {
   const float* upcoming;   // the weights that this thread probably wants next, for the cache to be told; or nullptr
 };
 
-// Deals the cache lines of each depth of upcoming weights out to the products of `blocks` blocks of rows, evenly, since
-// a product asks for one line of a depth: memory brings them while the products run.
+// Deals the cache lines of upcoming weights out to products, in order, so that memory brings them while those run: each
+// asks for one line a depth, or as many products as there are go on at half or a quarter of that pace.
 class UpcomingLines {
  public:
-  // `width`: floats of a depth.
-  UpcomingLines(const float* weights, std::int64_t width, std::size_t blocks)
-      : weights_(weights), lines_((width + line - 1) / line), blocks_(static_cast<std::int64_t>(blocks)) {}
-  // For the next block: where its lines start, or nullptr.
-  const float* next() {
-    const bool asks = weights_ != nullptr && asked_ < lines_ && block_++ * lines_ >= asked_ * blocks_;
-    return asks ? weights_ + line * asked_++ : nullptr;
+  // `floats` from `weights` on, nullptr: none, for `products` of so many depths at which they ask.
+  UpcomingLines(const float* weights, std::int64_t floats, std::int64_t depths, std::int64_t products,
+                int most_depths_a_line)
+      : next_(weights), end_(weights == nullptr ? nullptr : weights + floats) {
+    std::int64_t depths_a_line = 1;
+    while (2 * depths_a_line <= most_depths_a_line && 2 * depths_a_line * floats <= line * depths * products)
+      depths_a_line *= 2;
+    step_ = line / depths_a_line;
+    product_ = depths * step_;
+  }
+  // For the next product.
+  kernels::UpcomingWeights next() {
+    if (next_ == end_) return {};
+    const kernels::UpcomingWeights share{next_, step_};
+    next_ = end_ - next_ < product_ ? end_ : next_ + product_;
+    return share;
   }
 
  private:
   static constexpr std::int64_t line = 64 / sizeof(float);
-  const float* weights_;
-  std::int64_t lines_, blocks_, block_ = 0, asked_ = 0;
+  const float *next_, *end_;
+  std::int64_t step_, product_;  // floats from one depth, and from one product, to the next
 };
 
 struct BlockedConvolution {
@@ -110,6 +119,7 @@ struct BlockedConvolution {
   std::int64_t block_weights = 0;    // floats of the packed weights of a block of output channels
   std::size_t panel_bytes = 0;       // of the level 2 cache, for panels and sums; 0: half of it
   bool takes_all_columns = false;    // `finish` does better with all blocks of output channels than one by one
+  bool keeps_sums = false;           // `finish` can take several of them together, with sums for each
   bool cheap_copies = false;  // preparing or gathering all takes less than reading half of it from another core's cache
   bool relu = false;
   ChannelBlocks channels;

@@ -66,7 +66,8 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            const ColumnBlock& column, float*) {
     const std::int64_t channel = column.index * width;
-    UpcomingLines lines(column.upcoming, width, blocks.size());
+    UpcomingLines lines(column.upcoming, depth * width, depth, static_cast<std::int64_t>(blocks.size()),
+                        products.most_depths_a_line);
     for (const RowBlock& block : blocks) {
       const std::int64_t at = block.first * outputs + channel;
       products.convolve({.panel = block.panels, .weights = column.weights, .chunks = chunks, .upcoming = lines.next()},

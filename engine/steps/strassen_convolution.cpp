@@ -85,16 +85,20 @@ Step make(const StepRequest& request) {
                                      .bias = column.bias,
                                      .stride = channels.outputs,
                                      .relu = relu};
-    UpcomingLines lines(column.upcoming, half, blocks.size());
+    // Of the first product's; the other ones ask for the same part of theirs.
+    UpcomingLines lines(column.upcoming, depth * half, depth, static_cast<std::int64_t>(blocks.size()),
+                        products.most_depths_a_line);
     // Block by block, so that the seven sums are combined in the level 1 cache.
     for (const RowBlock& block : blocks) {
-      const float* const upcoming = lines.next();
-      for (std::int64_t p = 0; p < kernels::strassen_products; ++p)
+      kernels::UpcomingWeights upcoming = lines.next();
+      for (std::int64_t p = 0; p < kernels::strassen_products; ++p) {
         products.multiply({.panel = block.panels + p * block.count * depth,
                            .weights = column.weights + p * depth * half,
                            .chunks = chunks,
-                           .upcoming = upcoming ? upcoming + p * depth * half : nullptr},
+                           .upcoming = upcoming},
                           block.count, vectors, sums + p * block.count * half);
+        if (upcoming.first != nullptr) upcoming.first += depth * half;
+      }
       strassen.combine(sums, g, block.first, block.count, vectors, target);
     }
   };

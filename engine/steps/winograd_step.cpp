@@ -31,70 +31,115 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
   return (channels.block_inputs + lanes - 1) / lanes * lanes;
 }
 
-// The products of one position, of all blocks. Where slices pay, each serves all blocks from the level 1 cache. With
-// `asks_ahead` the products tell the cache of the weights after these on the way.
+// What is multiplied: blocks of rows by some blocks of output channels, one after another.
+struct Operands {
+  std::span<const RowBlock> blocks;
+  const ColumnBlock& columns;
+  std::int64_t chunks;
+  int vectors;
+  std::int64_t column_weights, column_sums;  // from column to column, in floats
+  float* sums;
+
+  std::int64_t block_count() const { return static_cast<std::int64_t>(blocks.size()); }
+};
+
+// The products of one position, of all blocks, with one column's weights of it. Where slices pay, each serves all
+// blocks from the level 1 cache. Products tell the cache of `upcoming`, what is multiplied after these, on the way.
 void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
-                       std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
-                       bool asks_ahead, float* sums) {
-  const std::int64_t lanes = products.lanes, width = vectors * lanes, positions = tiling.scheme.positions;
+                       const Operands& operands, const float* weights, bool asks_ahead, const float* upcoming,
+                       float* sums) {
+  const std::int64_t lanes = products.lanes, width = operands.vectors * lanes, positions = tiling.scheme.positions;
+  const std::int64_t chunks = operands.chunks;
   const std::int64_t slice = products.slice_chunks > 0 ? std::min<std::int64_t>(products.slice_chunks, chunks) : chunks;
-  const int last = tiling.scheme.weight_positions() - 1, at = tiling.scheme.at[position].weights;
-  const float* slice_weights = weights + at * chunks * lanes * width;
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
-    // A block's weights end with the last position's.
-    UpcomingLines lines(asks_ahead && at != last ? slice_weights + floats : nullptr, width, blocks.size());
+    const float* const next = chunk + count < chunks ? weights + floats : upcoming;
+    UpcomingLines lines(asks_ahead ? next : nullptr, floats, count * lanes, operands.block_count(),
+                        products.most_depths_a_line);
     float* block_sums = sums;
-    for (const RowBlock& block : blocks) {
+    for (const RowBlock& block : operands.blocks) {
       const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);
-      const float* upcoming = lines.next();
+      const kernels::UpcomingWeights share = lines.next();
       if (rows > 0)
-        products.multiply({block.panels + (position * block.count * chunks + chunk * rows) * lanes, slice_weights,
-                           count, chunk > 0, upcoming},
-                          rows, vectors, block_sums + (position * block.count + first) * width);
+        products.multiply(
+            {block.panels + (position * block.count * chunks + chunk * rows) * lanes, weights, count, chunk > 0, share},
+            rows, operands.vectors, block_sums + (position * block.count + first) * width);
       block_sums += positions * block.count * width;
     }
-    slice_weights += floats;
+    weights += floats;
   }
 }
 
-// The products of all positions with compact weights. The positions of a row all read its terms, the first time from
-// memory and then, a slice of the depth at a time, from the level 1 cache. So that memory never rests, each of the
-// first six products asks for other lines of what comes next.
-void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling,
-                      std::span<const RowBlock> blocks, const float* weights, std::int64_t chunks, int vectors,
-                      float* sums) {
-  constexpr std::int64_t line = 64 / sizeof(float);
+// The products of all positions with whole weights. Position by position, so that its panels, of all blocks, are still
+// in the level 2 cache for the next column. With `asks_ahead` each position's products ask for the weights of the next.
+void multiply_whole(const kernels::ProductKernels& products, const WinogradTiling& tiling, const Operands& operands,
+                    bool asks_ahead) {
+  const int last = tiling.scheme.weight_positions() - 1;
+  const std::int64_t position_weights = operands.chunks * products.lanes * operands.vectors * products.lanes;
+  for (int position = 0; position < tiling.scheme.positions; ++position) {
+    const int at = tiling.scheme.at[position].weights;
+    for (std::int64_t column = 0; column < operands.columns.count; ++column) {
+      const float* const weights = operands.columns.weights + at * position_weights;
+      const float* upcoming = nullptr;
+      if (column + 1 < operands.columns.count)
+        upcoming = weights + (column + 1) * operands.column_weights;
+      else if (at != last)
+        upcoming = weights + position_weights;
+      multiply_position(products, tiling, position, operands, weights + column * operands.column_weights, asks_ahead,
+                        upcoming, operands.sums + column * operands.column_sums);
+    }
+  }
+}
+
+// A column's products at positions [first, last), a row of them, with compact weights. All positions read the row's
+// terms, the first time from memory and then, a slice of the depth at a time, from the level 1 cache. So that memory
+// never rests, the first products ask for what comes next, in the end for `upcoming`.
+void multiply_compact_row(const kernels::ProductKernels& products, const WinogradTiling& tiling, int first, int last,
+                          const Operands& operands, const float* weights, const float* upcoming, float* sums) {
   const WinogradScheme& scheme = tiling.scheme;
-  const std::int64_t width = vectors * products.lanes, step = kernels::ProductTerms::terms * width;
+  const std::int64_t width = operands.vectors * products.lanes, step = kernels::ProductTerms::terms * width;
+  const std::int64_t chunks = operands.chunks;
   const auto level1 = static_cast<std::int64_t>(caches().level1 / sizeof(float));
   const std::int64_t most_chunks = std::max<std::int64_t>(level1 * 3 / 4 / (step * products.lanes), 1);
+  for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
+    const std::int64_t count = std::min(most_chunks, chunks - chunk), floats = count * products.lanes * step;
+    UpcomingLines lines(chunk + count < chunks ? weights + floats : upcoming, floats,
+                        count * products.lanes / products.depths_a_request, (last - first) * operands.block_count(),
+                        products.most_depths_a_line);
+    for (int position = first; position < last; ++position) {
+      const int column = scheme.at[position].weights % scheme.weight_side;
+      float* block_sums = sums;
+      for (const RowBlock& block : operands.blocks) {
+        const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
+        if (rows > 0)
+          products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
+                                   weights, count, chunk > 0, lines.next()},
+                                  scheme.terms[column], rows, operands.vectors,
+                                  block_sums + (position * block.count + row) * width);
+        block_sums += scheme.positions * block.count * width;
+      }
+    }
+    weights += floats;
+  }
+}
+
+// The products of all positions with compact weights, a row of positions after the other.
+void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling, const Operands& operands) {
+  const WinogradScheme& scheme = tiling.scheme;
   const auto row_of = [&](int position) { return scheme.at[position].weights / scheme.weight_side; };
-  const float* const end = weights + scheme.kept_weights() * chunks * products.lanes * width;
+  const std::int64_t row_weights =
+      kernels::ProductTerms::terms * operands.chunks * products.lanes * operands.vectors * products.lanes;
   for (int first = 0, last = 0; first < scheme.positions; first = last) {
     while (last < scheme.positions && row_of(last) == row_of(first)) ++last;
-    for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
-      const std::int64_t count = std::min(most_chunks, chunks - chunk);
-      const float* const next = weights + count * products.lanes * step;
-      std::int64_t asked = 0;  // floats of the depths of a request
-      for (int position = first; position < last; ++position) {
-        const int column = scheme.at[position].weights % scheme.weight_side;
-        float* block_sums = sums;
-        for (const RowBlock& block : blocks) {
-          const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
-          if (rows > 0) {
-            const float* const upcoming =
-                next < end && asked < products.depths_a_request * step ? next + asked : nullptr;
-            asked += line;
-            products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
-                                     weights, count, chunk > 0, upcoming},
-                                    scheme.terms[column], rows, vectors,
-                                    block_sums + (position * block.count + row) * width);
-          }
-          block_sums += scheme.positions * block.count * width;
-        }
-      }
-      weights = next;
+    const float* const row = operands.columns.weights + row_of(first) * row_weights;
+    for (std::int64_t column = 0; column < operands.columns.count; ++column) {
+      const float* upcoming = nullptr;
+      if (column + 1 < operands.columns.count)
+        upcoming = row + (column + 1) * operands.column_weights;
+      else if (last < scheme.positions)
+        upcoming = row + row_weights;
+      multiply_compact_row(products, tiling, first, last, operands, row + column * operands.column_weights, upcoming,
+                           operands.sums + column * operands.column_sums);
     }
   }
 }
@@ -184,6 +229,10 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.row_products = scheme.positions * depth * width;
   convolution.block_weights = scheme.kept_weights() * depth * width;
   convolution.channels = channels;
+  // Weights that the shared cache keeps can be read for each group of rows.
+  const auto weight_bytes = static_cast<std::size_t>(channels.count() * convolution.block_weights) * sizeof(float);
+  convolution.keeps_sums = scheme.kept != WinogradWeights::terms && request.kernels.loads_bind_products &&
+                           weight_bytes > 2 * caches().level2;
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     const std::vector<float> values =
         weights_of_block(channels, weights, WinogradScheme::taps * WinogradScheme::taps, block);
@@ -199,22 +248,30 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
                              {block.panels, block.count * depth, first / products.lanes});
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
-                           const ColumnBlock& column, float* sums) {
-    const int positions = tiling.scheme.positions;
+                           const ColumnBlock& columns, float* sums) {
+    std::int64_t rows = 0;
+    for (const RowBlock& block : blocks) rows += block.count;
+    const Operands operands{blocks,
+                            columns,
+                            chunks,
+                            vectors,
+                            tiling.scheme.kept_weights() * depth * width,
+                            rows * tiling.scheme.positions * width,
+                            sums};
     if (tiling.scheme.kept == WinogradWeights::terms)
-      multiply_by_rows(products, winograd, tiling, blocks, column, chunks, vectors, sums);
+      multiply_by_rows(products, winograd, tiling, blocks, columns, chunks, vectors, sums);
     else if (tiling.scheme.kept == WinogradWeights::compact)
-      multiply_compact(products, tiling, blocks, column.weights, chunks, vectors, sums);
+      multiply_compact(products, tiling, operands);
     else
-      for (int p = 0; p < positions; ++p)
-        multiply_position(products, tiling, p, blocks, column.weights, chunks, vectors, asks_ahead, sums);
+      multiply_whole(products, tiling, operands, asks_ahead);
     // The target's bias starts at channel 0.
-    const kernels::WinogradTarget target{tensors.output, tensors.residual, column.bias - column.index * width, relu};
-    for (const RowBlock& block : blocks) {
-      winograd.transform_output(sums, block.count * width, g, block_of_tiles(tiling, block.first, block.count),
-                                column.index * width, vectors, target);
-      sums += positions * block.count * width;
-    }
+    const kernels::WinogradTarget target{tensors.output, tensors.residual, columns.bias - columns.index * width, relu};
+    for (std::int64_t column = columns.index; column < columns.index + columns.count; ++column)
+      for (const RowBlock& block : blocks) {
+        winograd.transform_output(sums, block.count * width, g, block_of_tiles(tiling, block.first, block.count),
+                                  column * width, vectors, target);
+        sums += tiling.scheme.positions * block.count * width;
+      }
   };
   return convolution;
 }

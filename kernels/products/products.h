@@ -28,14 +28,20 @@ struct ProductTarget {
   bool relu;              // NaN stays NaN
 };
 
+// Weights that are wanted soon from memory. Products of many rows tell the cache of a line every depth, `step` floats
+// behind the one before: lines in a row, as memory brings them best.
+struct UpcomingWeights {
+  const float* first = nullptr;  // nullptr: none
+  std::int64_t step = 0;         // less than a line: each is asked for more than once, at a slower pace
+};
+
 // A product, or a slice of its depth: `chunks` of the panel and of the weights.
 struct ProductSlice {
   const float* panel;
   const float* weights;
   std::int64_t chunks;  // >= 1
   bool adds = false;    // to the sums of the slices before, in place of zeros
-  // As many weights as the slice's, wanted soon from memory: products of many rows tell the cache one line a depth.
-  const float* upcoming = nullptr;
+  UpcomingWeights upcoming = {};
 };
 
 // Weights of a slice that are kept as terms, [chunks * lanes][terms][width]: those of each depth are the sum of two,
@@ -54,13 +60,17 @@ struct ProductKernels {
   int vectors;  // the most vectors of a block of output channels
   // The chunks of a slice whose weights serve several panels from the level 1 cache; 0: slices don't pay.
   int slice_chunks;
-  // The depths whose terms are six cache lines, one for each position of a row of F(4x4) to ask for: at an even pace,
-  // since memory asked for more than it gives holds up who asks, and rests later. Divides `lanes`.
+  // Products with weights as terms ask every so many depths. The depths whose terms are six cache lines, one for each
+  // position of a row of F(4x4) to ask for: at an even pace, since memory asked for more than it gives holds up who
+  // asks, and rests later. Divides `lanes`.
   int depths_a_request;
+
+  // The most depths for a line of upcoming weights: where blocks of rows are many, all of them share the asking.
+  int most_depths_a_line;
 
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
   void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
-  // Likewise, with weights that are kept as terms. Of upcoming ones it asks for a line every `depths_a_request` depths.
+  // Likewise, with weights that are kept as terms.
   void (*multiply_terms)(const ProductSlice& slice, const ProductTerms& terms, int rows, int vectors,
                          float* sums) noexcept;
   // Writes convolution outputs, all of `target.channels`. The slice is the whole depth, and adds to nothing.

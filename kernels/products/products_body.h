@@ -55,7 +55,7 @@ struct NoLines {
 // AVX-512, 44 instructions with 16 loads for 28 multiply-adds.
 template <int rows, int vectors, bool looks_ahead, class Weights, class Lines = NoLines>
 [[gnu::always_inline]] inline void accumulate(const float* panel, Weights weights, std::int64_t chunks,
-                                              Vector (&sums)[rows][vectors], [[maybe_unused]] const float* upcoming,
+                                              Vector (&sums)[rows][vectors], [[maybe_unused]] UpcomingWeights upcoming,
                                               Lines lines = {}) noexcept {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
     for (int first = 0; first < lanes; first += unrolled_lanes) {
@@ -67,7 +67,10 @@ template <int rows, int vectors, bool looks_ahead, class Weights, class Lines = 
         for (int v = 0; v < vectors; ++v) weight[v] = weights.load(lane * Weights::step + v * lanes);
         // Into the level 2 cache: the first level's few miss buffers are for loads.
         if constexpr (looks_ahead)
-          if (lane % Weights::request == 0) __builtin_prefetch(upcoming + lane * Weights::step, 0, 2);
+          if (lane % Weights::request == 0) {
+            __builtin_prefetch(upcoming.first, 0, 2);
+            upcoming.first += upcoming.step;
+          }
 #pragma GCC unroll 16
         for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
@@ -77,7 +80,6 @@ template <int rows, int vectors, bool looks_ahead, class Weights, class Lines = 
     }
     panel += rows * lanes;
     weights.advance();
-    if constexpr (looks_ahead) upcoming += lanes * Weights::step;
   }
 }
 
@@ -85,7 +87,7 @@ template <int rows, int vectors, bool looks_ahead, class Weights, class Lines = 
 template <class Weights, int rows, class Run>
 [[gnu::always_inline]] inline void with_look_ahead(const ProductSlice& slice, const Run& run) noexcept {
   constexpr bool may_look_ahead = Weights::look_ahead(rows);
-  if (may_look_ahead && slice.upcoming != nullptr)
+  if (may_look_ahead && slice.upcoming.first != nullptr)
     run.template operator()<may_look_ahead>();
   else
     run.template operator()<false>();
@@ -190,5 +192,5 @@ void convolve(const ProductSlice& slice, int rows, int vectors, const ProductTar
   });
 }
 
-constexpr ProductKernels product_kernels{most_rows,        lanes,    most_vectors,   slice_chunks,
-                                         depths_a_request, multiply, multiply_terms, convolve};
+constexpr ProductKernels product_kernels{most_rows,          lanes,    most_vectors,   slice_chunks, depths_a_request,
+                                         most_depths_a_line, multiply, multiply_terms, convolve};

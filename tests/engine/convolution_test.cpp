@@ -9,6 +9,7 @@
 
 #include "engine/arena.h"
 #include "engine/bound_plan.h"
+#include "engine/caches.h"
 #include "engine/environment.h"
 #include "engine/layout.h"
 #include "engine/select.h"
@@ -110,27 +111,37 @@ std::vector<float> run(const graph::Graph& g, const Step& step, int threads,
 
 }  // namespace
 
-TEST_CASE("upcoming weights: every line of a depth is asked for once, spread over the blocks of rows") {
-  const std::vector<float> weights(64);
+TEST_CASE("upcoming weights: every line is asked for, in order, and no faster than as many products need") {
+  constexpr std::int64_t line = 16;  // floats
+  const std::vector<float> weights(64 * 48);
   for (const std::int64_t width : {8, 16, 32, 48})
-    for (const std::size_t blocks : {1U, 2U, 3U, 7U, 50U}) {
-      CAPTURE(width);
-      CAPTURE(blocks);
-      const auto lines = (static_cast<std::size_t>(width) + 15) / 16;
-      UpcomingLines upcoming(weights.data(), width, blocks);
-      std::size_t asked = 0, last = 0;
-      for (std::size_t block = 0; block < blocks; ++block) {
-        const float* const line = upcoming.next();
-        if (line == nullptr) continue;
-        CHECK(line == weights.data() + 16 * asked);
-        if (asked > 0) CHECK(block - last >= blocks / lines);
-        last = block;
-        ++asked;
-      }
-      CHECK(asked == std::min(lines, blocks));
-    }
-  UpcomingLines none(nullptr, 32, 2);
-  CHECK(none.next() == nullptr);
+    for (const std::int64_t depths : {16, 64})
+      for (const int most_depths_a_line : {1, 4})
+        for (const std::int64_t products : {1, 2, 3, 7, 50}) {
+          CAPTURE(width);
+          CAPTURE(depths);
+          CAPTURE(most_depths_a_line);
+          CAPTURE(products);
+          const std::int64_t floats = depths * width;
+          UpcomingLines lines(weights.data(), floats, depths, products, most_depths_a_line);
+          std::int64_t asked = 0, asking = 0, step = 0;
+          for (std::int64_t product = 0; product < products; ++product) {
+            const kernels::UpcomingWeights share = lines.next();
+            if (share.first == nullptr) continue;
+            CHECK(share.first == weights.data() + asked);
+            CHECK(line % share.step == 0);
+            CHECK(line / share.step <= most_depths_a_line);
+            step = share.step;
+            asked = std::min(asked + depths * step, floats);
+            CHECK(++asking == product + 1);
+          }
+          CHECK(asked == std::min(floats, products * depths * step));
+          // At the full pace all would be asked for if there were products enough; at half of the pace it would not.
+          CHECK((asked == floats || step == line));
+          if (line / step < most_depths_a_line) CHECK(products * depths * step / 2 < floats);
+        }
+  UpcomingLines none(nullptr, 32, 1, 2, 4);
+  CHECK(none.next().first == nullptr);
 }
 
 TEST_CASE("neither of two threads is left without work on a layer of a network, of one image") {
@@ -292,4 +303,39 @@ TEST_CASE("every implementation of convolution that takes a node agrees with the
                             "winograd stem"};
   if (kernels::detect_cpu().amx) all.insert({"tiles", "winograd lines"});
   CHECK(seen == all);
+}
+
+TEST_CASE("blocks of output channels that are taken together give the bits of those taken one by one") {
+  // Weights of more than two level 2 caches, of seven blocks of output channels with AVX-512, and panels of as much.
+  const auto level2 = static_cast<std::int64_t>(caches().level2);
+  const std::int64_t channels = 32 * (5 + level2 / (320 << 10)), outputs = 208, images = 6 + level2 / (512 << 10);
+  const graph::Graph g = network({images, channels, 14, 13, outputs, 3, 3, 1, 1, 1, {1, 1, 1, 1}, true, true, true});
+  std::vector<std::vector<float>> inputs;
+  for (const graph::TensorId id : g.inputs)
+    inputs.push_back(random_floats(static_cast<std::int64_t>(float_count(g.tensor(id).shape)), 3));
+  kernels::KernelTable table = kernel_table();
+  for (const Implementation& implementation : candidates(graph::Op::convolution)) {
+    const std::string name = implementation.name;
+    if (name != "winograd 4x4" && name != "winograd 4x4 compact") continue;
+    CAPTURE(name);
+    std::vector<float> one_by_one;
+    std::size_t scratch = 0;
+    for (const bool together : {false, true})
+      for (const int threads : {1, 2, 3}) {
+        table.loads_bind_products = together;  // which they are taken together for
+        PackedWeights packed;
+        const Step step = implementation.make({.graph = g,
+                                               .node = g.nodes[0],
+                                               .threads = threads,
+                                               .run_batch = images,
+                                               .kernels = table,
+                                               .packed = packed,
+                                               .may_overwrite = [](graph::TensorId) { return false; }});
+        if (threads == 1 && !together) scratch = step.scratch_bytes;
+        if (threads == 1 && together && level2 <= 3 << 20) CHECK(step.scratch_bytes > scratch);
+        const std::vector<float> found = run(g, step, threads, inputs);
+        if (one_by_one.empty()) one_by_one = found;
+        CHECK(found == one_by_one);
+      }
+  }
 }

@@ -183,8 +183,8 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
       in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
         const float* const from = weights.data() + chunk * c.lanes * width;
         kernels.multiply(
-            {panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, from + count * c.lanes * width}, c.rows,
-            c.vectors, sliced.data());
+            {panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, {from + count * c.lanes * width, 16}},
+            c.rows, c.vectors, sliced.data());
       });
       CHECK(sliced.margins_untouched());
       equal &= std::memcmp(sliced.data(), together.data(), size(c.rows * width) * sizeof(float)) == 0;
@@ -194,7 +194,7 @@ TEST_CASE("products: a sum has the same bits in any blocking") {
       c.relu = c.residual = false;
       GuardedBuffer bias(width, random), output(c.rows * c.stride, random);
       std::fill(bias.values().begin(), bias.values().end(), -0.0f);
-      const float* const upcoming = coin(random) ? weights.data() : nullptr;
+      const UpcomingWeights upcoming{coin(random) ? weights.data() : nullptr, pick(random, 1, 16)};
       kernels.convolve({panel.data(), weights.data(), c.chunks, false, upcoming}, c.rows, c.vectors,
                        {output.data(), nullptr, bias.data(), c.stride, c.channels, false});
       for (std::int64_t r = 0; r < c.rows; ++r)
@@ -230,7 +230,7 @@ TEST_CASE("products: weights kept as terms give the bits of the weights that the
     kernels.multiply({panel.data(), weights.data(), c.chunks}, c.rows, c.vectors, given.data());
     in_random_slices(c.chunks, random, [&](std::int64_t chunk, std::int64_t count) {
       const float* const from = terms.data() + chunk * c.lanes * step;
-      const float* const upcoming = coin(random) ? from + count * c.lanes * step : nullptr;
+      const UpcomingWeights upcoming{coin(random) ? from + count * c.lanes * step : nullptr, pick(random, 1, 16)};
       kernels.multiply_terms({panel.data() + chunk * c.rows * c.lanes, from, count, chunk > 0, upcoming}, how, c.rows,
                              c.vectors, made.data());
     });
