@@ -68,7 +68,7 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
     std::int64_t fewest_tiles, most_tiles;  // of 4x4
   };
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  static constexpr Bound plain[] = {{1024, 5, any}}, with_stride[] = {{128, 0, any}};
+  static constexpr Bound plain[] = {{1024, 5, any}}, with_stride[] = {{90, 0, any}};
   // Under a memory limit weights are no terms.
   static constexpr Bound without_terms[] = {{256, 0, 4}, {512, 0, 31}, {1024, 0, any}};
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;
