@@ -26,6 +26,7 @@ struct Blocking {
   // thread; otherwise a thread gathers a group and reads all weights for it.
   bool shared;
   std::int64_t columns;  // blocks of output channels that are taken together, with sums for each
+  bool in_place() const { return !shared && columns > 1; }  // those take the place of panels
 
   std::int64_t first_block(std::int64_t group) const { return blocks * group / groups; }
   std::int64_t most_blocks() const { return divided_up(blocks, groups); }  // of any group
@@ -69,12 +70,15 @@ double estimate(const BlockedConvolution& convolution, const Blocking& blocking,
     moved = from_memory * weights / threads + from_cache * weights * (1 - 1.0 / threads) +
             again(weights) * weights * (turns - 1);
   }
-  if (blocking.columns > 1) {
-    // Sums of all positions do not stay in the level 2 cache, nor do panels that a thread has gathered for itself.
+  if (blocking.in_place()) {
+    // Written and read as panels, and read as sums, which were written where panels had just been read.
+    const double panels_and_sums = group_rows * static_cast<double>(convolution.row_floats_in_place);
+    if (panels_and_sums * sizeof(float) > static_cast<double>(caches().level2) / 2)
+      moved += turns * from_cache * 3 * panels_and_sums;
+  } else if (blocking.columns > 1) {
     const double sums = group_rows * static_cast<double>(convolution.row_sums) * columns_a_part;
-    const double own_panels = blocking.shared ? 0 : group_rows * static_cast<double>(convolution.row_floats);
-    moved += turns * from_cache * (2 * sums + own_panels * static_cast<double>(1 + sets));
-    if (blocking.shared) moved += again(weights) * weights * static_cast<double>(blocking.groups - 1) / threads;
+    moved +=
+        turns * from_cache * 2 * sums + again(weights) * weights * static_cast<double>(blocking.groups - 1) / threads;
   }
   return products + moved + a_part * turns;
 }
@@ -134,9 +138,11 @@ Blocking choose_blocking(const BlockedConvolution& convolution, int most_rows, i
       best_estimate = time;
     }
   };
-  for (std::int64_t columns = 1; columns <= most_columns; columns *= 2)
+  for (std::int64_t columns = 1; columns < 2 * most_columns; columns *= 2)
     for (const bool shared : {false, true})
-      for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1}) consider(shared, columns, parts_a_thread);
+      if (shared || columns == 1 || columns >= most_columns)
+        for (const std::int64_t parts_a_thread : {12, 8, 6, 4, 2, 1})
+          consider(shared, std::min(columns, most_columns), parts_a_thread);
   return best;
 }
 
@@ -149,7 +155,9 @@ struct Work {
   bool asks_ahead;  // for the next block's weights, while products go on
   bool own_copies;  // of what is prepared or gathered, each worker one
 
-  std::int64_t floats_of_block() const { return blocking.rows_per_block * convolution.row_floats; }
+  std::int64_t floats_of_block() const {
+    return blocking.rows_per_block * (blocking.in_place() ? convolution.row_floats_in_place : convolution.row_floats);
+  }
   std::int64_t shared_parts() const {
     return blocking.groups * divided_up(convolution.channels.count(), blocking.columns);
   }
@@ -159,8 +167,9 @@ struct Work {
   }
   // Of a worker's scratch memory, without a copy of its own.
   std::int64_t scratch_floats() const {
-    const std::int64_t sums =
-        blocking.most_blocks() * blocking.rows_per_block * convolution.row_sums * blocking.columns;
+    const std::int64_t sums = blocking.in_place() ? 0
+                                                  : blocking.most_blocks() * blocking.rows_per_block *
+                                                        convolution.row_sums * blocking.columns;
     const std::int64_t panels = blocking.shared ? 0 : blocking.most_blocks() * floats_of_block();
     return whole_lines(panels + sums + convolution.worker_floats);
   }
@@ -168,7 +177,7 @@ struct Work {
   RowBlock block(std::int64_t index, float* panels) const {
     const std::int64_t first = index * blocking.rows_per_block;
     return {first, static_cast<int>(std::min(blocking.rows_per_block, convolution.rows - first)), panels,
-            static_cast<int>(blocking.rows_per_block)};
+            static_cast<int>(blocking.rows_per_block), blocking.in_place()};
   }
   // The blocks of a group, their panels side by side from `panels` on.
   std::vector<RowBlock>& blocks_of_group(std::int64_t group, float* panels, std::vector<RowBlock>& blocks) const {

@@ -60,7 +60,8 @@ struct RowBlock {
   std::int64_t first;
   int count;
   float* panels;
-  int room;  // rows that every block's panels have room for
+  int room;          // rows that every block's panels have room for
+  bool takes_place;  // its sums, of all blocks of output channels, take the place of its panels
 };
 
 // Pieces [first, end) of what a block's panels hold, cut by input channels.
@@ -120,6 +121,9 @@ struct BlockedConvolution {
   std::size_t panel_bytes = 0;       // of the level 2 cache, for panels and sums; 0: half of it
   bool takes_all_columns = false;    // `finish` does better with all blocks of output channels than one by one
   bool keeps_sums = false;           // `finish` can take several of them together, with sums for each
+  // With `keeps_sums`: floats of a row in the panels where the sums of all of them take the place of what has been
+  // multiplied.
+  std::int64_t row_floats_in_place = 0;
   bool cheap_copies = false;  // preparing or gathering all takes less than reading half of it from another core's cache
   bool relu = false;
   ChannelBlocks channels;

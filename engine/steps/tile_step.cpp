@@ -64,11 +64,11 @@ TileVerdict tiles_or_vectors(const StepRequest& request) {
   // than tile registers that a core has to itself, and down to two thirds of the time where two threads share them:
   // docs/decisions/tile-registers.md, where they are shared. With a stride it saves less.
   struct Bound {
-    std::int64_t channels;                  // on either side, or more
+    std::int64_t channels;                  // the geometric mean of both sides', or more
     std::int64_t fewest_tiles, most_tiles;  // of 4x4
   };
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  static constexpr Bound plain[] = {{1024, 5, any}}, with_stride[] = {{90, 0, any}};
+  static constexpr Bound plain[] = {{1024, 5, any}}, with_stride[] = {{90, 0, any}};  // 64 channels to 128 on
   // Under a memory limit weights are no terms.
   static constexpr Bound without_terms[] = {{256, 0, 4}, {512, 0, 31}, {1024, 0, any}};
   const bool strided = graph::attributes_of<graph::ConvolutionAttributes>(request.node).strides[0] > 1;

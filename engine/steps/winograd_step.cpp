@@ -31,40 +31,77 @@ std::int64_t depth_of(const StepRequest& request, const ChannelBlocks& channels)
   return (channels.block_inputs + lanes - 1) / lanes * lanes;
 }
 
+// Where a block's panels and, for a column, its sums lie: of position 0, and from position to position, in floats.
+struct Place {
+  float* panels;
+  std::int64_t panel_stride;
+  float* sums;
+  std::int64_t sum_stride;
+};
+
+// How panels and sums lie in memory. Where sums take the place of panels, those of a position lie where the panels of
+// the position `behind` before it have been multiplied:
+//
+//   | sums 0 | sums 1 | sums 2 | ...
+//            |panels 0|panels 1|panels 2| ...    behind = 1
+struct Layout {
+  std::int64_t positions, depth, width;  // of a row's panel at a position, of its sums for a column
+  std::int64_t columns;                  // of the convolution
+  std::int64_t behind;
+
+  std::int64_t slot() const { return std::max(depth, columns * width); }  // of a row and a position
+  std::int64_t row_in_place() const { return (positions + behind) * slot(); }
+  Place place_in_panels(const RowBlock& block, std::int64_t column) const {
+    const std::int64_t stride = block.count * slot();
+    return {block.panels + behind * stride, stride, block.panels + column * block.count * width, stride};
+  }
+  kernels::WinogradPanels panels_of(const RowBlock& block, std::int64_t first_chunk) const {
+    if (!block.takes_place) return {block.panels, block.count * depth, first_chunk};
+    const Place place = place_in_panels(block, 0);
+    return {place.panels, place.panel_stride, first_chunk};
+  }
+};
+
 // What is multiplied: blocks of rows by some blocks of output channels, one after another.
 struct Operands {
   std::span<const RowBlock> blocks;
   const ColumnBlock& columns;
   std::int64_t chunks;
   int vectors;
-  std::int64_t column_weights, column_sums;  // from column to column, in floats
+  std::int64_t column_weights;  // from column to column, in floats
+  const Layout& layout;
   float* sums;
 
   std::int64_t block_count() const { return static_cast<std::int64_t>(blocks.size()); }
+  Place place_of(const RowBlock& block, std::int64_t column) const {
+    if (block.takes_place) return layout.place_in_panels(block, column);
+    const std::int64_t rows = blocks.back().first + blocks.back().count - blocks.front().first;
+    return {block.panels, block.count * layout.depth,
+            sums + (column * rows + block.first - blocks.front().first) * layout.positions * layout.width,
+            block.count * layout.width};
+  }
 };
 
 // The products of one position, of all blocks, with one column's weights of it. Where slices pay, each serves all
 // blocks from the level 1 cache. Products tell the cache of `upcoming`, what is multiplied after these, on the way.
 void multiply_position(const kernels::ProductKernels& products, const WinogradTiling& tiling, int position,
-                       const Operands& operands, const float* weights, bool asks_ahead, const float* upcoming,
-                       float* sums) {
-  const std::int64_t lanes = products.lanes, width = operands.vectors * lanes, positions = tiling.scheme.positions;
-  const std::int64_t chunks = operands.chunks;
+                       const Operands& operands, std::int64_t column, const float* weights, bool asks_ahead,
+                       const float* upcoming) {
+  const std::int64_t lanes = products.lanes, width = operands.vectors * lanes, chunks = operands.chunks;
   const std::int64_t slice = products.slice_chunks > 0 ? std::min<std::int64_t>(products.slice_chunks, chunks) : chunks;
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
     const float* const next = chunk + count < chunks ? weights + floats : upcoming;
     UpcomingLines lines(asks_ahead ? next : nullptr, floats, count * lanes, operands.block_count(),
                         products.most_depths_a_line);
-    float* block_sums = sums;
     for (const RowBlock& block : operands.blocks) {
       const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);
       const kernels::UpcomingWeights share = lines.next();
-      if (rows > 0)
-        products.multiply(
-            {block.panels + (position * block.count * chunks + chunk * rows) * lanes, weights, count, chunk > 0, share},
-            rows, operands.vectors, block_sums + (position * block.count + first) * width);
-      block_sums += positions * block.count * width;
+      if (rows == 0) continue;
+      const Place place = operands.place_of(block, column);
+      products.multiply(
+          {place.panels + position * place.panel_stride + chunk * rows * lanes, weights, count, chunk > 0, share}, rows,
+          operands.vectors, place.sums + position * place.sum_stride + first * width);
     }
     weights += floats;
   }
@@ -85,8 +122,8 @@ void multiply_whole(const kernels::ProductKernels& products, const WinogradTilin
         upcoming = weights + (column + 1) * operands.column_weights;
       else if (at != last)
         upcoming = weights + position_weights;
-      multiply_position(products, tiling, position, operands, weights + column * operands.column_weights, asks_ahead,
-                        upcoming, operands.sums + column * operands.column_sums);
+      multiply_position(products, tiling, position, operands, column, weights + column * operands.column_weights,
+                        asks_ahead, upcoming);
     }
   }
 }
@@ -95,7 +132,7 @@ void multiply_whole(const kernels::ProductKernels& products, const WinogradTilin
 // terms, the first time from memory and then, a slice of the depth at a time, from the level 1 cache. So that memory
 // never rests, the first products ask for what comes next, in the end for `upcoming`.
 void multiply_compact_row(const kernels::ProductKernels& products, const WinogradTiling& tiling, int first, int last,
-                          const Operands& operands, const float* weights, const float* upcoming, float* sums) {
+                          const Operands& operands, std::int64_t column, const float* weights, const float* upcoming) {
   const WinogradScheme& scheme = tiling.scheme;
   const std::int64_t width = operands.vectors * products.lanes, step = kernels::ProductTerms::terms * width;
   const std::int64_t chunks = operands.chunks;
@@ -107,39 +144,50 @@ void multiply_compact_row(const kernels::ProductKernels& products, const Winogra
                         count * products.lanes / products.depths_a_request, (last - first) * operands.block_count(),
                         products.most_depths_a_line);
     for (int position = first; position < last; ++position) {
-      const int column = scheme.at[position].weights % scheme.weight_side;
-      float* block_sums = sums;
+      const kernels::ProductTerms& terms = scheme.terms[scheme.at[position].weights % scheme.weight_side];
       for (const RowBlock& block : operands.blocks) {
         const auto [row, rows] = rows_needing(tiling, position, block.first, block.count);
-        if (rows > 0)
-          products.multiply_terms({block.panels + (position * block.count * chunks + chunk * rows) * products.lanes,
-                                   weights, count, chunk > 0, lines.next()},
-                                  scheme.terms[column], rows, operands.vectors,
-                                  block_sums + (position * block.count + row) * width);
-        block_sums += scheme.positions * block.count * width;
+        if (rows == 0) continue;
+        const Place place = operands.place_of(block, column);
+        products.multiply_terms({place.panels + position * place.panel_stride + chunk * rows * products.lanes, weights,
+                                 count, chunk > 0, lines.next()},
+                                terms, rows, operands.vectors, place.sums + position * place.sum_stride + row * width);
       }
     }
     weights += floats;
   }
 }
 
+// Positions whose weights are made of the same terms: a row of them, or with stride 2 several.
+int row_of(const WinogradScheme& scheme, int position) { return scheme.at[position].weights / scheme.weight_side; }
+int end_of_row(const WinogradScheme& scheme, int first) {
+  int last = first;
+  while (last < scheme.positions && row_of(scheme, last) == row_of(scheme, first)) ++last;
+  return last;
+}
+std::int64_t longest_row(const WinogradScheme& scheme) {
+  int longest = 0;
+  for (int first = 0; first < scheme.positions; first = end_of_row(scheme, first))
+    longest = std::max(longest, end_of_row(scheme, first) - first);
+  return longest;
+}
+
 // The products of all positions with compact weights, a row of positions after the other.
 void multiply_compact(const kernels::ProductKernels& products, const WinogradTiling& tiling, const Operands& operands) {
   const WinogradScheme& scheme = tiling.scheme;
-  const auto row_of = [&](int position) { return scheme.at[position].weights / scheme.weight_side; };
   const std::int64_t row_weights =
       kernels::ProductTerms::terms * operands.chunks * products.lanes * operands.vectors * products.lanes;
   for (int first = 0, last = 0; first < scheme.positions; first = last) {
-    while (last < scheme.positions && row_of(last) == row_of(first)) ++last;
-    const float* const row = operands.columns.weights + row_of(first) * row_weights;
+    last = end_of_row(scheme, first);
+    const float* const row = operands.columns.weights + row_of(scheme, first) * row_weights;
     for (std::int64_t column = 0; column < operands.columns.count; ++column) {
       const float* upcoming = nullptr;
       if (column + 1 < operands.columns.count)
         upcoming = row + (column + 1) * operands.column_weights;
       else if (last < scheme.positions)
         upcoming = row + row_weights;
-      multiply_compact_row(products, tiling, first, last, operands, row + column * operands.column_weights, upcoming,
-                           operands.sums + column * operands.column_sums);
+      multiply_compact_row(products, tiling, first, last, operands, column, row + column * operands.column_weights,
+                           upcoming);
     }
   }
 }
@@ -229,10 +277,13 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
   convolution.row_products = scheme.positions * depth * width;
   convolution.block_weights = scheme.kept_weights() * depth * width;
   convolution.channels = channels;
+  const bool compact = scheme.kept == WinogradWeights::compact;
+  const Layout layout{scheme.positions, depth, width, channels.count(), compact ? longest_row(scheme) : 1};
   // Weights that the shared cache keeps can be read for each group of rows.
   const auto weight_bytes = static_cast<std::size_t>(channels.count() * convolution.block_weights) * sizeof(float);
   convolution.keeps_sums = scheme.kept != WinogradWeights::terms && request.kernels.loads_bind_products &&
                            weight_bytes > 2 * caches().level2;
+  convolution.row_floats_in_place = layout.row_in_place();
   convolution.pack = [=](std::span<const float> weights, std::int64_t block, float* packed) {
     const std::vector<float> values =
         weights_of_block(channels, weights, WinogradScheme::taps * WinogradScheme::taps, block);
@@ -245,32 +296,25 @@ BlockedConvolution blocked_winograd(const StepRequest& request, const WinogradKe
     const std::int64_t first = pieces.first * piece, end = std::min(pieces.end * piece, channels.block_inputs);
     winograd.transform_input(tensors.input, g, block_of_tiles(tiling, block.first, block.count),
                              channels.first_input(channel_block) + first, end - first,
-                             {block.panels, block.count * depth, first / products.lanes});
+                             layout.panels_of(block, first / products.lanes));
   };
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            const ColumnBlock& columns, float* sums) {
-    std::int64_t rows = 0;
-    for (const RowBlock& block : blocks) rows += block.count;
-    const Operands operands{blocks,
-                            columns,
-                            chunks,
-                            vectors,
-                            tiling.scheme.kept_weights() * depth * width,
-                            rows * tiling.scheme.positions * width,
-                            sums};
+    const Operands operands{blocks, columns, chunks, vectors, tiling.scheme.kept_weights() * depth * width,
+                            layout, sums};
     if (tiling.scheme.kept == WinogradWeights::terms)
       multiply_by_rows(products, winograd, tiling, blocks, columns, chunks, vectors, sums);
-    else if (tiling.scheme.kept == WinogradWeights::compact)
+    else if (compact)
       multiply_compact(products, tiling, operands);
     else
       multiply_whole(products, tiling, operands, asks_ahead);
     // The target's bias starts at channel 0.
     const kernels::WinogradTarget target{tensors.output, tensors.residual, columns.bias - columns.index * width, relu};
-    for (std::int64_t column = columns.index; column < columns.index + columns.count; ++column)
+    for (std::int64_t column = 0; column < columns.count; ++column)
       for (const RowBlock& block : blocks) {
-        winograd.transform_output(sums, block.count * width, g, block_of_tiles(tiling, block.first, block.count),
-                                  column * width, vectors, target);
-        sums += tiling.scheme.positions * block.count * width;
+        const Place place = operands.place_of(block, column);
+        winograd.transform_output(place.sums, place.sum_stride, g, block_of_tiles(tiling, block.first, block.count),
+                                  (columns.index + column) * width, vectors, target);
       }
   };
   return convolution;
