@@ -78,13 +78,15 @@ struct ColumnBlock {
   const float* upcoming;   // the weights that this thread probably wants next, for the cache to be told; or nullptr
 };
 
-// Deals the cache lines of upcoming weights out to products, in order, so that memory brings them while those run: each
-// asks for one line a depth, or as many products as there are go on at half or a quarter of that pace.
+// Deals the cache lines of upcoming weights out to products, in order, so that memory brings them while those run. They
+// ask for one line a depth or, where the products are so many that it is enough, every second or fourth depth: a core
+// asks faster than memory brings, and then waits for what it asked.
 class UpcomingLines {
  public:
+  static constexpr std::int64_t most_depths_a_line = 4;  // 8 is no faster
+
   // `floats` from `weights` on, nullptr: none, for `products` of so many depths at which they ask.
-  UpcomingLines(const float* weights, std::int64_t floats, std::int64_t depths, std::int64_t products,
-                int most_depths_a_line)
+  UpcomingLines(const float* weights, std::int64_t floats, std::int64_t depths, std::int64_t products)
       : next_(weights), end_(weights == nullptr ? nullptr : weights + floats) {
     std::int64_t depths_a_line = 1;
     while (2 * depths_a_line <= most_depths_a_line && 2 * depths_a_line * floats <= line * depths * products)

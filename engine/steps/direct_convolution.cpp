@@ -66,8 +66,7 @@ Step make_direct(const StepRequest& request, const ConvolutionGeometry& g, const
   convolution.finish = [=](const ConvolutionTensors& tensors, std::span<const RowBlock> blocks,
                            const ColumnBlock& column, float*) {
     const std::int64_t channel = column.index * width;
-    UpcomingLines lines(column.upcoming, depth * width, depth, static_cast<std::int64_t>(blocks.size()),
-                        products.most_depths_a_line);
+    UpcomingLines lines(column.upcoming, depth * width, depth, static_cast<std::int64_t>(blocks.size()));
     for (const RowBlock& block : blocks) {
       const std::int64_t at = block.first * outputs + channel;
       products.convolve({.panel = block.panels, .weights = column.weights, .chunks = chunks, .upcoming = lines.next()},

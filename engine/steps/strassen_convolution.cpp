@@ -86,8 +86,7 @@ Step make(const StepRequest& request) {
                                      .stride = channels.outputs,
                                      .relu = relu};
     // Of the first product's; the other ones ask for the same part of theirs.
-    UpcomingLines lines(column.upcoming, depth * half, depth, static_cast<std::int64_t>(blocks.size()),
-                        products.most_depths_a_line);
+    UpcomingLines lines(column.upcoming, depth * half, depth, static_cast<std::int64_t>(blocks.size()));
     // Block by block, so that the seven sums are combined in the level 1 cache.
     for (const RowBlock& block : blocks) {
       kernels::UpcomingWeights upcoming = lines.next();

@@ -92,8 +92,7 @@ void multiply_position(const kernels::ProductKernels& products, const WinogradTi
   for (std::int64_t chunk = 0; chunk < chunks; chunk += slice) {
     const std::int64_t count = std::min(slice, chunks - chunk), floats = count * lanes * width;
     const float* const next = chunk + count < chunks ? weights + floats : upcoming;
-    UpcomingLines lines(asks_ahead ? next : nullptr, floats, count * lanes, operands.block_count(),
-                        products.most_depths_a_line);
+    UpcomingLines lines(asks_ahead ? next : nullptr, floats, count * lanes, operands.block_count());
     for (const RowBlock& block : operands.blocks) {
       const auto [first, rows] = rows_needing(tiling, position, block.first, block.count);
       const kernels::UpcomingWeights share = lines.next();
@@ -141,8 +140,7 @@ void multiply_compact_row(const kernels::ProductKernels& products, const Winogra
   for (std::int64_t chunk = 0; chunk < chunks; chunk += most_chunks) {
     const std::int64_t count = std::min(most_chunks, chunks - chunk), floats = count * products.lanes * step;
     UpcomingLines lines(chunk + count < chunks ? weights + floats : upcoming, floats,
-                        count * products.lanes / products.depths_a_request, (last - first) * operands.block_count(),
-                        products.most_depths_a_line);
+                        count * products.lanes / products.depths_a_request, (last - first) * operands.block_count());
     for (int position = first; position < last; ++position) {
       const kernels::ProductTerms& terms = scheme.terms[scheme.at[position].weights % scheme.weight_side];
       for (const RowBlock& block : operands.blocks) {

@@ -65,9 +65,6 @@ struct ProductKernels {
   // asks, and rests later. Divides `lanes`.
   int depths_a_request;
 
-  // The most depths for a line of upcoming weights: where blocks of rows are many, all of them share the asking.
-  int most_depths_a_line;
-
   // Writes the bare sums: sums[r * vectors * lanes + k]. 1 <= rows <= the tier's, likewise vectors.
   void (*multiply)(const ProductSlice& slice, int rows, int vectors, float* sums) noexcept;
   // Likewise, with weights that are kept as terms.

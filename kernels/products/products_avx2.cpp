@@ -9,7 +9,6 @@ namespace {
 #include "kernels/products/registers_avx2.h"
 
 constexpr int slice_chunks = 16;  // 8 KiB of weights: a quarter of a level 1 cache
-constexpr int most_depths_a_line = 1;
 constexpr int unrolled_lanes = 8;
 
 #include "kernels/products/products_body.h"

@@ -8,8 +8,7 @@ namespace residua::kernels {
 namespace {
 #include "kernels/products/registers_avx512.h"
 
-constexpr int slice_chunks = 0;        // two vectors of weights serve 28 multiply-adds: streaming keeps up by itself
-constexpr int most_depths_a_line = 4;  // a core asks faster than memory brings
+constexpr int slice_chunks = 0;  // two vectors of weights serve 28 multiply-adds: streaming keeps up by itself
 constexpr int unrolled_lanes = 4;
 
 #include "kernels/products/products_body.h"

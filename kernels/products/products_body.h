@@ -192,5 +192,5 @@ void convolve(const ProductSlice& slice, int rows, int vectors, const ProductTar
   });
 }
 
-constexpr ProductKernels product_kernels{most_rows,          lanes,    most_vectors,   slice_chunks, depths_a_request,
-                                         most_depths_a_line, multiply, multiply_terms, convolve};
+constexpr ProductKernels product_kernels{most_rows,        lanes,    most_vectors,   slice_chunks,
+                                         depths_a_request, multiply, multiply_terms, convolve};

@@ -9,7 +9,6 @@ namespace {
 #include "kernels/products/registers_sse2.h"
 
 constexpr int slice_chunks = 0;
-constexpr int most_depths_a_line = 1;
 constexpr int unrolled_lanes = 4;
 
 #include "kernels/products/products_body.h"
